@@ -1,0 +1,1 @@
+"""pyperf suites over bitnet_perf.bench."""

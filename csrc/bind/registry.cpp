@@ -1,0 +1,29 @@
+#include "core/registry.hpp"
+
+#include "bind/arrays.hpp"
+
+namespace bp::bind {
+
+void bind_registry(py::module_& m) {
+  m.def("kernels", [] {
+    py::list rows;
+    for (const kernel_row& row : kernels())
+      rows.append(py::make_tuple(row.family, row.format, row.isa, why_not(row)));
+    return rows;
+  });
+  m.def("isas", [] {
+    py::list rows;
+    for (const isa_info& isa : isas())
+      rows.append(py::make_tuple(isa.name, isa.arch, isa.needs, isa.built, isa.runs));
+    return rows;
+  });
+  m.def(
+      "select",
+      [](const std::string& family, const std::string& format, const std::string& isa) {
+        return std::string(select(family, format, isa).isa);
+      },
+      py::arg("family"), py::arg("format"), py::arg("isa") = "");
+  m.def("default_threads", &default_threads);
+}
+
+}  // namespace bp::bind

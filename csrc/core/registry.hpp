@@ -1,0 +1,51 @@
+// The registry of kernels: one row per (family, format, instruction set), made from the kernels.inc
+// of every family. Rows stand best first within a (family, format).
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace bp {
+
+struct isa_info {
+  const char* name;
+  const char* arch;   // any, x86_64, aarch64
+  const char* needs;  // what the CPU must have, for people
+  bool built;         // this build holds code for it
+  bool runs;          // this CPU can run it
+};
+
+struct kernel_row {
+  const char* family;
+  const char* format;
+  const char* isa;
+  void (*fn)();  // null where this build is for another architecture
+
+  std::string name() const { return std::string(family) + '/' + format + '/' + isa; }
+};
+
+std::span<const isa_info> isas();
+std::span<const kernel_row> kernels();
+
+// Why `row` cannot run here; empty where it can.
+std::string why_not(const kernel_row& row);
+
+// The row that runs for (family, format): the first runnable one, or the one named by `isa`.
+// Unknown family, format or ISA, or one that cannot run here: an error that lists the choices.
+const kernel_row& select(std::string_view family, std::string_view format, std::string_view isa);
+
+// Position of a row in kernels(): the identity of its spans.
+inline int row_index(const kernel_row& row) {
+  return static_cast<int>(&row - kernels().data());
+}
+
+template <class Args>
+using kernel_fn = void (*)(const Args&);
+
+template <class Args>
+kernel_fn<Args> kernel_cast(const kernel_row& row) {
+  return reinterpret_cast<kernel_fn<Args>>(row.fn);
+}
+
+}  // namespace bp

@@ -1,0 +1,15 @@
+// All family contracts and the declarations of every variant, expanded from the lists.
+#pragma once
+
+#include "bp_isas.hpp"
+
+#include "kernels/gemv/gemv.hpp"
+
+namespace bp {
+
+#define BP_KERNEL(family, format, isa) \
+  BP_DECLARE_##isa(void family##_##format##_##isa(const family##_args& args);)
+#include "kernels/all.inc"
+#undef BP_KERNEL
+
+}  // namespace bp

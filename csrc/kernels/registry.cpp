@@ -1,0 +1,83 @@
+#include "core/registry.hpp"
+
+#include "core/status.hpp"
+#include "kernels/families.hpp"
+
+namespace bp {
+namespace {
+
+bool starts(std::string_view text, std::string_view head) {
+  return text.substr(0, head.size()) == head;
+}
+
+void add_choice(std::string& list, std::string_view word) {
+  if (list.find(word) == std::string::npos) (list += list.empty() ? "" : ", ") += word;
+}
+
+}  // namespace
+
+std::span<const isa_info> isas() {
+  static const isa_info table[] = {
+#define X(isa, arch, needs) \
+  {#isa, arch, needs, starts(arch, "any") || starts(arch, BP_ARCH), BP_RUNS_##isa},
+      BP_ISAS(X)
+#undef X
+  };
+  return table;
+}
+
+std::span<const kernel_row> kernels() {
+  static const kernel_row table[] = {
+#define BP_KERNEL(family, format, isa) \
+  {#family, #format, #isa,             \
+   BP_BUILT_##isa(reinterpret_cast<void (*)()>(&family##_##format##_##isa))},
+#include "kernels/all.inc"
+#undef BP_KERNEL
+  };
+  return table;
+}
+
+std::string why_not(const kernel_row& row) {
+  for (const isa_info& isa : isas()) {
+    if (std::string_view(isa.name) != row.isa) continue;
+    if (!isa.built) return std::string("needs ") + isa.arch + ", this build is for " BP_ARCH;
+    if (!isa.runs) return std::string("this CPU lacks ") + isa.needs;
+  }
+  return {};
+}
+
+const kernel_row& select(std::string_view family, std::string_view format, std::string_view isa) {
+  std::string formats, choices;
+  const kernel_row* named = nullptr;
+  bool family_known = false, format_known = false;
+  for (const kernel_row& row : kernels()) {
+    if (row.family != family) continue;
+    family_known = true;
+    add_choice(formats, row.format);
+    if (row.format != format) continue;
+    format_known = true;
+    const bool runs = why_not(row).empty();
+    if (runs) add_choice(choices, row.isa);
+    if (isa.empty() ? runs : row.isa == isa) {
+      if (named == nullptr) named = &row;
+    }
+  }
+  const std::string what = std::string(family) + '/' + std::string(format);
+  if (!family_known)
+    fail(error_kind::isa, "family: no kernel family '" + std::string(family) + "'");
+  if (!format_known) {
+    fail(error_kind::format, "format: '" + std::string(format) + "' has no " + std::string(family) +
+                                 " kernel; formats that have one: " + formats);
+  }
+  if (named == nullptr) {
+    fail(error_kind::isa, "isa: '" + std::string(isa) + "' is no variant of " + what +
+                              "; runnable here: " + choices);
+  }
+  if (const std::string why = why_not(*named); !why.empty()) {
+    fail(error_kind::isa, "isa: '" + std::string(isa) + "' of " + what + " cannot run here (" +
+                              why + "); runnable here: " + choices);
+  }
+  return *named;
+}
+
+}  // namespace bp
