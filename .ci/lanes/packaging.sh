@@ -1,0 +1,22 @@
+# sdist and wheel built, repaired, installed in an empty environment outside the tree, and used.
+set -eu
+bin=$PWD/.venv/bin
+dist=$PWD/build/dist
+outside=$(mktemp -d)
+trap 'rm -rf "$outside"' EXIT
+rm -rf "$dist"
+
+start=$(date +%s)
+"$bin/python" -m build --outdir "$dist" . >"$outside/build.log" 2>&1 || { tail -n 40 "$outside/build.log"; exit 1; }
+echo "sdist, and a wheel from it: $(($(date +%s) - start)) s"
+PATH=$bin:$PATH "$bin/auditwheel" repair --strip --wheel-dir "$dist/repaired" "$dist"/*.whl
+wheel=$(echo "$dist"/repaired/*.whl)
+bytes=$(stat -c %s "$wheel")
+echo "$(basename "$wheel"): $bytes bytes"
+[ "$bytes" -le 5000000 ] || { echo "the wheel is larger than 5 MB"; exit 1; }
+
+"$bin/python" -m venv "$outside/venv"
+"$outside/venv/bin/pip" install --quiet --disable-pip-version-check "$wheel"
+cp .ci/lanes/smoke.py "$outside/smoke.py"
+cd "$outside"
+venv/bin/python -I smoke.py
