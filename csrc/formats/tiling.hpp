@@ -6,7 +6,9 @@
 namespace bp {
 
 struct tiling {
-  std::int32_t BM = 0, BK = 0, bm = 0;  // all zero: the format has no tiles
+  std::int32_t BM = 0, BK = 0, bm = 0;  // all zero: the format has no tiles, or one is to be found
+
+  friend bool operator==(const tiling&, const tiling&) = default;
 };
 
 }  // namespace bp
