@@ -17,6 +17,8 @@ const char* class_name(bp::error_kind kind) {
       return "EnvironmentRefused";
     case bp::error_kind::measurement:
       return "MeasurementError";
+    case bp::error_kind::config:
+      return "ConfigError";
   }
   return "BitnetPerfError";
 }
@@ -38,4 +40,5 @@ PYBIND11_MODULE(_native, m) {
   py::register_exception_translator(&raise);
   bp::bind::bind_registry(m);
   bp::bind::bind_gemv(m);
+  bp::bind::bind_bench(m);
 }

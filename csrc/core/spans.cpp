@@ -83,4 +83,24 @@ std::vector<span_record> stop_spans(std::int64_t* lost) {
   return found;
 }
 
+std::vector<span_record> spans_of(const std::function<void()>& work) {
+  ring* mine = own_ring();
+  if (mine == nullptr) throw std::bad_alloc();
+  const std::uint64_t before = mine->written.load(std::memory_order_relaxed);
+  const bool was_on = spans_on.exchange(true);
+  try {
+    work();
+  } catch (...) {
+    spans_on.store(was_on);
+    throw;
+  }
+  spans_on.store(was_on);
+  const std::uint64_t after = mine->written.load(std::memory_order_relaxed);
+  std::vector<span_record> found;
+  for (std::uint64_t i = before; i < after && i < before + span_capacity; ++i)
+    found.push_back(mine->records[i % span_capacity]);
+  if (!was_on) mine->written.store(before, std::memory_order_release);
+  return found;
+}
+
 }  // namespace bp

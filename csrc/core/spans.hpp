@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 namespace bp {
@@ -25,6 +26,10 @@ void record_span(const span_record& record) noexcept;
 
 void start_spans();                                       // forgets what was recorded
 std::vector<span_record> stop_spans(std::int64_t* lost);  // in order of their begin
+
+// What this thread records while `work` runs, whether recording is on or off; a profile that is
+// being taken keeps those spans too. Not for use while another thread starts or stops recording.
+std::vector<span_record> spans_of(const std::function<void()>& work);
 
 class span_guard {
  public:

@@ -7,7 +7,7 @@
 
 namespace bp {
 
-enum class error_kind { format, shape, isa, environment, measurement };
+enum class error_kind { format, shape, isa, environment, measurement, config };
 
 class error : public std::runtime_error {
  public:

@@ -4,6 +4,8 @@
 #include "bp_isas.hpp"
 
 #include "kernels/gemv/gemv.hpp"
+#include "kernels/probe_mac/probe_mac.hpp"
+#include "kernels/probe_read/probe_read.hpp"
 
 namespace bp {
 

@@ -1,0 +1,62 @@
+"""The versioned entry that times native cases: the worker of a comparison imports this and no more.
+
+Importing this module loads no NumPy. A case is named `stage/family/format/shape/threads`; a shape
+that ends in `-512mb` runs over distinct copies of its inputs that fill at least 512 MiB, so that
+each iteration reads them from memory.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from bitnet_perf import _native
+
+__all__ = ["VERSION", "Times", "Work", "check", "families", "loop", "work"]
+
+VERSION = 1
+
+
+class Times(NamedTuple):
+    """What a whole loop took: wall and CPU time in nanoseconds, involuntary context switches."""
+
+    wall_ns: int
+    cpu_ns: int
+    switches: int
+
+
+class Work(NamedTuple):
+    """What one iteration does: bytes of input plus output, operations (a multiply-add is two).
+
+    `footprint` is the number of bytes a long loop walks through, `isa` what runs.
+    """
+
+    bytes: int
+    ops: int
+    footprint: int
+    isa: str
+
+
+def loop(case: str, iterations: int, isa: str = "") -> Times:
+    """Run `case` `iterations` times in native code, with the GIL released.
+
+    Wall time is CLOCK_MONOTONIC_RAW; CPU time and switches are those of the thread, or of the
+    process where the case uses several threads. The first call for a case makes its inputs and
+    checks its result; a wrong result raises MeasurementError, so that it never gets a time. An
+    unknown case raises ConfigError, an instruction set that cannot run here IsaError.
+    """
+    return Times(*_native.bench_loop(case, iterations, isa))
+
+
+def work(case: str, isa: str = "") -> Work:
+    """Work of one iteration of `case`, as its kernels state it, and the variant that runs."""
+    return Work(*_native.bench_work(case, isa))
+
+
+def check(case: str, isa: str = "", flip: int = -1) -> None:
+    """Run `case` once and check its result, with byte `flip` of it inverted where `flip` >= 0."""
+    _native.bench_check(case, isa, flip)
+
+
+def families() -> dict[str, str]:
+    """Families that can be timed, each with its stage; `host` for limits of the host."""
+    return dict(_native.bench_families())

@@ -1,0 +1,70 @@
+// Probes of the host: host/probe_read/<pattern>/<bytes a read>/t1 and
+// host/probe_mac/chain/<multiply-adds>/t1.
+#include "bench/cases.hpp"
+#include "bench/random.hpp"
+#include "core/memory.hpp"
+#include "core/status.hpp"
+#include "kernels/probe_mac/probe_mac.hpp"
+#include "kernels/probe_read/probe_read.hpp"
+
+namespace bp {
+namespace {
+
+void check_multiple(const case_name& name, std::int64_t step) {
+  if (name.shape[0] % step != 0)
+    fail(error_kind::config, "case: found '" + name.text +
+                                 "', accepted as shape is a multiple of " + std::to_string(step));
+}
+
+std::span<std::uint8_t> bytes_of(auto& value) {
+  return {reinterpret_cast<std::uint8_t*>(&value), sizeof value};
+}
+
+}  // namespace
+
+prepared_case make_probe_read(const case_name& name, std::string_view isa) {
+  check_rank(name, 1, "the bytes of one read");
+  check_multiple(name, probe_read_step);
+  const kernel_row& kernel = select("probe_read", name.format, isa);
+  struct read_data {
+    buffer memory;
+    std::uint64_t word;
+  };
+  auto data = std::make_shared<read_data>();
+  const std::int64_t bytes = name.shape[0], copies = copies_of(name, bytes);
+  data->memory = allocate(static_cast<std::size_t>(bytes * copies));
+  auto* words = reinterpret_cast<std::uint64_t*>(data->memory.get());
+  random_source source(3);
+  for (std::int64_t i = 0; i < bytes * copies / 8; ++i) words[i] = source.next();
+
+  prepared_case made;
+  made.footprint = bytes * copies;
+  made.run = [data, &kernel, bytes, copies, threads = name.threads](std::int64_t i) {
+    data->word = run_probe_read(kernel, data->memory.get() + i % copies * bytes, bytes, threads);
+  };
+  made.result = [data] { return bytes_of(data->word); };
+  made.right = [data, bytes] {
+    random_source again(3);
+    std::uint64_t want = 0;
+    for (std::int64_t i = 0; i < bytes / 8; ++i) want ^= again.next();
+    return data->word == want;
+  };
+  return made;
+}
+
+prepared_case make_probe_mac(const case_name& name, std::string_view isa) {
+  check_rank(name, 1, "the number of multiply-adds");
+  check_multiple(name, probe_mac_step * name.threads);
+  const kernel_row& kernel = select("probe_mac", name.format, isa);
+  auto sum = std::make_shared<std::uint16_t>();
+  const std::int64_t macs = name.shape[0];
+  prepared_case made;
+  made.run = [sum, &kernel, macs, threads = name.threads](std::int64_t) {
+    *sum = run_probe_mac(kernel, macs, threads);
+  };
+  made.result = [sum] { return bytes_of(*sum); };
+  made.right = [sum, macs] { return *sum == static_cast<std::uint16_t>(macs); };
+  return made;
+}
+
+}  // namespace bp

@@ -1,0 +1,95 @@
+"""The native entry: names, checks before times, and what it loads. No time is judged."""
+
+import subprocess
+import sys
+
+import pytest
+
+import bitnet_perf as bp
+from bitnet_perf import _bench, _native
+
+SMALL = {
+    "gemv": "forward/gemv/i2_s/64x256/t1",
+    "probe_read": "host/probe_read/plain/16384/t1",
+    "probe_mac": "host/probe_mac/chain/3840/t1",
+}
+
+
+def test_importing_the_entry_loads_no_numpy():
+    code = (
+        "import sys; from bitnet_perf import _bench; "
+        "_bench.loop('forward/gemv/i2_s/8x128/t1', 1); print('numpy' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_every_family_that_can_be_timed_has_a_small_case():
+    assert set(SMALL) == set(_bench.families())
+
+
+@pytest.mark.parametrize("case", SMALL.values())
+def test_times_come_from_the_whole_loop(case):
+    one = _bench.loop(case, 1)
+    many = _bench.loop(case, 50)
+    assert one.wall_ns > 0
+    assert many.cpu_ns > 0
+    assert many.switches >= 0
+    assert many.wall_ns >= many.cpu_ns * 0.5
+
+
+@pytest.mark.parametrize("family", SMALL)
+def test_every_byte_of_a_wrong_result_is_caught_on_every_isa(family):
+    format_ = SMALL[family].split("/")[2]
+    isas = [r[2] for r in _native.kernels() if r[:2] == (family, format_) and not r[3]]
+    assert "scalar" in isas
+    for isa in isas:
+        _bench.check(SMALL[family], isa)
+        for byte in range(8):
+            with pytest.raises(bp.MeasurementError, match="wrong result"):
+                _bench.check(SMALL[family], isa, flip=byte)
+
+
+def test_work_is_what_the_kernel_states():
+    work = _bench.work("forward/gemv/i2_s/64x256/t1", "scalar")
+    assert work.bytes == 64 * 256 // 4 + 256 + 64 * 4
+    assert work.ops == 2 * 64 * 256
+    assert work.isa == "scalar"
+
+
+def test_a_spread_case_walks_through_that_much_memory():
+    assert _bench.work("forward/gemv/i2_s/64x256-3mb/t1").footprint >= 3 << 20
+    assert _bench.work("forward/gemv/i2_s/64x256/t1").footprint < 1 << 20
+
+
+@pytest.mark.parametrize(
+    ("case", "says"),
+    [
+        ("gemv/i2_s/64x256/t1", "stage/family/format/shape/threads"),
+        ("forward/gemw/i2_s/64x256/t1", "families: gemv"),
+        ("load/gemv/i2_s/64x256/t1", "stage of gemv is 'forward'"),
+        ("forward/gemv/i2_s/64/t1", "NxK"),
+        ("forward/gemv/i2_s/0x256/t1", "shape"),
+        ("forward/gemv/i2_s/-5x256/t1", "512mb"),
+        ("forward/gemv/i2_s/99999999x99999999/t1", "2\\^32"),
+        ("forward/gemv/i2_s/64x256-lots/t1", "512mb"),
+        ("forward/gemv/i2_s/64x256/t0", "t1"),
+        ("forward/gemv/i2_s/64x256/2", "t1"),
+        ("host/probe_read/plain/1000/t1", "multiple of 1024"),
+    ],
+)
+def test_a_bad_name_says_what_is_accepted(case, says):
+    with pytest.raises(bp.ConfigError, match=says):
+        _bench.loop(case, 1)
+
+
+def test_other_bad_input():
+    case = "forward/gemv/i2_s/64x256/t1"
+    with pytest.raises(bp.ConfigError, match="iterations"):
+        _bench.loop(case, 0)
+    with pytest.raises(bp.IsaError, match="runnable here"):
+        _bench.loop(case, 1, "x87")
+    with pytest.raises(bp.FormatError, match="formats that have one"):
+        _bench.loop("forward/gemv/i3_s/64x256/t1", 1)
+    with pytest.raises(bp.EnvironmentRefused, match="MiB"):
+        _bench.loop("forward/gemv/i2_s/64x256-65536mb/t1", 1)
