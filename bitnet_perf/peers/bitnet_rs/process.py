@@ -1,0 +1,139 @@
+"""One program run to its end, with a limit in time, its console read as it comes, and nothing
+that it started left behind."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import select
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bitnet_perf.errors import EnvironmentRefused
+
+__all__ = ["Finished", "run_program"]
+
+_TICK = 0.1  # seconds between two looks at the clock while the program is silent
+_PIECE = 65536  # bytes; also the capacity of a pipe
+_PIPE = 1 + 1024 * 1024 // _PIECE  # pieces in the largest pipe that Linux gives
+_GRACE = 2.0  # seconds between SIGTERM and SIGKILL
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """`status` as in `subprocess` (negative: the signal that ended it); `text` is standard output
+    and error together; `timed_out` tells that the limit was reached."""
+
+    status: int
+    seconds: float
+    text: str
+    timed_out: bool
+
+
+def run_program(
+    command: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str],
+    timeout: float | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Finished:
+    """Run `command` in `folder`; `progress` gets every line of its console.
+
+    The program gets a process group of its own, and the whole group is ended when the limit is
+    reached, when `progress` raises, on Ctrl-C, and, should anything be left, at the end. Raises
+    EnvironmentRefused when the program cannot be started.
+    """
+    begin = time.monotonic()
+    try:
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise EnvironmentRefused(
+            f"{command[0]}: cannot be started: {error}; accepted: a program of this host"
+        ) from error
+    console = _Console(progress)
+    timed_out = True
+    try:
+        assert process.stdout is not None
+        timed_out = not _follow(process, process.stdout.fileno(), console, begin, timeout)
+    finally:
+        _end_group(process, politely=timed_out)
+    return Finished(process.returncode, time.monotonic() - begin, console.close(), timed_out)
+
+
+class _Console:
+    """Bytes as they come, handed on as whole lines."""
+
+    def __init__(self, progress: Callable[[str], None] | None) -> None:
+        self._progress = progress
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._parts: list[str] = []
+        self._line = ""
+
+    def read(self, pipe: int) -> bool:
+        """Take one piece from the pipe; False at its end."""
+        data = os.read(pipe, _PIECE)
+        text = self._decoder.decode(data)
+        self._parts.append(text)
+        *lines, self._line = (self._line + text).split("\n")
+        if self._progress is not None:
+            for line in lines:
+                self._progress(line)
+        return bool(data)
+
+    def close(self) -> str:
+        return "".join(self._parts) + self._decoder.decode(b"", final=True)
+
+
+def _follow(
+    process: subprocess.Popen[bytes],
+    pipe: int,
+    console: _Console,
+    begin: float,
+    timeout: float | None,
+) -> bool:
+    """Read the console until the program has ended (True) or the limit is reached (False)."""
+    is_open = True
+    while not _has_ended(process):
+        if timeout is not None and time.monotonic() - begin >= timeout:
+            return False
+        if is_open and select.select([pipe], [], [], _TICK)[0]:
+            is_open = console.read(pipe)
+        elif not is_open:
+            time.sleep(_TICK)
+    for _ in range(_PIPE):  # what it had written last, and no more than a pipe can hold
+        if not (is_open and select.select([pipe], [], [], 0)[0]):
+            break
+        is_open = console.read(pipe)
+    return True
+
+
+def _has_ended(process: subprocess.Popen[bytes]) -> bool:
+    """Whether the program has ended, without reaping it: its number stays its own until then."""
+    return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
+
+
+def _end_group(process: subprocess.Popen[bytes], politely: bool) -> None:
+    """End what is left of the program's process group, then reap the program."""
+    try:
+        if politely:
+            os.killpg(process.pid, signal.SIGTERM)
+            deadline = time.monotonic() + _GRACE
+            while not _has_ended(process) and time.monotonic() < deadline:
+                time.sleep(0.01)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()

@@ -1,0 +1,52 @@
+"""One program run with a limit: its console is kept whole, and nothing of it is left behind."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from bitnet_perf.errors import EnvironmentRefused
+from bitnet_perf.peers.bitnet_rs.process import run_program
+
+
+def test_console_is_kept_whole(tmp_path: Path) -> None:
+    program = (
+        "import sys; sys.stdout.buffer.write(b'\\xff' + b'x' * 300000 + b'\\nend'); sys.exit(3)"
+    )
+    lines: list[str] = []
+    done = run_program([sys.executable, "-c", program], tmp_path, os.environ, progress=lines.append)
+    assert (done.status, done.timed_out) == (3, False)
+    assert done.text == "\ufffd" + "x" * 300000 + "\nend"
+    assert lines == ["\ufffd" + "x" * 300000]
+
+
+def test_program_that_closes_its_console_is_waited_for(tmp_path: Path) -> None:
+    program = "import os, time; os.close(1); os.close(2); time.sleep(0.3); os._exit(5)"
+    assert run_program([sys.executable, "-c", program], tmp_path, os.environ).status == 5
+
+
+def test_program_that_ignores_a_polite_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bitnet_perf.peers.bitnet_rs.process._GRACE", 0.1)
+    program = (
+        "import os, signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+        "print(os.getpid(), flush=True); time.sleep(600)"
+    )
+    seen: list[int] = []
+
+    def interrupt(text: str) -> None:
+        seen.append(int(text))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_program([sys.executable, "-c", program], tmp_path, os.environ, progress=interrupt)
+    with pytest.raises(ProcessLookupError):
+        os.kill(seen[0], 0)
+
+
+def test_program_that_cannot_start(tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    broken.write_bytes(b"\x7fELF")
+    broken.chmod(0o755)
+    with pytest.raises(EnvironmentRefused, match="cannot be started"):
+        run_program([str(broken)], tmp_path, os.environ)
