@@ -106,7 +106,7 @@ def test_printing_is_found(source):
     assert prints_or_exits(source)
 
 
-@pytest.mark.parametrize("module", ["bitnet_perf", "bitnet_perf.errors"])
+@pytest.mark.parametrize("module", ["bitnet_perf", "bitnet_perf._bench"])
 def test_starting_loads_no_numpy(module):
     code = f"import sys, {module}; print(*sorted(sys.modules))"
     loaded = subprocess.run(
