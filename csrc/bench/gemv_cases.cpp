@@ -1,7 +1,6 @@
 // gemv: the weights of one iteration are one copy; its result is checked against the matrix that
 // the weights were packed from, without any kernel.
 #include <cstring>
-#include <numeric>
 
 #include "bench/cases.hpp"
 #include "bench/random.hpp"
@@ -28,7 +27,6 @@ struct gemv_data {
   std::vector<std::int8_t> q;
   std::vector<std::int32_t> y;
   buffer w;
-  std::int32_t q_sum;
 };
 
 }  // namespace
@@ -51,7 +49,6 @@ prepared_case make_gemv(const case_name& name, std::string_view isa) {
     std::memcpy(d.w.get() + copy * d.stride, d.w.get(), static_cast<std::size_t>(d.stride));
   d.q.resize(static_cast<std::size_t>(d.K));
   for (auto& each : d.q) each = bytes.byte();
-  d.q_sum = std::accumulate(d.q.begin(), d.q.end(), std::int32_t{0});
   d.y.resize(static_cast<std::size_t>(d.N));
 
   prepared_case made;
@@ -59,11 +56,12 @@ prepared_case make_gemv(const case_name& name, std::string_view isa) {
   made.run = [data, &kernel, threads = name.threads](std::int64_t i) {
     gemv_args args{};
     args.w = data->w.get() + i % data->copies * data->stride;
+    args.w_bytes = data->stride;
     args.q = data->q.data();
     args.y = data->y.data();
     args.N = data->N;
-    args.K = data->K;
-    args.q_sum = data->q_sum;
+    args.K = args.K_true = data->K;
+    args.M = 1;
     run_gemv(kernel, args, threads);
   };
   made.result = [data] {

@@ -68,5 +68,6 @@ inline int check_threads(std::int64_t threads) {
 void bind_registry(py::module_& m);
 void bind_gemv(py::module_& m);
 void bind_bench(py::module_& m);
+void bind_gemm(py::module_& m);
 
 }  // namespace bp::bind

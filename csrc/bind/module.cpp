@@ -41,4 +41,5 @@ PYBIND11_MODULE(_native, m) {
   bp::bind::bind_registry(m);
   bp::bind::bind_gemv(m);
   bp::bind::bind_bench(m);
+  bp::bind::bind_gemm(m);
 }

@@ -3,6 +3,7 @@
 
 #include "bp_isas.hpp"
 
+#include "kernels/gemm/gemm.hpp"
 #include "kernels/gemv/gemv.hpp"
 #include "kernels/probe_mac/probe_mac.hpp"
 #include "kernels/probe_read/probe_read.hpp"

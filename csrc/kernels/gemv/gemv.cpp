@@ -1,20 +1,96 @@
 #include "kernels/gemv/gemv.hpp"
 
+#include <cstring>
+
+#include "core/memory.hpp"
 #include "core/spans.hpp"
 #include "core/team.hpp"
+#include "kernels/gemv/epilogue.hpp"
 
 namespace bp {
+namespace {
 
-void run_gemv(const kernel_row& kernel, gemv_args args, int threads) {
-  const span_guard span(row_index(kernel), args.N * args.K / 4 + args.K + 4 * args.N,
-                        2 * args.N * args.K);
-  auto* const fn = kernel_cast<gemv_args>(kernel);
-  const std::int64_t step = args.tile.BM > 0 ? args.tile.BM : 1;
-  for_rows(threads, args.N, step, [&](std::int64_t begin, std::int64_t end) {
-    gemv_args part = args;
+// Memory of the calling thread, kept from call to call; the team reads it while the caller waits.
+enum slot { padded_q, q_sums, shared_tables, slots };
+
+std::uint8_t* reuse(slot which, std::size_t bytes) {
+  thread_local struct {
+    buffer memory;
+    std::size_t bytes = 0;
+  } kept[slots];
+  auto& found = kept[which];
+  if (found.bytes < bytes) {
+    found.memory.reset();
+    found.bytes = 0;
+    found.memory = allocate(bytes);
+    found.bytes = bytes;
+  }
+  return found.memory.get();
+}
+
+const std::int8_t* pad(const product_args& args) {
+  if (args.K == args.K_true) return args.q;
+  const auto rows = static_cast<std::size_t>(args.M), to = static_cast<std::size_t>(args.K),
+             from = static_cast<std::size_t>(args.K_true);
+  std::uint8_t* padded = reuse(padded_q, rows * to);
+  for (std::size_t m = 0; m < rows; ++m) {
+    std::memcpy(padded + m * to, args.q + m * from, from);
+    std::memset(padded + m * to + from, 0, to - from);
+  }
+  return reinterpret_cast<const std::int8_t*>(padded);
+}
+
+const std::int32_t* sums(const product_args& args) {
+  auto* sum = reinterpret_cast<std::int32_t*>(
+      reuse(q_sums, static_cast<std::size_t>(args.M) * sizeof(std::int32_t)));
+  for (std::int64_t m = 0; m < args.M; ++m) {
+    const std::int8_t* q = args.q + m * args.K;
+    std::int32_t total = 0;
+    for (std::int64_t k = 0; k < args.K; ++k) total += q[k];
+    sum[m] = total;
+  }
+  return sum;
+}
+
+}  // namespace
+
+void run_product(const kernel_row& kernel, product_args args, int threads) {
+  const span_guard span(row_index(kernel), args.w_bytes + args.M * (args.K_true + 4 * args.N),
+                        2 * args.M * args.N * args.K_true);
+  auto* const fn = kernel_cast<product_args>(kernel);
+  product_needs needs;
+  args.needs = &needs;
+  args.step = product_step::plan;
+  fn(args);
+  args.q = pad(args);
+  args.q_sum = sums(args);
+  const bool integers = args.y != nullptr;
+  args.scaled = nullptr;
+  if (!integers) {
+    // Sums are written where the result will stand, and turned into floats while in cache.
+    if (args.block_scales) {
+      args.scaled = args.out;
+    } else {
+      args.y = reinterpret_cast<std::int32_t*>(args.out);
+    }
+  }
+  if (needs.shared_parts > 0) {
+    args.shared = reuse(shared_tables, needs.shared_bytes);
+    args.step = product_step::prepare;
+    for_rows(threads, needs.shared_parts, 1, [&](std::int64_t begin, std::int64_t end) {
+      product_args part = args;
+      part.part_begin = begin;
+      part.part_end = end;
+      fn(part);
+    });
+  }
+  args.step = product_step::rows;
+  for_rows(threads, args.N, needs.row_step, [&](std::int64_t begin, std::int64_t end) {
+    product_args part = args;
     part.row_begin = begin;
     part.row_end = end;
     fn(part);
+    if (!integers) apply_scales(part);
   });
 }
 

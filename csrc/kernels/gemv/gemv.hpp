@@ -1,6 +1,8 @@
-// gemv: y[n] = sum over k of W[n, k] * q[k], W ternary and packed, q int8, y exact int32.
+// gemv: y[n] = sum over k of W[n, k] * q[k]; W ternary and packed, q int8, y exact int32.
+// gemm (csrc/kernels/gemm) is the same for M rows of q; both share product_args.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "core/registry.hpp"
@@ -8,31 +10,61 @@
 
 namespace bp {
 
-inline constexpr std::int64_t largest_k = std::int64_t{1} << 22;
-
-// Contract of every variant gemv_<format>_<isa>:
-//   - writes y[row_begin .. row_end), nothing else; row_begin is a multiple of
-//   gemv_row_step(format),
-//     row_end too or equal to N;
-//   - K is padded to the format's group (weights there are zero); q has K readable values, zero
-//   beyond
-//     the true K; w holds codes the format admits (checked where bytes enter);
-//   - exact: any q in -128 .. 127 with any ternary W. Codes 0, 1, 2 make sums of at most 256 * K,
-//   so
-//     int32 holds them up to K = largest_k, which the binding enforces;
-//   - no alignment is required; scratch of other threads is not touched.
-struct gemv_args {
-  const std::uint8_t* w;
-  const std::int8_t* q;
-  std::int32_t* y;
-  std::int64_t N, K;
-  std::int64_t row_begin, row_end;
-  std::int32_t q_sum;  // sum of q: formats with codes 0, 1, 2 subtract it from sum(code * q)
-  tiling tile;         // tl1, tl2
+// What a variant asks of the driver, answered in step `plan`.
+struct product_needs {
+  std::int64_t row_step = 1;      // row_begin and row_end are multiples of it (row_end: or N)
+  std::size_t shared_bytes = 0;   // memory that all threads read in step `rows` (look-up tables)
+  std::int64_t shared_parts = 0;  // it is filled in so many parts, by all threads
 };
 
-// Runs one variant over all rows on `threads` threads, as one span. args.row_begin and row_end are
-// set here.
-void run_gemv(const kernel_row& kernel, gemv_args args, int threads);
+// A variant is called once with `plan`, then for every range of parts with `prepare` (where it
+// wants shared memory), and after all of them for every range of rows with `rows`.
+enum class product_step { plan, prepare, rows };
+
+// Contract of every variant <family>_<format>_<isa>, family gemv (M = 1) or gemm (any M >= 1):
+//   plan     fills *needs (which holds the defaults above) from M, N, K and tile; nothing else.
+//   prepare  writes the parts part_begin .. part_end of `shared`, nothing else.
+//   rows     writes y[m * N + n] for all m < M and n in row_begin .. row_end, nothing else; where
+//            y is null, writes scaled[m * N + n] instead: formats with a scale d_b in each block
+//            sum d_b * float32(sum_b) over their blocks, in order, in float32.
+//   - q has M rows of K values, K values apart, zero beyond the true K; K is padded to the group of
+//     the format (weights there are zero). w holds only codes that the format admits.
+//   - exact for any q in -128 .. 127, any ternary W and K <= largest_columns (layout.hpp: codes 0,
+//     1, 2 make sums of at most 2 * 128 * K): no int16 and no int32 wraps. No result depends on M, on the ranges, or on the number of threads.
+//   - no pointer but `shared` (64 bytes) is aligned; q[M * K] and w[w_bytes] are the ends of what
+//     may be read (a prefetch may pass them).
+struct product_args {
+  // Set by the caller of run_gemv, run_gemm:
+  const std::uint8_t* w;  // packed weights
+  std::int64_t w_bytes;   // their size: the span's work, and the end of what may be read
+  const std::int8_t* q;   // [M, K_true] for the driver; [M, K], padded with zeros, for a variant
+  std::int32_t* y;        // [M, N], or null where `out` is wanted
+  std::int64_t M, N;
+  std::int64_t K;       // padded to the group of the format
+  std::int64_t K_true;  // <= K
+  tiling tile;          // tl1, tl2
+  // For float results, which the driver makes (epilogue.hpp); all unused where y is given:
+  float* out;              // [M, N]
+  const float* act_scale;  // [M]: s = 127 / amax
+  float weight_scale;      // of the whole tensor
+  bool block_scales;       // use the scales in the blocks instead (tq1_0, tq2_0 where they differ)
+  // Set by the driver:
+  product_step step;
+  product_needs* needs;
+  float* scaled;              // [M, N], see `rows`
+  const std::int32_t* q_sum;  // [M]: sum of q; sum(code * q) - sum(q) where codes are 0, 1, 2
+  std::uint8_t* shared;
+  std::int64_t part_begin, part_end;
+  std::int64_t row_begin, row_end;
+};
+using gemv_args = product_args;
+
+// Runs one variant over all rows of W on `threads` threads, as one span.
+void run_product(const kernel_row& kernel, product_args args, int threads);
+
+// args.M must be 1.
+inline void run_gemv(const kernel_row& kernel, const gemv_args& args, int threads) {
+  run_product(kernel, args, threads);
+}
 
 }  // namespace bp

@@ -1,0 +1,10 @@
+#include "kernels/families.hpp"
+#include "kernels/gemv/scalar.hpp"
+
+namespace bp {
+
+void gemv_native_i2_r4_scalar(const gemv_args& args) {
+  product_rows<native_i2_r4>(args);
+}
+
+}  // namespace bp

@@ -1,0 +1,60 @@
+// The scalar gemv and gemm of the 2-bit formats: the reference for every other ISA. The format is a
+// class of two_bit.hpp.
+#pragma once
+
+#include "kernels/gemv/gemv.hpp"
+#include "kernels/half.hpp"
+#include "kernels/two_bit.hpp"
+
+namespace bp {
+namespace {
+
+// sum(code * q) over the 128 weights of one group.
+template <class Format>
+inline std::int32_t group_sum(const std::uint8_t* w, const std::int8_t* q) {
+  std::int32_t sum = 0;
+  for (int p = 0; p < 32; ++p) {
+    for (int s = 0; s < 4; ++s) sum += (w[p] >> Format::shift(s) & 3) * q[32 * s + p];
+  }
+  return sum;
+}
+
+template <class Format>
+void product_rows(const product_args& args) {
+  if (args.step != product_step::rows) return;
+  for (std::int64_t n = args.row_begin; n < args.row_end; ++n) {
+    for (std::int64_t m = 0; m < args.M; ++m) {
+      const std::int8_t* q = args.q + m * args.K;
+      std::int32_t sum = 0;
+      for (std::int64_t g = 0; g < args.K / group_weights; ++g) {
+        sum += group_sum<Format>(Format::group(args.w, args.K, n, g), q + g * group_weights);
+      }
+      args.y[m * args.N + n] = sum - args.q_sum[m];
+    }
+  }
+}
+
+// scaled[m, n]: sum over blocks of d_b * float32(sum_b), for formats with a scale in each block.
+template <class Format>
+void scaled_rows(const product_args& args) {
+  constexpr int groups = Format::block_weights / group_weights;
+  for (std::int64_t n = args.row_begin; n < args.row_end; ++n) {
+    for (std::int64_t m = 0; m < args.M; ++m) {
+      const std::int8_t* q = args.q + m * args.K;
+      float total = 0.0f;
+      for (std::int64_t g = 0; g < args.K / group_weights; g += groups) {
+        std::int32_t sum = 0;
+        for (int i = 0; i < groups; ++i, q += group_weights) {
+          sum += group_sum<Format>(Format::group(args.w, args.K, n, g + i), q);
+          for (int k = 0; k < group_weights; ++k) sum -= q[k];
+        }
+        const std::uint8_t* d = Format::group(args.w, args.K, n, g) + Format::scale_offset;
+        total += half_to_float(d) * static_cast<float>(sum);
+      }
+      args.scaled[m * args.N + n] = total;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace bp

@@ -1,0 +1,48 @@
+// Where the 2-bit formats keep their codes (0, 1, 2 for -1, 0, +1). All of them have groups of 128
+// weights in 32 bytes whose byte p holds weights p, 32 + p, 64 + p, 96 + p of the group; they differ
+// in the order of the four codes in a byte and in where a group stands.
+//
+//   i2_s            bits 7-6 5-4 3-2 1-0, rows of K / 4 bytes
+//   native_i2_r4    the same bytes, group g of rows 4r .. 4r + 3 in one 128-byte line
+//   tq2_0           bits 1-0 3-2 5-4 7-6, two groups and a float16 d in a block of 66 bytes
+//
+// For ISA files: everything is in an anonymous namespace, so no copy of it can leak to another ISA.
+#pragma once
+
+#include <cstdint>
+
+namespace bp {
+namespace {
+
+inline constexpr std::int64_t group_weights = 128;
+
+struct i2_s {
+  static constexpr int shift(int s) { return 6 - 2 * s; }  // of weight 32 s + p in its byte
+  static const std::uint8_t* group(const std::uint8_t* w, std::int64_t K, std::int64_t n,
+                                   std::int64_t g) {
+    return w + n * (K / 4) + g * 32;
+  }
+  static constexpr std::int64_t step(std::int64_t) { return 32; }  // from group g to g + 1
+};
+
+struct native_i2_r4 {
+  static constexpr int shift(int s) { return 6 - 2 * s; }
+  static const std::uint8_t* group(const std::uint8_t* w, std::int64_t K, std::int64_t n,
+                                   std::int64_t g) {
+    return w + n / 4 * K + g * 128 + n % 4 * 32;
+  }
+  static constexpr std::int64_t step(std::int64_t) { return 128; }
+};
+
+struct tq2_0 {
+  static constexpr int shift(int s) { return 2 * s; }
+  static constexpr std::int64_t block_weights = 256, block_bytes = 66, scale_offset = 64;
+  static const std::uint8_t* group(const std::uint8_t* w, std::int64_t K, std::int64_t n,
+                                   std::int64_t g) {
+    return w + n * (K / block_weights) * block_bytes + g / 2 * block_bytes + g % 2 * 32;
+  }
+  static constexpr std::int64_t step(std::int64_t g) { return 32 + (g & 1) * 2; }
+};
+
+}  // namespace
+}  // namespace bp
