@@ -18,8 +18,38 @@ def gemv(
     q: ArrayLike,
     isa: str = "",
     threads: int = 1,
+    BM: int = 0,
+    BK: int = 0,
+    bm: int = 0,
 ) -> NDArray[np.int32]: ...
 def bench_loop(case: str, iterations: int, isa: str = "") -> tuple[int, int, int]: ...
 def bench_work(case: str, isa: str = "") -> tuple[int, int, int, str]: ...
 def bench_check(case: str, isa: str = "", flip: int = -1) -> None: ...
 def bench_families() -> list[tuple[str, str]]: ...
+def gemm(
+    data: ArrayLike,
+    format: str,
+    N: int,
+    K: int,
+    q: ArrayLike,
+    isa: str = "",
+    threads: int = 1,
+    BM: int = 0,
+    BK: int = 0,
+    bm: int = 0,
+) -> NDArray[np.int32]: ...
+def matmul(
+    data: ArrayLike,
+    format: str,
+    N: int,
+    K: int,
+    q: ArrayLike,
+    act_scale: ArrayLike,
+    weight_scale: float | None,
+    out: NDArray[np.float32] | None = None,
+    isa: str = "",
+    threads: int = 1,
+    BM: int = 0,
+    BK: int = 0,
+    bm: int = 0,
+) -> NDArray[np.float32]: ...

@@ -1,0 +1,72 @@
+"""gemv and gemm: every variant that runs here, exact against NumPy, from the registry's list."""
+
+import numpy as np
+import pytest
+from reference import formats, matmul
+
+from bitnet_perf import _native
+
+ROWS = [row for row in _native.kernels() if row[0] in {"gemv", "gemm"}]
+VARIANTS = [
+    pytest.param(
+        *row[:3],
+        marks=[pytest.mark.skip(reason=row[3])] if row[3] else [],
+        id="-".join(row[:3]),
+    )
+    for row in ROWS
+]
+TILES = {"tl1": (32, 32, 32), "tl2": (32, 96, 32)}  # BM, BK, bm
+EXTREMES = {  # every weight, every activation
+    "max": (1, 127),
+    "min": (-1, 127),
+    "low": (1, -128),
+    "negative": (-1, -128),
+    "zero": (0, 0),
+}
+
+
+def sizes(name):
+    """(N, K) around the vector and around the 16 groups after which int16 sums are widened."""
+    if name in TILES:
+        return [(32, 32), (32, 96), (64, 160), (96, 256), (160, 128 * 16), (32, 128 * 17)]
+    ragged = [(1, 1), (3, 31), (5, 32), (2, 33), (17, 127), (16, 128), (33, 129), (7, 511)]
+    return [*ragged, (4, 513), (19, 128 * 16), (15, 128 * 17), (2, 256 * 17 + 1)]
+
+
+def pack(name, w, scale=1.0):
+    tile = TILES.get(name)
+    return formats.pack(name, w, scale, tile=tile), tile or (0, 0, 0)
+
+
+def random_case(seed, M, N, K):
+    rng = np.random.default_rng(seed)
+    w = rng.integers(-1, 2, (N, K), np.int8)
+    return w, rng.integers(-128, 128, (M, K)).astype(np.int8)
+
+
+def run(family, name, isa, w, q, *, threads=1):
+    data, tile = pack(name, w)
+    N, K = w.shape
+    if family == "gemv":
+        return np.stack([_native.gemv(data, name, N, K, r, isa, threads, *tile) for r in q])
+    return _native.gemm(data, name, N, K, q, isa, threads, *tile)
+
+
+@pytest.mark.parametrize(("family", "name", "isa"), VARIANTS)
+def test_sums_are_exact_at_every_size(family, name, isa):
+    for N, K in sizes(name):
+        for M in (1, 2) if family == "gemv" else (1, 2, 3, 4, 5, 15, 16, 17):
+            w, q = random_case(N * K + M, M, N, K)
+            y = run(family, name, isa, w, q)
+            np.testing.assert_array_equal(y, matmul.sums(q, w), err_msg=f"{N}x{K}, M = {M}")
+
+
+@pytest.mark.parametrize("fill", EXTREMES)
+@pytest.mark.parametrize(("family", "name", "isa"), VARIANTS)
+def test_no_sum_wraps(family, name, isa, fill):
+    weight, activation = EXTREMES[fill]
+    for K in (128 * 16, 128 * 17, 128 * 54):
+        for M in (1,) if family == "gemv" else (1, 4, 17):
+            w = np.full((32, K), weight, np.int8)
+            q = np.full((M, K), activation, np.int8)
+            np.testing.assert_array_equal(run(family, name, isa, w, q), matmul.sums(q, w))
