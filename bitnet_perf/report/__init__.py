@@ -1,0 +1,1 @@
+"""Evidence lines, the five-section report, Markdown and JSON."""

@@ -1,0 +1,184 @@
+"""The evidence grammar: one line per fact, written strictly and read leniently.
+
+The grammar is that of the BitNet.rs review flow (Gates table and check run `review:gate:perf`):
+
+    perf: inference: 45.2 tokens/sec; Δ vs baseline: +12%
+    perf: quantization: I2S: 99.8%, TL1: 99.6%, TL2: 99.7% accuracy
+    perf: gpu: mixed precision: FP16 2.3x speedup vs FP32
+    perf: simd: vectorized ops 4.1x faster than scalar
+    perf: gpu: mixed precision: skipped (no-gpu-available)
+    review:gate:perf = pass (…) | fail (…) | skipped (…)
+
+A number enters a line only as a `Measured` of the run that writes the line.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from bitnet_perf.errors import FormatError, MeasurementError
+
+__all__ = [
+    "Evidence",
+    "Measured",
+    "gate_line",
+    "gpu_line",
+    "inference_line",
+    "parse_line",
+    "quantization_line",
+    "simd_line",
+    "skipped_line",
+]
+
+Subject = Literal["inference", "quantization", "gpu", "simd", "gate"]
+Status = Literal["measured", "pass", "fail", "skipped"]
+
+# What stands between "perf: " and the fact, by subject.
+_HEAD: Mapping[str, str] = {
+    "inference": "inference",
+    "quantization": "quantization",
+    "gpu": "gpu: mixed precision",
+    "simd": "simd",
+}
+_NUMBER = r"([+-]?\d+(?:\.\d+)?)"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A number with the measurement behind it: its value, how many samples, and of which run."""
+
+    value: float
+    samples: int
+    run: str
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One line, read: its subject, status, the numbers by name, and the reason in brackets."""
+
+    subject: Subject
+    status: Status
+    numbers: Mapping[str, float]
+    reason: str = ""
+
+
+def _number(measured: Measured, run: str, what: str) -> float:
+    if measured.run != run:
+        raise MeasurementError(
+            f"{what}: found a number of run {measured.run!r}, accepted is one of this run, {run!r}"
+        )
+    if measured.samples < 1 or not math.isfinite(measured.value):
+        raise MeasurementError(
+            f"{what}: found {measured.value} from {measured.samples} samples, "
+            "accepted is a finite number from at least one"
+        )
+    return measured.value
+
+
+def inference_line(tokens_per_second: Measured, delta: Measured | None, *, run: str) -> str:
+    """Decode speed in tokens/s, and its change against the baseline (0.12 = 12 % faster)."""
+    speed = _number(tokens_per_second, run, "tokens/sec")
+    line = f"perf: inference: {speed:.1f} tokens/sec"
+    if delta is not None:
+        line += f"; Δ vs baseline: {100 * _number(delta, run, 'delta'):+.0f}%"
+    return line
+
+
+def quantization_line(accuracy: Mapping[str, Measured], *, run: str) -> str:
+    """Accuracy in percent by quantizer, in the order given (I2S, TL1, TL2)."""
+    parts = [f"{name}: {_number(m, run, name):.1f}%" for name, m in accuracy.items()]
+    if not parts:
+        raise MeasurementError("accuracy: nothing measured, accepted is at least one quantizer")
+    return f"perf: quantization: {', '.join(parts)} accuracy"
+
+
+def gpu_line(speedup: Measured, *, precision: str, run: str) -> str:
+    """Speed of FP16 or BF16 as a multiple of FP32."""
+    return (
+        f"perf: gpu: mixed precision: {precision} "
+        f"{_number(speedup, run, precision):.1f}x speedup vs FP32"
+    )
+
+
+def simd_line(speedup: Measured, *, run: str) -> str:
+    """Speed of the vectorized kernels as a multiple of the scalar ones."""
+    ratio = _number(speedup, run, "simd")
+    return f"perf: simd: vectorized ops {ratio:.1f}x faster than scalar"
+
+
+def skipped_line(subject: Subject, reason: str) -> str:
+    """The line of a fact that was not measured, with the reason."""
+    return f"perf: {_HEAD[subject]}: skipped ({_reason(reason)})"
+
+
+def gate_line(status: Literal["pass", "fail", "skipped"], reason: str) -> str:
+    """The gate: `review:gate:perf = status (reason)`."""
+    return f"review:gate:perf = {status} ({_reason(reason)})"
+
+
+def _reason(reason: str) -> str:
+    text = " ".join(reason.split())
+    if not text or "(" in text or ")" in text:
+        raise FormatError(f"reason: found {reason!r}, accepted is text without brackets")
+    return text
+
+
+def _read_inference(fact: str) -> dict[str, float] | None:
+    found = re.fullmatch(
+        rf"{_NUMBER} ?tokens/s(?:ec)?(?: ?; ?Δ vs baseline ?: ?{_NUMBER} ?%)?", fact
+    )
+    if found is None:
+        return None
+    numbers = {"tokens/sec": float(found[1])}
+    return numbers if found[2] is None else {**numbers, "delta": float(found[2]) / 100}
+
+
+def _read_quantization(fact: str) -> dict[str, float] | None:
+    body = fact.removesuffix("accuracy").rstrip()
+    pairs = [re.fullmatch(rf"(\w+) ?: ?{_NUMBER} ?%", part.strip()) for part in body.split(",")]
+    if body == fact or not all(pairs):
+        return None
+    return {pair[1]: float(pair[2]) for pair in pairs if pair is not None}
+
+
+def _read_gpu(fact: str) -> dict[str, float] | None:
+    found = re.fullmatch(rf"(\w+) {_NUMBER}x speedup vs FP32", fact)
+    return None if found is None else {found[1]: float(found[2])}
+
+
+def _read_simd(fact: str) -> dict[str, float] | None:
+    found = re.fullmatch(rf"vectorized ops {_NUMBER}x faster than scalar", fact)
+    return None if found is None else {"speedup": float(found[1])}
+
+
+_READERS = {
+    "inference": _read_inference,
+    "quantization": _read_quantization,
+    "gpu": _read_gpu,
+    "simd": _read_simd,
+}
+
+
+def parse_line(line: str) -> Evidence:
+    """Read one line back; blanks after colons are optional. Raises FormatError naming the line."""
+    text = " ".join(line.split())
+    gate = re.fullmatch(r"review:gate:perf ?= ?(pass|fail|skipped)(?: ?\((.*)\))?", text)
+    if gate is not None:
+        status: Status = "pass" if gate[1] == "pass" else "fail" if gate[1] == "fail" else "skipped"
+        return Evidence("gate", status, {}, gate[2] or "")
+    for subject, head in _HEAD.items():
+        pattern = r"perf: ?" + head.replace(": ", ": ?") + r": ?(.*)"
+        found = re.fullmatch(pattern, text)
+        if found is None:
+            continue
+        skipped = re.fullmatch(r"skipped ?\((.*)\)", found[1])
+        if skipped is not None:
+            return Evidence(subject, "skipped", {}, skipped[1])  # type: ignore[arg-type]
+        numbers = _READERS[subject](found[1])
+        if numbers is not None:
+            return Evidence(subject, "measured", numbers)  # type: ignore[arg-type]
+    raise FormatError(f"evidence line: found {line!r}, accepted is one of the forms of the grammar")
