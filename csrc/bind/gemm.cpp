@@ -32,7 +32,8 @@ py::array_t<float> result(const py::object& out, const std::vector<std::int64_t>
   if (out.is_none()) return make_array<float>(shape);
   const py::array found = output_array(out, "out", py::dtype::of<float>(), shape);
   if (overlap(found, q) || overlap(found, data)) {
-    fail(error_kind::shape, "out: found memory that overlaps x or w, accepted is memory of its own");
+    fail(error_kind::shape,
+         "out: found memory that overlaps x or w, accepted is memory of its own");
   }
   return py::reinterpret_borrow<py::array_t<float>>(found);
 }
@@ -59,8 +60,8 @@ py::array_t<float> matmul(const py::handle& data, const std::string& format, std
   args.block_scales = weight_scale.is_none();
   args.weight_scale = args.block_scales ? 1.0f : weight_scale.cast<float>();
   if (args.block_scales && w.shape.format->trailer != 0) {
-    fail(error_kind::format, "w.scale: found None, accepted is a number: " + format +
-                                 " has no scales in its blocks");
+    fail(error_kind::format,
+         "w.scale: found None, accepted is a number: " + format + " has no scales in its blocks");
   }
   const auto y = result(out, x.ndim() == 1 ? std::vector{N} : std::vector{args.M, N}, x, w.data);
   args.out = const_cast<float*>(y.data());

@@ -8,9 +8,9 @@ packed_weights::packed_weights(const py::handle& bytes, const std::string& forma
                                std::int64_t K, tiling tile)
     : data(input<std::uint8_t>(bytes, "w.data", 1)), shape(make_layout(format, N, K, tile)) {
   if (data.size() != packed_bytes(shape)) {
-    fail(error_kind::format, "w.data: found " + std::to_string(data.size()) + " bytes, accepted is " +
-                                 std::to_string(packed_bytes(shape)) + " for " + format + " of " +
-                                 shape_text({N, K}));
+    fail(error_kind::format, "w.data: found " + std::to_string(data.size()) +
+                                 " bytes, accepted is " + std::to_string(packed_bytes(shape)) +
+                                 " for " + format + " of " + shape_text({N, K}));
   }
 }
 

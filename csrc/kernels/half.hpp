@@ -1,4 +1,5 @@
-// float16 to float32 in kernels. In an anonymous namespace, so no copy of it can leak to another ISA.
+// float16 to float32 in kernels. In an anonymous namespace, so no copy of it can leak to another
+// ISA.
 #pragma once
 
 #include <cstdint>

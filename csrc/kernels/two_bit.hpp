@@ -1,6 +1,6 @@
 // Where the 2-bit formats keep their codes (0, 1, 2 for -1, 0, +1). All of them have groups of 128
-// weights in 32 bytes whose byte p holds weights p, 32 + p, 64 + p, 96 + p of the group; they differ
-// in the order of the four codes in a byte and in where a group stands.
+// weights in 32 bytes whose byte p holds weights p, 32 + p, 64 + p, 96 + p of the group; they
+// differ in the order of the four codes in a byte and in where a group stands.
 //
 //   i2_s            bits 7-6 5-4 3-2 1-0, rows of K / 4 bytes
 //   native_i2_r4    the same bytes, group g of rows 4r .. 4r + 3 in one 128-byte line

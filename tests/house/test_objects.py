@@ -51,8 +51,9 @@ def test_kernel_objects_export_their_kernel_alone():
         if not built.exists():  # another architecture
             continue
         seen += 1
-        name = f"bp::{family}_{fmt}_{source.stem}(bp::{family}_args const&)"
-        if symbols(built) != [("T", name)]:
+        name = f"bp::{family}_{fmt}_{source.stem}"  # the type of its arguments may be an alias
+        found = [(kind, symbol.split("(")[0]) for kind, symbol in symbols(built)]
+        if found != [("T", name)]:
             wrong.append(f"{built.relative_to(tree)}: {symbols(built)}")
     assert seen > 0
     assert not wrong, "\n".join(wrong)

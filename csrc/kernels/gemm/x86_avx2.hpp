@@ -71,7 +71,8 @@ template <class Format>
 struct two_bit_panel {
   static void fill(const product_args& args, std::int64_t n, std::int64_t k, std::int64_t columns,
                    std::uint8_t* panel) {
-    for (std::int64_t g = k / group_weights; g < (k + columns) / group_weights; ++g, panel += 2048) {
+    for (std::int64_t g = k / group_weights; g < (k + columns) / group_weights;
+         ++g, panel += 2048) {
       for (int half = 0; half < 2; ++half) {
         __m256i v[8];
         for (int r = 0; r < 8; ++r) {

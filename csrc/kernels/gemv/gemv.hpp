@@ -30,7 +30,8 @@ enum class product_step { plan, prepare, rows };
 //   - q has M rows of K values, K values apart, zero beyond the true K; K is padded to the group of
 //     the format (weights there are zero). w holds only codes that the format admits.
 //   - exact for any q in -128 .. 127, any ternary W and K <= largest_columns (layout.hpp: codes 0,
-//     1, 2 make sums of at most 2 * 128 * K): no int16 and no int32 wraps. No result depends on M, on the ranges, or on the number of threads.
+//     1, 2 make sums of at most 2 * 128 * K): no int16 and no int32 wraps. No result depends on M,
+//     on the ranges, or on the number of threads.
 //   - no pointer but `shared` (64 bytes) is aligned; q[M * K] and w[w_bytes] are the ends of what
 //     may be read (a prefetch may pass them).
 struct product_args {

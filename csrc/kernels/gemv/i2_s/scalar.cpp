@@ -1,5 +1,5 @@
-#include "kernels/families.hpp"
 #include "kernels/gemv/scalar.hpp"
+#include "kernels/families.hpp"
 
 namespace bp {
 
