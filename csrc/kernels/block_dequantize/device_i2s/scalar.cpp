@@ -1,0 +1,10 @@
+#include "kernels/block_dequantize/scalar.hpp"
+#include "kernels/families.hpp"
+
+namespace bp {
+
+void block_dequantize_device_i2s_scalar(const block_dequantize_args& args) {
+  decode_blocks(args, device_i2s_decoder);
+}
+
+}  // namespace bp

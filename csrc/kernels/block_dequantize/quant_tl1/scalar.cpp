@@ -1,0 +1,10 @@
+#include "kernels/block_dequantize/scalar.hpp"
+#include "kernels/families.hpp"
+
+namespace bp {
+
+void block_dequantize_quant_tl1_scalar(const block_dequantize_args& args) {
+  decode_blocks(args, quant_tl1_decoder);
+}
+
+}  // namespace bp

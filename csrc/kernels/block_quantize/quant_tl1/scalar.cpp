@@ -1,0 +1,10 @@
+#include "kernels/block_quantize/scalar.hpp"
+#include "kernels/families.hpp"
+
+namespace bp {
+
+void block_quantize_quant_tl1_scalar(const block_quantize_args& args) {
+  encode_blocks<quant_tl1>(args, args.block_begin, args.block_end);
+}
+
+}  // namespace bp
