@@ -11,6 +11,22 @@ std::vector<std::int64_t> shape_of(const py::array& array) {
   return {array.shape(), array.shape() + array.ndim()};
 }
 
+py::array numpy_array(const py::handle& value, const char* name) {
+  if (py::isinstance<py::array>(value)) return py::reinterpret_borrow<py::array>(value);
+  fail(error_kind::shape,
+       std::string(name) + ": accepted is a NumPy array that the result is written to");
+}
+
+void check_writable(const py::array& array, const char* name) {
+  if (!array.writeable())
+    fail(error_kind::shape,
+         std::string(name) + ": found a read-only array, accepted is a writable one");
+  if ((array.flags() & py::array::c_style) == 0) {
+    fail(error_kind::shape,
+         std::string(name) + ": found a strided array, accepted is a C-contiguous one");
+  }
+}
+
 }  // namespace
 
 std::string shape_text(const std::vector<std::int64_t>& shape) {
@@ -56,24 +72,39 @@ void check_array(const py::array& array, const char* name, const py::dtype& want
 
 py::array output_array(const py::handle& value, const char* name, const py::dtype& want,
                        const std::vector<std::int64_t>& shape) {
-  if (!py::isinstance<py::array>(value)) {
-    fail(error_kind::shape,
-         std::string(name) + ": accepted is a NumPy array that the result is written to");
-  }
-  auto array = py::reinterpret_borrow<py::array>(value);
-  const std::string wanted = dtype_name(want) + shape_text(shape);
+  const auto array = numpy_array(value, name);
   const bool same = array.dtype().equal(want) && shape_of(array) == shape;
-  if (!same)
-    fail(error_kind::shape,
-         std::string(name) + ": found " + describe(array) + ", accepted is " + wanted);
-  if (!array.writeable())
-    fail(error_kind::shape,
-         std::string(name) + ": found a read-only array, accepted is a writable one");
-  if ((array.flags() & py::array::c_style) == 0) {
-    fail(error_kind::shape,
-         std::string(name) + ": found a strided array, accepted is a C-contiguous one");
+  if (!same) {
+    fail(error_kind::shape, std::string(name) + ": found " + describe(array) + ", accepted is " +
+                                dtype_name(want) + shape_text(shape));
+  }
+  check_writable(array, name);
+  return array;
+}
+
+py::array buffer_array(const py::handle& value, const char* name, const py::dtype& want,
+                       std::int64_t least, const std::string& what) {
+  const auto array = numpy_array(value, name);
+  if (!array.dtype().equal(want) || array.ndim() != 1) {
+    fail(error_kind::shape, std::string(name) + ": found " + describe(array) + ", accepted is " +
+                                dtype_name(want) + " with 1 dimension");
+  }
+  check_writable(array, name);
+  if (array.size() < least) {
+    fail(error_kind::shape, std::string(name) + ": too small for " + what + ": expected " +
+                                std::to_string(least) + ", got " + std::to_string(array.size()));
   }
   return array;
+}
+
+void check_apart(const py::array& out, const char* out_name, const py::array& in,
+                 const char* in_name) {
+  const auto* o = static_cast<const char*>(out.data());
+  const auto* i = static_cast<const char*>(in.data());
+  if (o < i + in.nbytes() && i < o + out.nbytes()) {
+    fail(error_kind::shape, std::string(out_name) + ": found an array that overlaps " + in_name +
+                                ", accepted is memory of its own");
+  }
 }
 
 }  // namespace bp::bind

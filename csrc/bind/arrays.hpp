@@ -46,6 +46,15 @@ py::array_t<T> input(const py::handle& value, const char* name, int rank) {
 py::array output_array(const py::handle& value, const char* name, const py::dtype& want,
                        const std::vector<std::int64_t>& shape);
 
+// A writable, C-contiguous array of T with one dimension and at least `least` elements; `what` says
+// what needs them.
+py::array buffer_array(const py::handle& value, const char* name, const py::dtype& want,
+                       std::int64_t least, const std::string& what);
+
+// Raises ShapeError where `out` overlaps `in`: it would be written while it is read.
+void check_apart(const py::array& out, const char* out_name, const py::array& in,
+                 const char* in_name);
+
 // A new array over memory from allocate(): 64-byte aligned, on huge pages where it is large.
 template <class T>
 py::array_t<T> make_array(const std::vector<std::int64_t>& shape) {
@@ -69,5 +78,6 @@ void bind_registry(py::module_& m);
 void bind_gemv(py::module_& m);
 void bind_bench(py::module_& m);
 void bind_gemm(py::module_& m);
+void bind_blocks(py::module_& m);
 
 }  // namespace bp::bind

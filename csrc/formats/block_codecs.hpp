@@ -8,9 +8,9 @@
 namespace bp {
 
 struct block_codec {
-  std::string_view id;      // what people write: quant.i2s
-  std::string_view kernel;  // the format column of families block_quantize, block_dequantize
-  std::int64_t block;       // values that share a scale, unless the caller chooses
+  std::string_view id;       // what people write: quant.i2s
+  std::string_view kernel;   // the format column of families block_quantize, block_dequantize
+  std::int64_t block;        // values that share a scale, unless the caller chooses
   std::int64_t least, most;  // blocks the encoder admits (`least` where fewer are asked for)
   int bits;                  // of a code: 2 (four a byte, first in the low bits) or 8
   bool merges;               // codes are ORed into the output buffer as it is

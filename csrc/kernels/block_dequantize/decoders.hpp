@@ -17,9 +17,9 @@ constexpr float levels[4] = {-2.0f, -1.0f, 0.0f, 1.0f};
 constexpr float signs[4] = {0.0f, 1.0f, 0.0f, -1.0f};
 constexpr float thirds[4] = {-1.0f, -0.33f, 0.33f, 1.0f};
 constexpr float wide[4] = {-1.2f, -0.4f, 0.4f, 1.2f};
-constexpr float sixteenths[16] = {-1.0f,   -0.8667f, -0.7333f, -0.6f,   -0.4667f, -0.3333f,
-                                  -0.2f,   -0.0667f, 0.0667f,  0.2f,    0.3333f,  0.4667f,
-                                  0.6f,    0.7333f,  0.8667f,  1.0f};
+constexpr float sixteenths[16] = {-1.0f, -0.8667f, -0.7333f, -0.6f, -0.4667f, -0.3333f,
+                                  -0.2f, -0.0667f, 0.0667f,  0.2f,  0.3333f,  0.4667f,
+                                  0.6f,  0.7333f,  0.8667f,  1.0f};
 
 constexpr decoder quant_i2s_decoder{levels, false, true};
 constexpr decoder quant_tl1_decoder{levels, false, false};

@@ -17,7 +17,7 @@ namespace bp {
 //   - matmul: w is [N, ceil(K / 4)] bytes, four codes a byte from the low bits on, codes 0, 1, 2, 3
 //     are 0, 1, 0, -1; scales are [N, ceil(K / block)]; block >= 1. A zero weight still multiplies.
 struct block_matmul_args {
-  const std::int8_t* a;  // matmul_i2s: [M, K]
+  const std::int8_t* a;   // matmul_i2s: [M, K]
   const std::uint8_t* b;  // matmul_i2s: [K, N]
   const float* x;         // matmul: [M, K]
   const std::uint8_t* w;  // matmul

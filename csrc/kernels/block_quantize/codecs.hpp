@@ -11,7 +11,7 @@ namespace {
 
 constexpr float largest = __FLT_MAX__;
 constexpr float infinity = __builtin_inff();
-constexpr float huge_scale = 1e30f;  // larger scales are cut to this by quant_*
+constexpr float huge_scale = 1e30f;   // larger scales are cut to this by quant_*
 constexpr float tiny_scale = 1e-30f;  // smaller ones become 1
 
 inline float magnitude(float x) {
@@ -109,9 +109,7 @@ inline unsigned sign_code(float r) {
 struct device_scale {
   float s;
 
-  static float find(const float* x, std::int64_t n, float* scale) {
-    return *scale = absmax(x, n);
-  }
+  static float find(const float* x, std::int64_t n, float* scale) { return *scale = absmax(x, n); }
   float ratio(float x) const { return s > 0.0f ? x / s : 0.0f; }
   // Truncated code of a ratio clamped to -1 .. 1; NaN gives 0, as a Rust cast does.
   unsigned level(float x, float half_range) const {

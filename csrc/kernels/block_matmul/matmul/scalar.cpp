@@ -12,9 +12,13 @@ void block_matmul_matmul_scalar(const block_matmul_args& args) {
       const std::uint8_t* w = args.w + n * stride;
       const float* scales = args.scales + n * blocks;
       float sum = 0.0f;
-      for (std::int64_t k = 0; k < args.K; ++k) {
-        const float weight = signs[w[k / 4] >> (2 * (k % 4)) & 3] * scales[k / args.block];
-        sum += x[k] * weight;
+      for (std::int64_t b = 0, k = 0; b < blocks; ++b) {
+        const float scale = scales[b];
+        const std::int64_t stop = args.K - k < args.block ? args.K : k + args.block;
+        for (; k < stop; ++k) {
+          const float weight = signs[w[k / 4] >> (2 * (k % 4)) & 3] * scale;
+          sum += x[k] * weight;
+        }
       }
       args.c[m * args.N + n] = sum;
     }
