@@ -21,6 +21,8 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
         "ModelError",
         "ShapeError",
     ),
+    "formats.blocks": ("Blocks", "Codec", "codecs"),
+    "kernels.blocks": ("dequantize_blocks", "matmul_blocks", "matmul_i2s", "quantize_blocks"),
 }
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}
 

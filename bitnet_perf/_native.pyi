@@ -1,5 +1,7 @@
 """The native core: kernels behind one validated entry per family. Not a public interface."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -52,4 +54,39 @@ def matmul(
     BM: int = 0,
     BK: int = 0,
     bm: int = 0,
+def block_codecs() -> list[tuple[str, str, int, bool, int]]: ...
+def block_quantize(
+    x: ArrayLike,
+    codec: str,
+    block: int | None = None,
+    isa: str = "",
+    threads: int = 1,
+    data: NDArray[np.uint8] | None = None,
+    scales: NDArray[np.float32] | None = None,
+) -> tuple[NDArray[np.uint8], NDArray[np.float32], int]: ...
+def block_dequantize(
+    data: ArrayLike,
+    scales: ArrayLike,
+    codec: str,
+    block: int | None,
+    shape: Sequence[int],
+    isa: str = "",
+    threads: int = 1,
+    out: NDArray[np.float32] | None = None,
+) -> NDArray[np.float32]: ...
+def matmul_i2s(
+    a: ArrayLike,
+    b: ArrayLike,
+    isa: str = "",
+    threads: int = 1,
+    out: NDArray[np.float32] | None = None,
+) -> NDArray[np.float32]: ...
+def matmul_blocks(
+    x: ArrayLike,
+    codes: ArrayLike,
+    scales: ArrayLike,
+    block: int,
+    isa: str = "",
+    threads: int = 1,
+    out: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]: ...

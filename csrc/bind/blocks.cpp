@@ -1,3 +1,5 @@
+#include <pybind11/stl.h>
+
 #include "bind/arrays.hpp"
 #include "formats/block_codecs.hpp"
 #include "kernels/block_dequantize/block_dequantize.hpp"
@@ -102,10 +104,10 @@ py::tuple block_quantize(const py::handle& x, const std::string& id, const py::o
   return py::make_tuple(out, out_scales, args.block);
 }
 
-// The first `count` values as float32[count].
+// The values as float32 of `shape`.
 py::array block_dequantize(const py::handle& data, const py::handle& scales, const std::string& id,
-                           const py::object& block, std::int64_t count, const std::string& isa,
-                           std::int64_t threads, const py::object& out) {
+                           const py::object& block, const std::vector<std::int64_t>& shape,
+                           const std::string& isa, std::int64_t threads, const py::object& out) {
   const block_codec& codec = find_codec(id);
   const kernel_row& kernel = select("block_dequantize", codec.kernel, isa);
   const auto codes = input<std::uint8_t>(data, "data", 1);
@@ -117,7 +119,12 @@ py::array block_dequantize(const py::handle& data, const py::handle& scales, con
                                  ", accepted by the decoder of quant.i2s is 1 to " +
                                  text(most_decoded_i2s));
   }
-  if (count < 1) fail(error_kind::shape, "count: found " + text(count) + ", accepted is >= 1");
+  std::int64_t count = 1;
+  for (const std::int64_t n : shape) {
+    if (n < 1 || __builtin_mul_overflow(count, n, &count))
+      fail(error_kind::shape,
+           "shape: found " + shape_text(shape) + ", accepted is dimensions >= 1");
+  }
   args.count = count;
   if (codes.size() < code_bytes(codec, count)) {
     fail(error_kind::shape, "data: too small for " + text(count) + " values of " + id +
@@ -125,8 +132,8 @@ py::array block_dequantize(const py::handle& data, const py::handle& scales, con
                                 text(codes.size()));
   }
   const int team = check_threads(threads);
-  py::array x = out.is_none() ? py::array(make_array<float>({count}))
-                              : output_array(out, "out", py::dtype::of<float>(), {count});
+  py::array x = out.is_none() ? py::array(make_array<float>(shape))
+                              : output_array(out, "out", py::dtype::of<float>(), shape);
   check_apart(x, "out", codes, "data");
   check_apart(x, "out", s, "scales");
   args.data = codes.data();
@@ -214,7 +221,7 @@ void bind_blocks(py::module_& m) {
         py::arg("block") = py::none(), py::arg("isa") = "", py::arg("threads") = 1,
         py::arg("data") = py::none(), py::arg("scales") = py::none());
   m.def("block_dequantize", &block_dequantize, py::arg("data"), py::arg("scales"), py::arg("codec"),
-        py::arg("block"), py::arg("count"), py::arg("isa") = "", py::arg("threads") = 1,
+        py::arg("block"), py::arg("shape"), py::arg("isa") = "", py::arg("threads") = 1,
         py::arg("out") = py::none());
   m.def("matmul_i2s", &matmul_i2s, py::arg("a"), py::arg("b"), py::arg("isa") = "",
         py::arg("threads") = 1, py::arg("out") = py::none());

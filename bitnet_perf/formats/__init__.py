@@ -1,0 +1,1 @@
+"""Packed formats: names, sizes, tilings, and the objects that hold packed weights."""

@@ -1,0 +1,1 @@
+"""Kernels of this host, by family, format and instruction set."""
