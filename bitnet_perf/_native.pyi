@@ -54,6 +54,7 @@ def matmul(
     BM: int = 0,
     BK: int = 0,
     bm: int = 0,
+) -> NDArray[np.float32]: ...
 def block_codecs() -> list[tuple[str, str, int, bool, int]]: ...
 def block_quantize(
     x: ArrayLike,

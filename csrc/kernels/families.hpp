@@ -3,10 +3,10 @@
 
 #include "bp_isas.hpp"
 
-#include "kernels/gemm/gemm.hpp"
 #include "kernels/block_dequantize/block_dequantize.hpp"
 #include "kernels/block_matmul/block_matmul.hpp"
 #include "kernels/block_quantize/block_quantize.hpp"
+#include "kernels/gemm/gemm.hpp"
 #include "kernels/gemv/gemv.hpp"
 #include "kernels/probe_mac/probe_mac.hpp"
 #include "kernels/probe_read/probe_read.hpp"
