@@ -1,0 +1,1 @@
+"""BitNet.rs crates: oracles of their codecs, and the check against their recorded outputs."""
