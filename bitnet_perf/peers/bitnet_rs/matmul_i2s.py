@@ -7,6 +7,8 @@ no sizes and panic where a slice ends too early.
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 
 from bitnet_perf.peers.bitnet_rs.common import (
@@ -77,33 +79,23 @@ def _panic(lengths: tuple[int, int, int], shape: tuple[int, int, int], lanes: in
     """Text of the first slice or index that goes out of bounds, in the order of the loops."""
     (a_len, b_len, c_len), (m, n, k) = lengths, shape
     step = 4 * lanes
-    for i in range(0, m, lanes):
-        rows = range(i, min(i + lanes, m))
-        for j in range(0, n, lanes):
-            columns = range(j, min(j + lanes, n))
-            for start in range(0, k, step):
-                used = min(step, k - start)
-                for row in rows:
-                    left = a_len - row * k - start
-                    if left < 0:
-                        return (
-                            f"range start index {row * k + start} out of range "
-                            f"for slice of length {a_len}"
-                        )
-                    if left < used < step:
-                        return f"range end index {used} out of range for slice of length {left}"
-                    last = (start + used - 1) * n + columns[-1]
-                    if last >= b_len:
-                        first = min(
-                            (column, row_b * n + column)
-                            for column in columns
-                            for row_b in range(start, start + used)
-                            if row_b * n + column >= b_len
-                        )
-                        return f"index out of bounds: the len is {b_len} but the index is {first[1]}"
-            for row in rows:
-                for column in columns:
-                    if row * n + column >= c_len:
-                        at = row * n + column
-                        return f"index out of bounds: the len is {c_len} but the index is {at}"
+    for i, j in product(range(0, m, lanes), range(0, n, lanes)):
+        rows, columns = range(i, min(i + lanes, m)), range(j, min(j + lanes, n))
+        for start, row in product(range(0, k, step), rows):
+            used = min(step, k - start)
+            begin = row * k + start
+            if begin > a_len:
+                return f"range start index {begin} out of range for slice of length {a_len}"
+            if a_len - begin < used < step:
+                return f"range end index {used} out of range for slice of length {a_len - begin}"
+            for column, weight in product(columns, range(start, start + used)):
+                if weight * n + column >= b_len:
+                    return _index_text(b_len, weight * n + column)
+        for row, column in product(rows, columns):
+            if row * n + column >= c_len:
+                return _index_text(c_len, row * n + column)
     return "out of bounds"
+
+
+def _index_text(length: int, index: int) -> str:
+    return f"index out of bounds: the len is {length} but the index is {index}"

@@ -80,11 +80,11 @@ def tensor_meta(
 def quant_outcome(
     call: Call,
     qtype: str,
+    *,
     block: int,
     data: NDArray[np.uint8],
     scales: F32,
     levels: Ints,
-    *,
     refused: str | None = None,
     other_minimum: int = 1,
 ) -> Outcome:

@@ -41,10 +41,17 @@ def quant_i2s(call: Call) -> Outcome:
     scales = grouped_scales(x, block, 2)
     levels = levels_of(x, scales, block, 2, vector=call.level == "avx2")
     data = pack2(np.clip(levels, -2, 1) + 2)
+    refused = refuse_decode(call.inputs["x"].shape, block)
     return quant_outcome(
-        call, "I2_S", block, data, scales, levels,
-        refused=refuse_decode(call.inputs["x"].shape, block), other_minimum=4,
-    )  # fmt: skip
+        call,
+        "I2_S",
+        block=block,
+        data=data,
+        scales=scales,
+        levels=levels,
+        refused=refused,
+        other_minimum=4,
+    )
 
 
 def _kernels(call: Call, x: F32) -> Outcome:

@@ -39,7 +39,9 @@ def quant_tl1(call: Call) -> Outcome:
         _, zeros = _table_scale(x.reshape(1, -1), bits, asymmetric=True)
         zero = int(zeros[0])
     levels = (stored.astype(np.int32) - np.int32(zero)).astype(np.int64)
-    outcome = quant_outcome(call, "TL1", block, pack2(codes), scales, levels)
+    outcome = quant_outcome(
+        call, "TL1", block=block, data=pack2(codes), scales=scales, levels=levels
+    )
     if asymmetric:
         outcome.outputs["zero_points"] = np.full(scales.size, zero, np.int32)
     return outcome

@@ -33,7 +33,7 @@ def quant_tl2(call: Call) -> Outcome:
     scales = grouped_scales(x, block, bits)
     codes = codes_of(x, scales, block, bits, lanes_of(call))
     levels = (codes & 3) - (1 << bits) // 2
-    return quant_outcome(call, "TL2", block, pack2(codes), scales, levels)
+    return quant_outcome(call, "TL2", block=block, data=pack2(codes), scales=scales, levels=levels)
 
 
 def block_of(call: Call) -> int:
