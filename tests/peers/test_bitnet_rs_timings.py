@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from bitnet_perf.errors import FormatError
+from bitnet_perf.peers.bitnet_rs.ids import LEVELS
 from bitnet_perf.peers.bitnet_rs.timings import case_of, read_timings
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "bitnet_rs"
@@ -17,8 +18,9 @@ def test_samples_are_seconds_per_call():
     assert len(rows) == len(raw) == 95
     for row, entry in zip(rows, raw, strict=True):
         # the record's median is the upper one of an even number
-        assert sorted(row.samples)[20] == pytest.approx(entry["median_ns"] * 1e-9)
-        assert sorted(row.samples)[19] <= row.seconds <= sorted(row.samples)[20]
+        middle = len(row.samples) // 2
+        assert sorted(row.samples)[middle] == pytest.approx(entry["median_ns"] * 1e-9)
+        assert sorted(row.samples)[middle - 1] <= row.seconds <= sorted(row.samples)[middle]
         assert min(row.samples) == pytest.approx(entry["min_ns"] * 1e-9)
 
 
@@ -33,7 +35,7 @@ def test_the_host_is_named():
     ("identifier", "threads", "case"),
     [
         ("quant.i2s.quantize.n4096", 1, "quantization/block_quantize/quant.i2s/4096/t1"),
-        ("quant.tl2.dequantize.n65536", 2, "quantization/block_dequantize/quant.tl2/65536/t2"),
+        ("quant.tl1.dequantize.n65536", 2, "quantization/block_dequantize/quant.tl1/65536/t2"),
         ("kernel.tl2.quantize.avx512.n4096", 1, "quantization/block_quantize/kernel.tl2/4096/t1"),
         (
             "matmul_i2s.fallback.m16n2560k2560",
@@ -48,7 +50,12 @@ def test_the_host_is_named():
     ],
 )
 def test_entries_join_our_cases(identifier, threads, case):
-    assert case_of(identifier, threads) == (case, "")
+    assert case_of(identifier, "scalar", threads) == (case, "")
+
+
+def test_the_block_size_that_a_level_implies_is_in_the_name():
+    names = [case_of("quant.tl2.quantize.n64", level, 1)[0].split("/")[2] for level in LEVELS]
+    assert names == ["quant.tl2", "quant.tl2.b128", "quant.tl2.b256"]
 
 
 def test_every_entry_has_a_case_or_a_reason():

@@ -137,7 +137,7 @@ def read_arrays(folder: Path, case: Case) -> Arrays:
             return {key: _read_array(archive, members, key, place) for key in case.arrays}
     except FileNotFoundError as error:
         raise FormatError(f"{place}: file: does not exist") from error
-    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+    except (OSError, zipfile.BadZipFile, RuntimeError) as error:
         raise FormatError(f"{place}: not a readable .npz file: {error}") from error
 
 

@@ -20,9 +20,9 @@ from bitnet_perf.peers.bitnet_rs.common import (
     round_away,
     saturate,
 )
+from bitnet_perf.peers.bitnet_rs.ids import TL2_BLOCK
 from bitnet_perf.peers.bitnet_rs.quant import grouped_scales, quant_outcome
 
-DEFAULT_BLOCK = {"scalar": 64, "avx2": 128, "avx512": 256}
 LANES = {"avx2": 8, "avx512": 16}
 
 
@@ -38,7 +38,7 @@ def quant_tl2(call: Call) -> Outcome:
 
 def block_of(call: Call) -> int:
     """Block size of the run: given, or the default of its CPU level."""
-    return call.number("block_size", DEFAULT_BLOCK.get(call.level, 64))
+    return call.number("block_size", TL2_BLOCK.get(call.level, TL2_BLOCK["scalar"]))
 
 
 def lanes_of(call: Call) -> int:

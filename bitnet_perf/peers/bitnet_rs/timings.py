@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from bitnet_perf.errors import FormatError
 from bitnet_perf.peers.bitnet_rs.folder import first_problem, read_json
+from bitnet_perf.peers.bitnet_rs.ids import TL2_BLOCK
 
 NANOSECOND = 1e-9
 #: families of ids that have a kernel of ours: pattern -> case name without its threads
@@ -104,19 +105,27 @@ def read_timings(folder: Path) -> Timings | None:
             )
         pairs = zip(entry.times, entry.iters, strict=True)
         samples = tuple(time * NANOSECOND / calls for time, calls in pairs)
-        case, reason = case_of(entry.id, entry.threads)
+        case, reason = case_of(entry.id, entry.level, entry.threads)
         rows.append(
             Timing(entry.id, entry.level, entry.threads, entry.rustflags, samples, case, reason)
         )
     return Timings(_host(data), data.note, tuple(rows))
 
 
-def case_of(identifier: str, threads: int) -> tuple[str | None, str]:
-    """(our case that does the same work, "") or (None, why there is none)."""
+def case_of(identifier: str, level: str, threads: int) -> tuple[str | None, str]:
+    """(our case that does the same work, "") or (None, why there is none).
+
+    `quant.tl2` takes its block size from the CPU level; where that is not the default of our
+    kernel the name says so, as in `quant.tl2.b128`.
+    """
     for pattern, name in CASES:
         match = pattern.fullmatch(identifier)
         if match is not None:
-            return f"{name.format(**match.groupdict())}/t{threads}", ""
+            parts = match.groupdict()
+            block = TL2_BLOCK.get(level, TL2_BLOCK["scalar"])
+            if parts["codec"] == "quant.tl2" and block != TL2_BLOCK["scalar"]:
+                parts["codec"] += f".b{block}"
+            return f"{name.format(**parts)}/t{threads}", ""
     if identifier.startswith("qk256."):
         return None, "qk256 is checked by an oracle and has no native kernel"
     return None, "not a function that one of our cases re-implements"
