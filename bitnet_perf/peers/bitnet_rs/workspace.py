@@ -154,21 +154,26 @@ def run_workspace(
 
 
 def check_workspace(folder: Path, lines: Iterable[BenchLine] = LINES) -> None:
-    """Raise ConfigError unless `folder` is a cargo workspace with the crates that `lines` need."""
+    """Raise ConfigError unless `folder` is a cargo workspace with the crates that `lines` need.
+
+    A crate that the manifest lists counts as there: cargo itself names a member that is missing.
+    """
     manifest = folder / "Cargo.toml"
     accepted = "accepted: a checkout of BitNet.rs (EffortlessMetrics/BitNet-rs)"
     if not manifest.is_file():
         raise ConfigError(f"workspace: {manifest} does not exist; {accepted}")
-    if "workspace" not in _toml(manifest):
+    table = _toml(manifest).get("workspace")
+    if not isinstance(table, dict):
         raise ConfigError(f"workspace: {manifest} has no [workspace] table; {accepted}")
-    needed = {line.crate or "bitnet-quantization" for line in lines}
-    for crate in sorted(needed):
+    members = table.get("members", [])
+    for crate in sorted({line.crate or "bitnet-quantization" for line in lines}):
         member = folder / "crates" / crate / "Cargo.toml"
-        if not member.is_file():
-            raise ConfigError(f"workspace: {member} does not exist; {accepted}")
-        package = _toml(member).get("package", {})
-        if not isinstance(package, dict) or package.get("name") != crate:
-            raise ConfigError(f"workspace: {member} is not the crate {crate}; {accepted}")
+        if member.is_file():
+            package = _toml(member).get("package")
+            if not isinstance(package, dict) or package.get("name") != crate:
+                raise ConfigError(f"workspace: {member} is not the crate {crate}; {accepted}")
+        elif not (isinstance(members, list) and f"crates/{crate}" in members):
+            raise ConfigError(f"workspace: {manifest} has no member crates/{crate}; {accepted}")
 
 
 def _toml(path: Path) -> dict[str, Any]:
