@@ -241,6 +241,7 @@ def test_timeout_ends_everything(checkout: Checkout, monkeypatch: pytest.MonkeyP
     (result,) = run_workspace(root, lines=["quantization"], timeout=3600.0, progress=go)
     assert result.status == "measured"
     assert str(result.note).startswith("stopped at its limit, after 36")
+    assert str(result.note).endswith(" s, at: go")
     assert_ends(int((root / "child.pid").read_text()))
 
 

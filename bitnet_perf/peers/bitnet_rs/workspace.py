@@ -254,7 +254,8 @@ def _judge(
     console = classify(done.text, done.status)
     trouble = console.note or console.why if done.status else None
     if done.timed_out:
-        trouble = f"stopped at its limit, after {done.seconds:.0f} s"
+        last = next((line for line in reversed(done.text.splitlines()) if line.strip()), "nothing")
+        trouble = f"stopped at its limit, after {done.seconds:.0f} s, at: {last.strip()[:100]}"
     lost = len(set(console.ids) - {row.id for row in rows})
     if lost:
         notes = [*notes, f"{lost} benchmarks printed a time and left no result below {tree}"]
