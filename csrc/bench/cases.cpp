@@ -96,9 +96,9 @@ std::shared_ptr<prepared_case> find_case(std::string_view text, std::string_view
   }
   const case_name name = parse_case(text);
   std::int64_t held = name.spread;
-  for (const kept_case& each : kept) held += each.prepared->footprint;
+  for (const kept_case& each : kept) held += each.prepared->memory;
   for (const std::int64_t budget = memory_budget(); held > budget && !kept.empty();) {
-    held -= kept.back().prepared->footprint;
+    held -= kept.back().prepared->memory;
     kept.pop_back();
   }
   kept.push_front({key, std::make_shared<prepared_case>(prepare(name, isa))});

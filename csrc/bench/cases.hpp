@@ -21,6 +21,7 @@ struct prepared_case {
   case_name name;
   std::string isa;                  // of the kernels that run, joined by '+' where they differ
   std::int64_t footprint = 0;       // bytes that a long loop walks through
+  std::int64_t memory = 0;          // bytes that it keeps for itself
   std::int64_t bytes = 0, ops = 0;  // of one iteration, as the kernels' spans state them
   std::function<void(std::int64_t)> run;
   std::function<std::span<std::uint8_t>()> result;  // what the last run wrote

@@ -52,7 +52,8 @@ prepared_case make_gemv(const case_name& name, std::string_view isa) {
   d.y.resize(static_cast<std::size_t>(d.N));
 
   prepared_case made;
-  made.footprint = d.copies * d.stride + d.K + 4 * d.N;
+  made.memory = d.copies * d.stride;
+  made.footprint = made.memory + d.K + 4 * d.N;
   made.run = [data, &kernel, threads = name.threads](std::int64_t i) {
     gemv_args args{};
     args.w = data->w.get() + i % data->copies * data->stride;

@@ -20,34 +20,49 @@ std::span<std::uint8_t> bytes_of(auto& value) {
   return {reinterpret_cast<std::uint8_t*>(&value), sizeof value};
 }
 
+constexpr std::uint64_t probe_seed = 3;
+
+// Random words, one buffer for all probes that exist at the same time.
+struct probe_memory {
+  explicit probe_memory(std::int64_t bytes)
+      : size(bytes), memory(allocate(static_cast<std::size_t>(bytes))) {
+    random_source source(probe_seed);
+    auto* words = reinterpret_cast<std::uint64_t*>(memory.get());
+    for (std::int64_t i = 0; i < bytes / 8; ++i) words[i] = source.next();
+  }
+  std::int64_t size;
+  buffer memory;
+};
+
+// Called under the lock of find_case.
+std::shared_ptr<const probe_memory> shared_memory(std::int64_t bytes) {
+  static std::weak_ptr<const probe_memory> last;
+  if (auto found = last.lock(); found && found->size >= bytes) return found;
+  auto made = std::make_shared<const probe_memory>(bytes);
+  last = made;
+  return made;
+}
+
 }  // namespace
 
 prepared_case make_probe_read(const case_name& name, std::string_view isa) {
   check_rank(name, 1, "the bytes of one read");
   check_multiple(name, probe_read_step);
   const kernel_row& kernel = select("probe_read", name.format, isa);
-  struct read_data {
-    buffer memory;
-    std::uint64_t word;
-  };
-  auto data = std::make_shared<read_data>();
   const std::int64_t bytes = name.shape[0], copies = copies_of(name, bytes);
-  data->memory = allocate(static_cast<std::size_t>(bytes * copies));
-  auto* words = reinterpret_cast<std::uint64_t*>(data->memory.get());
-  random_source source(3);
-  for (std::int64_t i = 0; i < bytes * copies / 8; ++i) words[i] = source.next();
-
+  const auto memory = shared_memory(bytes * copies);
+  auto word = std::make_shared<std::uint64_t>();
   prepared_case made;
   made.footprint = bytes * copies;
-  made.run = [data, &kernel, bytes, copies, threads = name.threads](std::int64_t i) {
-    data->word = run_probe_read(kernel, data->memory.get() + i % copies * bytes, bytes, threads);
+  made.run = [memory, word, &kernel, bytes, copies, threads = name.threads](std::int64_t i) {
+    *word = run_probe_read(kernel, memory->memory.get() + i % copies * bytes, bytes, threads);
   };
-  made.result = [data] { return bytes_of(data->word); };
-  made.right = [data, bytes] {
-    random_source again(3);
+  made.result = [word] { return bytes_of(*word); };
+  made.right = [word, bytes] {
+    random_source again(probe_seed);
     std::uint64_t want = 0;
     for (std::int64_t i = 0; i < bytes / 8; ++i) want ^= again.next();
-    return data->word == want;
+    return *word == want;
   };
   return made;
 }

@@ -1,0 +1,104 @@
+"""Places of kernels under the limits of a host: pure functions.
+
+A kernel is bound by whichever limit it is nearer to: bytes (input plus output, once) against
+streaming reads of the level it walks through, operations against the multiply-adds of its ISA.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from bitnet_perf.errors import MeasurementError
+
+__all__ = ["TOLERANCE", "Place", "check_places", "place"]
+
+TOLERANCE = 1.03  # a kernel above this part of its limit shows that one of the two is wrong
+
+Bound = Literal["memory", "compute", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one kernel stands.
+
+    `gb_per_s` and `gop_per_s` are its rates; `memory` and `compute` the parts of the two limits
+    that it reaches (0.93 = 93 %), None where there is no such limit; `bound` the nearer one and
+    `part` how near; `level` where its data lives.
+    """
+
+    case: str
+    isa: str
+    gb_per_s: float
+    gop_per_s: float
+    level: str | None
+    memory: float | None
+    compute: float | None
+
+    @property
+    def bound(self) -> Bound:
+        """The limit that it is nearer to."""
+        if self.memory is None and self.compute is None:
+            return "unknown"
+        return "memory" if (self.memory or 0.0) >= (self.compute or 0.0) else "compute"
+
+    @property
+    def part(self) -> float | None:
+        """The part of the nearer limit; None without a limit."""
+        parts = [part for part in (self.memory, self.compute) if part is not None]
+        return max(parts, default=None)
+
+    @property
+    def over(self) -> bool:
+        """Above a limit by more than the tolerance: the measurement cannot be believed."""
+        return self.part is not None and self.part > TOLERANCE
+
+    def words(self) -> str:
+        """For people: "memory-bound, 93 % of L3 bandwidth"."""
+        if self.part is None:
+            return "no limit measured"
+        limit = f"{self.level} bandwidth" if self.bound == "memory" else f"{self.isa} peak"
+        return f"{self.bound}-bound, {100 * self.part:.0f} % of {limit}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values, bound and part included."""
+        return {**asdict(self), "bound": self.bound, "part": self.part, "words": self.words()}
+
+
+def place(
+    case: str,
+    isa: str,
+    seconds: float,
+    work: tuple[int, int],
+    *,
+    read: tuple[str, float] | None,
+    mac: float | None,
+) -> Place:
+    """Place a kernel that does `work` (bytes, operations) in `seconds`.
+
+    `read` is the level its data lives in and that level's limit in GB/s, `mac` the limit of its
+    instruction set in Gop/s; None where there is none.
+    """
+    if seconds <= 0:
+        raise MeasurementError(f"seconds of {case}: found {seconds}, accepted is more than 0")
+    gb, gop = work[0] / seconds / 1e9, work[1] / seconds / 1e9
+    return Place(
+        case=case,
+        isa=isa,
+        gb_per_s=gb,
+        gop_per_s=gop,
+        level=read[0] if read else None,
+        memory=gb / read[1] if read and work[0] else None,
+        compute=gop / mac if mac and work[1] else None,
+    )
+
+
+def check_places(places: Iterable[Place]) -> None:
+    """Raise MeasurementError naming every kernel that is above a limit."""
+    over = [f"{p.case} on {p.isa}: {p.words()}" for p in places if p.over]
+    if over:
+        raise MeasurementError(
+            f"above {100 * TOLERANCE:.0f} % of a measured limit, so kernel or limit is wrong: "
+            + "; ".join(over)
+        )

@@ -1,0 +1,136 @@
+"""The cases of every suite: the one table. A name is an identity for ever:
+`stage/family/format/shape/threads`.
+
+A shape that ends in `-512mb` runs over distinct copies of its inputs that fill at least 512 MiB, so
+that each iteration reads them from memory; without it the inputs stay as warm as they get.
+"""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from bitnet_perf.errors import ConfigError
+
+__all__ = ["SUITES", "Case", "nearest", "select", "with_threads"]
+
+# The matrices of a BitNet b1.58 2B4T layer, N x K: q and o, k and v, gate and up, down.
+LAYER_SHAPES = ((2560, 2560), (640, 2560), (6912, 2560), (2560, 6912))
+FORMATS = ("i2_s", "tl1", "tl2", "tq1_0", "tq2_0")
+CODECS = ("quant.i2s", "quant.tl1", "quant.tl2")
+COLD = "-512mb"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One case: its name, the suite it belongs to, and whether a quick run takes it."""
+
+    name: str
+    suite: str
+    quick: bool = False
+
+
+def _matmul() -> Iterable[tuple[str, bool]]:
+    for n, k in LAYER_SHAPES:
+        for fmt in FORMATS:
+            main = fmt == "i2_s"
+            square = (n, k) == (2560, 2560)
+            large = (n, k) == (6912, 2560)
+            yield f"forward/gemv/{fmt}/{n}x{k}/t1", square
+            yield f"forward/gemv/{fmt}/{n}x{k}{COLD}/t1", main and (square or large)
+            yield f"forward/gemm/{fmt}/16x{n}x{k}/t1", main and square
+            yield f"forward/gemm/{fmt}/128x{n}x{k}/t1", square
+    for side in (32, 64, 128, 256, 512):
+        yield f"forward/block_matmul/matmul_i2s/{side}x{side}x{side}/t1", side == 256
+
+
+def _quantize() -> Iterable[tuple[str, bool]]:
+    for codec in CODECS:
+        for n in (1024, 4096, 16384, 65536, 262144):
+            yield f"quantization/block_quantize/{codec}/{n}/t1", n == 65536
+            yield f"quantization/block_dequantize/{codec}/{n}/t1", n == 65536
+        for n in (4096, 16384, 65536):
+            yield f"quantization/block_round_trip/{codec}/{n}/t1", False
+    for block in (16, 32, 64, 128, 256):
+        yield f"quantization/block_quantize/quant.i2s.b{block}/65536/t1", False
+    for codec in ("quant.i2s", "quant.tl2"):
+        for side in (256, 512, 1024):
+            yield f"quantization/block_quantize/{codec}/{side}x{side}/t1", False
+    for family in ("block_quantize", "block_dequantize"):
+        yield f"quantization/{family}/quant.i2s/16777216/t1", True
+    for fmt in FORMATS:
+        for family in ("pack", "unpack"):
+            yield f"quantization/{family}/{fmt}/2560x2560/t1", True
+
+
+def _activations() -> Iterable[tuple[str, bool]]:
+    for m in (1, 16, 128):
+        for k in (2560, 6912):
+            yield f"quantization/quantize_activations/q8_act/{m}x{k}/t1", k == 2560
+
+
+SUITES: dict[str, tuple[Case, ...]] = {
+    suite: tuple(Case(name, suite, quick) for name, quick in make())
+    for suite, make in (
+        ("quantize", _quantize),
+        ("matmul", _matmul),
+        ("activations", _activations),
+    )
+}
+
+
+def with_threads(name: str, threads: int) -> str:
+    """The case `name` on that many threads."""
+    return re.sub(r"/t\d+$", f"/t{threads}", name)
+
+
+def nearest(text: str, count: int = 3) -> tuple[str, ...]:
+    """The names of the table that look most like `text`."""
+    names = [case.name for suite in SUITES.values() for case in suite]
+    plain = re.sub(r"[*?\[\]]", "", text)
+    tails = {name: max(_ratio(plain, tail) for tail in _tails(name)) for name in names}
+    return tuple(sorted(names, key=lambda name: -tails[name])[:count])
+
+
+def select(
+    globs: Iterable[str] = (), *, suite: str | None = None, quick: bool = False, threads: int = 1
+) -> tuple[Case, ...]:
+    """The cases that match any glob (all of them without one), in the order of the table.
+
+    A glob starts at any segment of the name: `gemv/*`, `*/i2_s/*`. `suite` and `quick` narrow the
+    table first. Raises ConfigError for an unknown suite and for a glob that matches nothing.
+    """
+    if suite is not None and suite not in SUITES:
+        raise ConfigError(f"suite: found {suite!r}, accepted is {', '.join(SUITES)}")
+    if threads < 1:
+        raise ConfigError(f"threads: found {threads}, accepted is 1 or more")
+    cases = [
+        Case(with_threads(case.name, threads), case.suite, case.quick)
+        for name, table in SUITES.items()
+        if suite in (None, name)
+        for case in table
+        if case.quick or not quick
+    ]
+    wanted = tuple(globs)
+    for glob in wanted:
+        if not any(_matches(case.name, glob) for case in cases):
+            raise ConfigError(
+                f"cases: {glob!r} matches nothing; nearest: {', '.join(nearest(glob))}"
+            )
+    return tuple(c for c in cases if not wanted or any(_matches(c.name, g) for g in wanted))
+
+
+def _tails(name: str) -> list[str]:
+    segments = name.split("/")
+    return ["/".join(segments[i:]) for i in range(len(segments))]
+
+
+def _matches(name: str, glob: str) -> bool:
+    return any(fnmatch.fnmatchcase(tail, glob) for tail in _tails(name))
+
+
+def _ratio(a: str, b: str) -> float:
+    return difflib.SequenceMatcher(None, a, b).ratio()

@@ -1,0 +1,230 @@
+"""The limits of this host: streaming reads by cache level, multiply-adds by instruction set."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from bitnet_perf import _bench, _native
+from bitnet_perf.bench.fingerprint import Fingerprint, fingerprint
+from bitnet_perf.errors import MeasurementError
+from bitnet_perf.files import write_atomic
+
+__all__ = [
+    "Ceilings",
+    "MacLimit",
+    "ReadLimit",
+    "Sample",
+    "measure_ceilings",
+    "read_probes",
+    "sampler",
+]
+
+MIB = 1 << 20
+WINDOW = 16 * MIB  # bytes of one read from memory: about a millisecond
+READ_SAMPLE = 0.002  # seconds of one sample
+MAC_SAMPLE = 0.001
+MACS = 192_000  # multiply-adds of one call
+
+
+class ReadLimit(BaseModel):
+    """Reading at one level: the best pattern's median and interquartile range, in GB/s.
+
+    `bytes` were walked through on huge pages; `patterns` holds the median of every pattern.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    level: str
+    bytes: int
+    threads: int
+    pattern: str
+    gb_per_s: float
+    spread: float
+    patterns: dict[str, float]
+
+
+class MacLimit(BaseModel):
+    """Multiply-adds with all operands in registers: median and interquartile range, in Gop/s."""
+
+    model_config = ConfigDict(frozen=True)
+
+    isa: str
+    threads: int
+    gop_per_s: float
+    spread: float
+
+    @property
+    def case(self) -> str:
+        """The case that measures it again, on `isa`."""
+        return _mac_case(self.threads)
+
+
+class Ceilings(BaseModel):
+    """What this host can do at most, for 1 and n threads."""
+
+    model_config = ConfigDict(frozen=True)
+
+    host: Fingerprint
+    reads: tuple[ReadLimit, ...]
+    macs: tuple[MacLimit, ...]
+
+    def read_limit(self, footprint: int, threads: int) -> ReadLimit | None:
+        """The limit for a loop over `footprint` bytes: that of the fastest level that holds half.
+
+        None where that number of threads was not measured.
+        """
+        levels = [limit for limit in self.reads if limit.threads == threads]
+        for limit in levels[:-1]:
+            size = self.host.cache_bytes(int(limit.level[1:]))
+            shared = 1 if limit.level == "L3" else threads
+            if size is not None and footprint <= 2 * size * shared:
+                return limit
+        return levels[-1] if levels else None
+
+    def mac_limit(self, isa: str, threads: int) -> MacLimit | None:
+        """The limit of one instruction set, or None where it was not measured."""
+        return next((m for m in self.macs if (m.isa, m.threads) == (isa, threads)), None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return self.model_dump(mode="json")
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write as JSON, whole or not at all."""
+        return write_atomic(path, json.dumps(self.to_dict(), indent=1) + "\n")
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Ceilings:
+        """Read what `save` wrote; MeasurementError names the file and the field otherwise."""
+        try:
+            return cls.model_validate_json(Path(path).read_bytes())
+        except (OSError, ValidationError) as error:
+            raise MeasurementError(
+                f"{os.fspath(path)}: not a file of ceilings ({error})"
+            ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One timing of a case: seconds of an iteration, and its rates."""
+
+    seconds: float
+    gb_per_s: float
+    gop_per_s: float
+
+
+def sampler(case: str, length: float, isa: str = "") -> Callable[[], Sample]:
+    """A function that times `case` over about `length` seconds.
+
+    The time is CPU time of the thread, which leaves out what other programs took from a shared
+    host; wall time where there are several threads.
+    """
+    work = _bench.work(case, isa)
+
+    def seconds(iterations: int) -> float:
+        times = _bench.loop(case, iterations, isa)
+        return (times.cpu_ns if case.endswith("/t1") else times.wall_ns) / iterations / 1e9
+
+    once = min(seconds(1), seconds(2))
+    iterations = max(1, round(length / max(once, 1e-9)))
+
+    def sample() -> Sample:
+        taken = seconds(iterations)
+        return Sample(taken, work.bytes / taken / 1e9, work.ops / taken / 1e9)
+
+    return sample
+
+
+def measure_ceilings(
+    threads: int | None = None,
+    rounds: int = 25,
+    memory: int = 1 << 30,
+    on_progress: Callable[[str], None] | None = None,
+) -> Ceilings:
+    """Measure the limits of this host with 1 and `threads` threads (default: all it may use).
+
+    Patterns take turns, `rounds` times; the best median is the limit. The memory level walks
+    `memory` bytes, or a quarter of what is free where that is less; `bytes` says how many.
+    """
+    host = fingerprint()
+    teams = sorted({1, threads or host.allowed})
+    reads = []
+    for team in teams:
+        for level, size in _levels(host, team, memory):
+            if on_progress is not None:
+                on_progress(f"reading from {level} with {team} threads")
+            reads.append(_measure_reads(level, size, team, rounds))
+    macs = []
+    for isa in [row[2] for row in _native.kernels() if row[0] == "probe_mac" and not row[3]]:
+        for team in teams:
+            if on_progress is not None:
+                on_progress(f"multiply-adds of {isa} with {team} threads")
+            macs.append(_measure_macs(isa, team, rounds))
+    return Ceilings(host=host, reads=tuple(reads), macs=tuple(macs))
+
+
+def _levels(host: Fingerprint, threads: int, memory: int) -> list[tuple[str, int]]:
+    """Levels and the bytes to walk through in each: what stays there. A virtual machine shares its
+    last level with strangers, so a quarter of that one.
+    """
+    found = []
+    for level in (1, 2, 3):
+        size = host.cache_bytes(level)
+        if size is not None and (level > 1 or threads == 1):
+            part = size // 4 if level == 3 else size // 2 * threads
+            found.append((f"L{level}", part // 1024 * 1024))
+    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    found.append(("memory", max(WINDOW, min(memory, free // 4) // WINDOW * WINDOW)))
+    return found
+
+
+def read_probes(size: int, threads: int) -> dict[str, str]:
+    """The cases that read `size` bytes over and over, one for each pattern."""
+    names = dict.fromkeys(row[1] for row in _native.kernels() if row[0] == "probe_read")
+    piece = (size + 1023) // 1024 * 1024
+    shape = f"{WINDOW}-{size // MIB}mb" if size > 4 * WINDOW else str(piece)
+    return {name: f"host/probe_read/{name}/{shape}/t{threads}" for name in names}
+
+
+def _mac_case(threads: int) -> str:
+    return f"host/probe_mac/chain/{MACS * threads}/t{threads}"
+
+
+def _spread(values: list[float]) -> float:
+    low, _, high = statistics.quantiles(values, n=4)
+    return high - low
+
+
+def _measure_reads(level: str, size: int, threads: int, rounds: int) -> ReadLimit:
+    probes = {name: sampler(case, READ_SAMPLE) for name, case in read_probes(size, threads).items()}
+    rates: dict[str, list[float]] = {name: [] for name in probes}
+    for _ in range(rounds):
+        for name, probe in probes.items():
+            rates[name].append(probe().gb_per_s)
+    medians = {name: statistics.median(values) for name, values in rates.items()}
+    best = max(medians, key=lambda name: medians[name])
+    return ReadLimit(
+        level=level,
+        bytes=size,
+        threads=threads,
+        pattern=best,
+        gb_per_s=medians[best],
+        spread=_spread(rates[best]),
+        patterns=medians,
+    )
+
+
+def _measure_macs(isa: str, threads: int, rounds: int) -> MacLimit:
+    probe = sampler(_mac_case(threads), MAC_SAMPLE, isa)
+    rates = [probe().gop_per_s for _ in range(rounds)]
+    return MacLimit(
+        isa=isa, threads=threads, gop_per_s=statistics.median(rates), spread=_spread(rates)
+    )

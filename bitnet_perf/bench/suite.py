@@ -1,0 +1,80 @@
+"""pyperf programs: a suite of cases as a `pyperf.Runner`, one native loop a benchmark."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from typing import Any
+
+import pyperf
+
+from bitnet_perf import _bench, _native
+from bitnet_perf.bench.cases import select
+from bitnet_perf.errors import ConfigError
+
+__all__ = ["run_suite"]
+
+# pyperf's settings in a quick run: processes, values a process, least seconds a value.
+QUICK = {"processes": 2, "values": 5, "min_time": 0.004}
+
+
+def run_suite(name: str, program: tuple[str, ...] | None = None) -> None:
+    """Run the cases of suite `name` as a pyperf program, with pyperf's command line.
+
+    Beside pyperf's own options: `--cases GLOBS` (separated by commas), `--isa`, `--threads`,
+    `--quick`. `program` is how workers are started, where `sys.argv[0]` is no script. Each
+    benchmark's metadata holds isa, bytes, ops, footprint, threads and cpu_features.
+    """
+    runner = pyperf.Runner(program_args=program, add_cmdline_args=_pass_on)
+    parser = runner.argparser
+    parser.add_argument("--cases", default="", help="globs, separated by commas, from any segment")
+    parser.add_argument("--isa", default="", help="the instruction set (default: the best)")
+    parser.add_argument("--threads", type=int, default=1, help="threads of every case")
+    parser.add_argument("--quick", action="store_true", help="the quick subset, fewer samples")
+    args = runner.parse_args()
+    if args.quick and not args.worker:
+        for option, value in QUICK.items():
+            if getattr(args, option) == parser.get_default(option):
+                setattr(args, option, value)
+    try:
+        chosen = select(
+            filter(None, args.cases.split(",")), suite=name, quick=args.quick, threads=args.threads
+        )
+    except ConfigError as error:
+        parser.error(str(error))
+    for task, case in enumerate(chosen):
+        runner.bench_time_func(
+            case.name, _seconds, case.name, args.isa, metadata=_metadata(args, task, case.name)
+        )
+
+
+def _seconds(loops: int, case: str, isa: str) -> float:
+    return _bench.loop(case, loops, isa).wall_ns / 1e9
+
+
+def _pass_on(command: list[str], args: Namespace) -> None:
+    """pyperf empties the environment of its workers: choices travel as arguments."""
+    command += ["--cases", args.cases, "--isa", args.isa, "--threads", str(args.threads)]
+    if args.quick:
+        command.append("--quick")
+
+
+def _metadata(args: Namespace, task: int, case: str) -> dict[str, Any]:
+    """The metadata of a case, in the worker that runs it: elsewhere nothing is prepared."""
+    if not args.worker or args.worker_task != task:
+        return {}
+    work = _bench.work(case, args.isa)
+    return {
+        **work._asdict(),
+        "threads": args.threads,
+        "cpu_features": " ".join(isa[0] for isa in _native.isas() if isa[4]),
+        "bitnet_perf_version": _native.__version__,
+        "bitnet_perf_compiler": _native.compiler,
+        "bitnet_perf_loop": _bench.VERSION,
+    }
+
+
+def main() -> None:
+    """`python -m bitnet_perf.bench SUITE [pyperf options]`."""
+    name = sys.argv.pop(1) if len(sys.argv) > 1 else ""
+    run_suite(name, program=("-m", "bitnet_perf.bench", name))

@@ -1,0 +1,124 @@
+"""Every kernel against the limits of this host, both measured in one run."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from bitnet_perf import _bench
+from bitnet_perf.analyze.roofline import Place, check_places, place
+from bitnet_perf.bench.cases import select
+from bitnet_perf.bench.ceilings import Ceilings, measure_ceilings, read_probes, sampler
+from bitnet_perf.bench.results import BenchRow
+from bitnet_perf.errors import MeasurementError
+from bitnet_perf.files import write_atomic
+
+__all__ = ["Roofline", "place_rows", "roofline"]
+
+SAMPLE = 0.002  # seconds of one sample of a kernel
+ROUNDS = 15
+
+
+class Roofline(BaseModel):
+    """Limits of a host and the places of kernels under them."""
+
+    model_config = ConfigDict(frozen=True)
+
+    ceilings: Ceilings
+    places: tuple[Place, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        places = [each.to_dict() for each in self.places]
+        return {"ceilings": self.ceilings.to_dict(), "places": places}
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write as JSON, whole or not at all."""
+        return write_atomic(path, json.dumps(self.to_dict(), indent=1) + "\n")
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Roofline:
+        """Read what `save` wrote; MeasurementError names the file and the field otherwise."""
+        try:
+            return cls.model_validate_json(Path(path).read_bytes())
+        except (OSError, ValidationError) as error:
+            raise MeasurementError(f"{os.fspath(path)}: not a roofline ({error})") from error
+
+
+def roofline(
+    cases: Iterable[str] = (),
+    *,
+    isa: str = "",
+    threads: int = 1,
+    quick: bool = True,
+    on_progress: Callable[[str], None] | None = None,
+) -> Roofline:
+    """Measure the limits of this host and place the cases that match the globs `cases` under them.
+
+    Each kernel takes turns with the probes of its own limits, so that both see the same host; its
+    part of a limit is the median over the rounds. A kernel above 103 % of a limit is measured
+    again, and raises MeasurementError when it stays there.
+    """
+    ceilings = measure_ceilings(threads if threads > 1 else None, on_progress=on_progress)
+    places = []
+    for case in select(cases, quick=quick, threads=threads):
+        if on_progress is not None:
+            on_progress(case.name)
+        found = _place(case.name, isa, threads, ceilings, ROUNDS)
+        if found.over:
+            found = _place(case.name, isa, threads, ceilings, 3 * ROUNDS)
+        places.append(found)
+    check_places(places)
+    return Roofline(ceilings=ceilings, places=tuple(places))
+
+
+def place_rows(rows: Iterable[BenchRow], ceilings: Ceilings) -> tuple[Place, ...]:
+    """Place measured rows under limits that were measured apart from them, by cache level."""
+    places = []
+    for row in rows:
+        read = ceilings.read_limit(row.footprint, row.threads)
+        mac = ceilings.mac_limit(row.isa, row.threads)
+        places.append(
+            place(
+                row.case,
+                row.isa,
+                row.median,
+                (row.bytes, row.ops),
+                read=(read.level, read.gb_per_s) if read else None,
+                mac=mac.gop_per_s if mac else None,
+            )
+        )
+    return tuple(places)
+
+
+def _place(case: str, isa: str, threads: int, ceilings: Ceilings, rounds: int) -> Place:
+    """The kernel and the probes of its limits in turns: reads over as many bytes as it walks."""
+    work = _bench.work(case, isa)
+    level = ceilings.read_limit(work.footprint, threads)
+    mac = ceilings.mac_limit(work.isa, threads)
+    size = min(work.footprint, level.bytes) if level and level.level == "memory" else work.footprint
+    kernel = sampler(case, SAMPLE, isa)
+    readers = [sampler(probe, SAMPLE / 4) for probe in read_probes(size, threads).values()]
+    adder = sampler(mac.case, SAMPLE / 4, work.isa) if mac else None
+    times, adds = [], []
+    reads: list[list[float]] = [[] for _ in readers]
+    for _ in range(rounds):
+        for rates, reader in zip(reads, readers, strict=True):
+            rates.append(reader().gb_per_s)
+        times.append(kernel().seconds)
+        if adder is not None:
+            adds.append(adder().gop_per_s)
+    return place(
+        case,
+        work.isa,
+        statistics.median(times),
+        (work.bytes, work.ops),
+        read=(level.level, max(statistics.median(rates) for rates in reads)) if level else None,
+        mac=statistics.median(adds) if adds else None,
+    )
