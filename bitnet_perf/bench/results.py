@@ -61,7 +61,7 @@ def read_rows(path: str | os.PathLike[str]) -> tuple[BenchRow, ...]:
     """
     try:
         suite = pyperf.BenchmarkSuite.load(os.fspath(path))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise MeasurementError(f"{os.fspath(path)}: not a pyperf file ({error})") from error
     return rows_of(suite, os.fspath(path))
 

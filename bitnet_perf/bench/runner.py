@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,10 @@ from bitnet_perf.bench.results import BenchRow, rows_of
 from bitnet_perf.errors import ConfigError, MeasurementError
 from bitnet_perf.files import write_atomic
 
-__all__ = ["Progress", "run_suites"]
+__all__ = ["QUICK_OPTIONS", "Progress", "run_suites"]
+
+# pyperf's options of a quick run: processes, values a process, least seconds a value.
+QUICK_OPTIONS = ("-p", "2", "-n", "5", "--min-time", "0.004")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,34 +98,33 @@ def _counter(
 def _run(command: list[str], names: list[str], count: Callable[[int, str], None]) -> None:
     """Run one suite in a process group of its own, counting the cases it reports."""
     done = 0
-    with tempfile.TemporaryFile("w+") as errors:
-        with subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-            start_new_session=True,
-        ) as child:
-            try:
-                assert child.stdout is not None
-                for line in child.stdout:
-                    name = line.partition(": ")[0].strip()
-                    if name in names:
-                        done += 1
-                        count(done, name)
-                status = child.wait()
-            except BaseException:
-                _end_group(child)
-                raise
-        if status != 0:
-            errors.seek(0)
-            words = [line.strip() for line in errors if line.strip()]
-            why = next((w for w in words if w.startswith("bitnet_perf.errors.")), None)
-            raise MeasurementError(
-                f"suite {command[3]!r} failed after {done} of {len(names)} cases: "
-                f"{why or (words[-1] if words else f'exit status {status}')}"
-            )
+    last: deque[str] = deque(maxlen=100)
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as child:
+        try:
+            for line in child.stdout or ():
+                last.append(line.strip())
+                name = line.partition(": ")[0]
+                if name in names:
+                    done += 1
+                    count(done, name)
+            status = child.wait()
+        except BaseException:
+            _end_group(child)
+            raise
+    if status != 0:
+        said = [line for line in last if line]
+        named = [line.partition("bitnet_perf.errors.")[2] for line in said]
+        why = next(filter(None, named), said[-1] if said else f"exit status {status}")
+        raise MeasurementError(
+            f"suite {command[3]!r} failed after {done} of {len(names)} cases: {why}"
+        )
 
 
 def _end_group(child: subprocess.Popen[str]) -> None:

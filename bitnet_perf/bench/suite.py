@@ -14,28 +14,21 @@ from bitnet_perf.errors import ConfigError
 
 __all__ = ["run_suite"]
 
-# pyperf's settings in a quick run: processes, values a process, least seconds a value.
-QUICK = {"processes": 2, "values": 5, "min_time": 0.004}
-
 
 def run_suite(name: str, program: tuple[str, ...] | None = None) -> None:
     """Run the cases of suite `name` as a pyperf program, with pyperf's command line.
 
     Beside pyperf's own options: `--cases GLOBS` (separated by commas), `--isa`, `--threads`,
-    `--quick`. `program` is how workers are started, where `sys.argv[0]` is no script. Each
-    benchmark's metadata holds isa, bytes, ops, footprint, threads and cpu_features.
+    `--quick` (the quick cases alone). `program` is how workers are started, where `sys.argv[0]` is
+    no script. Each benchmark's metadata holds isa, bytes, ops, footprint, threads, cpu_features.
     """
     runner = pyperf.Runner(program_args=program, add_cmdline_args=_pass_on)
     parser = runner.argparser
     parser.add_argument("--cases", default="", help="globs, separated by commas, from any segment")
     parser.add_argument("--isa", default="", help="the instruction set (default: the best)")
     parser.add_argument("--threads", type=int, default=1, help="threads of every case")
-    parser.add_argument("--quick", action="store_true", help="the quick subset, fewer samples")
+    parser.add_argument("--quick", action="store_true", help="the quick cases alone")
     args = runner.parse_args()
-    if args.quick and not args.worker:
-        for option, value in QUICK.items():
-            if getattr(args, option) == parser.get_default(option):
-                setattr(args, option, value)
     try:
         chosen = select(
             filter(None, args.cases.split(",")), suite=name, quick=args.quick, threads=args.threads

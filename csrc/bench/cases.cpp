@@ -16,6 +16,7 @@ namespace {
 
 constexpr case_family families[] = {
     {"gemv", "forward", make_gemv},
+    {"gemm", "forward", make_gemm},
     {"probe_read", "host", make_probe_read},
     {"probe_mac", "host", make_probe_mac},
 };

@@ -62,6 +62,7 @@ using maker = prepared_case (*)(const case_name&, std::string_view);
 std::function<bool()> same_as_scalar(const case_name& name, const prepared_case& mine, maker make);
 
 prepared_case make_gemv(const case_name& name, std::string_view isa);
+prepared_case make_gemm(const case_name& name, std::string_view isa);
 prepared_case make_probe_read(const case_name& name, std::string_view isa);
 prepared_case make_probe_mac(const case_name& name, std::string_view isa);
 

@@ -10,6 +10,7 @@ from bitnet_perf import _bench, _native
 
 SMALL = {
     "gemv": "forward/gemv/i2_s/64x256/t1",
+    "gemm": "forward/gemm/i2_s/5x64x256/t1",
     "probe_read": "host/probe_read/plain/16384/t1",
     "probe_mac": "host/probe_mac/chain/3840/t1",
 }
@@ -45,7 +46,7 @@ def test_every_byte_of_a_wrong_result_is_caught_on_every_isa(family):
     assert "scalar" in isas
     for isa in isas:
         _bench.check(SMALL[family], isa)
-        for byte in range(8):
+        for byte in (*range(8), 63, 127):
             with pytest.raises(bp.MeasurementError, match="wrong result"):
                 _bench.check(SMALL[family], isa, flip=byte)
 

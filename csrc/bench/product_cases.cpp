@@ -1,0 +1,129 @@
+// gemv and gemm: the weights of one iteration are one copy. The result is checked without a kernel,
+// against the matrix that the weights were packed from: with random odd r[n], for every row m
+//   sum over n of r[n] * y[m, n]  =  sum over k of (sum over n of r[n] * W[n, k]) * q[m, k]
+// modulo 2^64. One wrong sum is always seen, several all but always (Freivalds), in N*K + M*(N+K)
+// steps.
+#include <cstring>
+
+#include "bench/cases.hpp"
+#include "bench/random.hpp"
+#include "core/memory.hpp"
+#include "core/status.hpp"
+#include "kernels/gemm/gemm.hpp"
+
+namespace bp {
+namespace {
+
+constexpr std::uint64_t weight_seed = 1, activation_seed = 2, projection_seed = 4;
+
+// Codes of 128 weights in 32 bytes: byte p holds weights p, 32 + p, 64 + p, 96 + p, first highest.
+void pack_i2_s(const std::int8_t* weights, std::int64_t count, std::uint8_t* out) {
+  for (std::int64_t g = 0; g < count; g += 128)
+    for (int p = 0; p < 32; ++p, ++out) {
+      *out = 0;
+      for (int j = 0; j < 4; ++j)
+        *out = static_cast<std::uint8_t>(*out << 2 | (weights[g + 32 * j + p] + 1));
+    }
+}
+
+struct product_data {
+  std::int64_t M, N, K, bytes, stride, copies;
+  std::vector<std::int8_t> q;       // [M, K]
+  std::vector<std::int32_t> y;      // [M, N]
+  std::vector<std::uint64_t> want;  // [M]: the right-hand side of the check
+  buffer w;
+};
+
+std::vector<std::uint64_t> projected(const product_data& d, const std::int8_t* weights) {
+  random_source odd(projection_seed);
+  std::vector<std::uint64_t> columns(static_cast<std::size_t>(d.K)), rows;
+  for (std::int64_t n = 0; n < d.N; ++n) {
+    const std::uint64_t r = odd.next() | 1;
+    for (auto& column : columns) column += r * static_cast<std::uint64_t>(std::int64_t{*weights++});
+  }
+  const std::int8_t* q = d.q.data();
+  for (std::int64_t m = 0; m < d.M; ++m) {
+    std::uint64_t sum = 0;
+    for (const std::uint64_t column : columns)
+      sum += column * static_cast<std::uint64_t>(std::int64_t{*q++});
+    rows.push_back(sum);
+  }
+  return rows;
+}
+
+bool matches(const product_data& d) {
+  const std::int32_t* y = d.y.data();
+  for (const std::uint64_t want : d.want) {
+    random_source odd(projection_seed);
+    std::uint64_t sum = 0;
+    for (std::int64_t n = 0; n < d.N; ++n)
+      sum += (odd.next() | 1) * static_cast<std::uint64_t>(std::int64_t{*y++});
+    if (sum != want) return false;
+  }
+  return true;
+}
+
+std::shared_ptr<product_data> make_data(const case_name& name, std::int64_t M, std::int64_t N,
+                                        std::int64_t K) {
+  if (name.format != "i2_s" || K % 128 != 0)
+    fail(error_kind::config, "case: found '" + name.text + "', accepted is i2_s with K % 128 == 0");
+  auto data = std::make_shared<product_data>();
+  product_data& d = *data;
+  d.M = M;
+  d.N = N;
+  d.K = K;
+  d.bytes = N * K / 4;
+  d.stride = (d.bytes + 63) / 64 * 64;
+  d.copies = copies_of(name, d.stride);
+  d.w = allocate(static_cast<std::size_t>(d.stride * d.copies));
+  d.q.resize(static_cast<std::size_t>(M * K));
+  d.y.resize(static_cast<std::size_t>(M * N));
+  std::vector<std::int8_t> weights(static_cast<std::size_t>(N * K));
+  random_source ternary(weight_seed), bytes(activation_seed);
+  for (auto& each : weights) each = ternary.ternary();
+  for (auto& each : d.q) each = bytes.byte();
+  pack_i2_s(weights.data(), N * K, d.w.get());
+  for (std::int64_t copy = 1; copy < d.copies; ++copy)
+    std::memcpy(d.w.get() + copy * d.stride, d.w.get(), static_cast<std::size_t>(d.bytes));
+  d.want = projected(d, weights.data());
+  return data;
+}
+
+prepared_case make_product(const case_name& name, const kernel_row& kernel, std::int64_t M,
+                           std::int64_t N, std::int64_t K) {
+  const auto data = make_data(name, M, N, K);
+  prepared_case made;
+  made.memory = data->copies * data->stride;
+  made.footprint = made.memory + M * (K + 4 * N);
+  made.run = [data, &kernel, threads = name.threads](std::int64_t i) {
+    product_args args{};
+    args.w = data->w.get() + i % data->copies * data->stride;
+    args.w_bytes = data->bytes;
+    args.q = data->q.data();
+    args.y = data->y.data();
+    args.M = data->M;
+    args.N = data->N;
+    args.K = args.K_true = data->K;
+    run_product(kernel, args, threads);
+  };
+  made.result = [data] {
+    return std::span(reinterpret_cast<std::uint8_t*>(data->y.data()), data->y.size() * 4);
+  };
+  made.right = [data] { return matches(*data); };
+  return made;
+}
+
+}  // namespace
+
+prepared_case make_gemv(const case_name& name, std::string_view isa) {
+  check_rank(name, 2, "NxK");
+  return make_product(name, select("gemv", name.format, isa), 1, name.shape[0], name.shape[1]);
+}
+
+prepared_case make_gemm(const case_name& name, std::string_view isa) {
+  check_rank(name, 3, "MxNxK");
+  return make_product(name, select("gemm", name.format, isa), name.shape[0], name.shape[1],
+                      name.shape[2]);
+}
+
+}  // namespace bp
