@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
-from peers.scalar_level import at_scalar_level
 
-from bitnet_perf.peers.bitnet_rs.codecs import run_oracle
+from bitnet_perf.peers.bitnet_rs.codecs import at_scalar_level, run_oracle
 from bitnet_perf.peers.bitnet_rs.common import (
     Call,
     Outcome,

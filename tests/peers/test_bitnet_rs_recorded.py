@@ -6,20 +6,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from peers.scalar_level import SCALAR_TABLE
 
-from bitnet_perf.errors import FormatError
+from bitnet_perf.errors import BitnetPerfError, FormatError
+from bitnet_perf.peers.bitnet_rs.codecs import PREFIX
 from bitnet_perf.peers.bitnet_rs.divergence import DIVERGENCES
 from bitnet_perf.peers.bitnet_rs.folder import read_arrays, read_index, sha256
-from bitnet_perf.peers.bitnet_rs.recorded import check_recorded, expect, judge, unequal
+from bitnet_perf.peers.bitnet_rs.native import native_table
+from bitnet_perf.peers.bitnet_rs.recorded import check_recorded, check_run, expect, judge, unequal
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "bitnet_rs"
 CASES = read_index(GOLDEN).cases
+NATIVE = native_table()
 
 
 @pytest.fixture(scope="module")
 def report():
-    return check_recorded(GOLDEN, SCALAR_TABLE)
+    return check_recorded(GOLDEN, NATIVE)
 
 
 def test_no_run_is_unexplained(report):
@@ -28,7 +30,51 @@ def test_no_run_is_unexplained(report):
     assert (found["cases"], found["runs"], found["unexplained"]) == (249, 687, [])
     assert found["equal"] + sum(found["classified"].values()) == 687
     assert found["classified"].keys() <= DIVERGENCES.keys()
+    assert found["divergences"].keys() == found["classified"].keys()
     json.dumps(found)
+    named = sum(found["classified"].values())
+    assert report.summary == (
+        f"249 cases, 687 runs: {found['equal']} equal, {named} classified, 0 unexplained"
+    )
+
+
+@pytest.mark.parametrize(("isa", "threads"), [("scalar", 1), (None, 2)])
+def test_every_variant_gives_the_same_verdicts(report, isa, threads):
+    assert check_recorded(GOLDEN, native_table(isa, threads)).details == report.details
+
+
+def test_codecs_with_a_kernel_are_checked_against_it(report):
+    against = {(r.codec, r.against) for r in report.details if r.run != "any"}
+    assert {codec for codec, how in against if how == "native"} == {
+        "quant.i2s", "quant.tl1", "quant.tl2", "kernel.i2s", "kernel.tl1", "kernel.tl2",
+        "matmul_i2s", "matmul",
+    }  # fmt: skip
+    assert report.to_dict()["native_runs"] == 567
+
+
+@pytest.mark.parametrize("codec", NATIVE)
+def test_a_kernel_that_errs_is_never_explained_away(codec):
+    def wrong(call):
+        outcome = NATIVE[codec](call)
+        for array in outcome.outputs.values() if outcome else ():
+            array.reshape(-1).view(np.uint8)[-1:] ^= np.uint8(0x41)
+        return outcome
+
+    cases = [case for case in CASES if case.codec == PREFIX + codec]
+    for case in cases:
+        arrays = read_arrays(GOLDEN, case)
+        for run in case.results:
+            outcome = outcome_of(NATIVE[codec], case.call(run, arrays))
+            verdict = check_run(case, run, arrays, {codec: wrong}).verdict
+            if outcome is not None and any(a.size for a in outcome.outputs.values()):
+                assert verdict == "unexplained"
+
+
+def outcome_of(kernel, call):
+    try:
+        return kernel(call)
+    except BitnetPerfError:
+        return None
 
 
 def test_divergences_of_the_recording_by_name(report):
@@ -62,7 +108,7 @@ def flip(array, rng):
 def test_one_flipped_byte_names_every_run_that_holds_it(case):
     rng = np.random.default_rng([7, *case.id.encode()])
     arrays = read_arrays(GOLDEN, case)
-    wanted = {run: expect(case.call(run, arrays), SCALAR_TABLE) for run in case.results}
+    wanted = {run: expect(case.call(run, arrays), NATIVE) for run in case.results}
     holders = {}
     for run, result in case.results.items():
         for key in result.outputs.values():
@@ -117,7 +163,7 @@ def test_a_changed_file_is_noticed_with_and_without_a_new_index(small, regenerat
     if regenerated:
         case["arrays"]["avx2.data"]["sha256"] = sha256(changed)
         write(folder, index)
-    report = check_recorded(folder, SCALAR_TABLE)
+    report = check_recorded(folder, NATIVE)
     assert report.unexplained == [case["id"]]
     (run,) = (r for r in report.details if r.verdict == "unexplained")
     assert run.run == "avx2"
@@ -127,7 +173,7 @@ def test_a_changed_file_is_noticed_with_and_without_a_new_index(small, regenerat
 def test_an_input_that_is_not_the_indexed_one_spoils_every_run(small):
     folder, index = small
     rewrite_array(folder, index["cases"][0], "in.x", lambda a: a * np.float32(2))
-    report = check_recorded(folder, SCALAR_TABLE)
+    report = check_recorded(folder, NATIVE)
     assert [r.run for r in report.details if r.verdict == "unexplained"] == [
         "scalar",
         "avx2",
@@ -147,7 +193,7 @@ def test_recorded_meta_and_status_count(small):
     }
     refused["results"]["any"] = {"status": "ok", "outputs": {}}
     write(folder, index)
-    assert check_recorded(folder, SCALAR_TABLE).unexplained == [
+    assert check_recorded(folder, NATIVE).unexplained == [
         case["id"] for case in (first, second, refused)
     ]
 
@@ -191,7 +237,7 @@ def test_an_index_that_does_not_fit_is_one_clear_error(small, change, named):
     change(index)
     write(folder, index)
     with pytest.raises(FormatError, match=r"index\.json|npz|case") as caught:
-        check_recorded(folder, SCALAR_TABLE)
+        check_recorded(folder, NATIVE)
     assert named in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -200,12 +246,12 @@ def test_an_index_that_does_not_fit_is_one_clear_error(small, change, named):
 def test_an_index_that_is_not_json_is_one_clear_error(tmp_path, content):
     (tmp_path / "index.json").write_bytes(content)
     with pytest.raises(FormatError, match=r"index\.json"):
-        check_recorded(tmp_path, SCALAR_TABLE)
+        check_recorded(tmp_path, NATIVE)
 
 
 def test_a_folder_without_an_index_is_one_clear_error(tmp_path):
     with pytest.raises(FormatError, match=r"index\.json: cannot be read"):
-        check_recorded(tmp_path / "absent", SCALAR_TABLE)
+        check_recorded(tmp_path / "absent", NATIVE)
 
 
 def test_a_pickle_is_never_loaded(small):
@@ -213,7 +259,7 @@ def test_a_pickle_is_never_loaded(small):
     case = index["cases"][0]
     rewrite_array(folder, case, "in.x", lambda _: np.array([{"a": 1}], dtype=object))
     with pytest.raises(FormatError, match=r"quant\.i2s\.new--vec8.*in\.x"):
-        check_recorded(folder, SCALAR_TABLE)
+        check_recorded(folder, NATIVE)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a zip", b"PK\x03\x04" + bytes(60)])
@@ -221,7 +267,7 @@ def test_a_broken_npz_is_one_clear_error(small, content):
     folder, index = small
     (folder / index["cases"][0]["file"]).write_bytes(content)
     with pytest.raises(FormatError, match=r"vec8\.npz"):
-        check_recorded(folder, SCALAR_TABLE)
+        check_recorded(folder, NATIVE)
 
 
 @pytest.mark.parametrize(
@@ -246,4 +292,4 @@ def test_parameters_that_fit_no_input_leave_the_run_unexplained(tmp_path, params
         "results": {"scalar": {"status": "ok", "outputs": {"c": "c"}}},
     }
     write(tmp_path, {"format": 1, "cases": [case]})
-    assert check_recorded(tmp_path, SCALAR_TABLE).unexplained == ["one"]
+    assert check_recorded(tmp_path, NATIVE).unexplained == ["one"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -52,3 +53,10 @@ def run_oracle(call: Call) -> Outcome:
     """Outcome of `call` by its codec's oracle; raises `Refusal` where the crate refuses."""
     with np.errstate(all="ignore"):
         return ORACLES[call.codec](call)
+
+
+def at_scalar_level(call: Call) -> Call:
+    """The same work as `call`, done by the crates' scalar code: what our kernels must equal."""
+    run = "i2s_matmul_f32" if call.codec == "matmul" else "scalar"
+    sizes = {name: value for name, value in call.run_params.items() if name == "out_len"}
+    return replace(call, run=run, run_params=sizes, hidden=False)

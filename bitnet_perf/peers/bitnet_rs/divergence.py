@@ -46,14 +46,14 @@ NOTHING: frozenset[str] = frozenset()
 Mask = NDArray[np.bool_]
 
 
-def explain(call: Call, native: Outcome | None, crate: Outcome | None) -> tuple[str, ...]:
-    """Names of what makes `crate` differ from `native` (None: refused), most telling first.
+def explain(call: Call, scalar: Outcome | None, crate: Outcome | None) -> tuple[str, ...]:
+    """Names of what makes `crate` differ from `scalar` (None: refused), most telling first.
 
     Empty where a difference is left that no name covers.
     """
     rule = RULES.get(call.codec)
     with np.errstate(all="ignore"):
-        names = rule(call, native, crate) if rule is not None else NOTHING
+        names = rule(call, scalar, crate) if rule is not None else NOTHING
     return tuple(name for name in DIVERGENCES if name in names)
 
 
@@ -68,13 +68,13 @@ def _halfway(value: NDArray[Any]) -> Mask:
     return np.asarray(magnitude - np.trunc(magnitude) == 0.5)
 
 
-def _quant_i2s(call: Call, native: Outcome | None, crate: Outcome | None) -> frozenset[str]:
-    if native is None or crate is None:
+def _quant_i2s(call: Call, scalar: Outcome | None, crate: Outcome | None) -> frozenset[str]:
+    if scalar is None or crate is None:
         return NOTHING
     x = flat_f32(call.inputs["x"])
     mine, theirs = (
         o.outputs["levels"] if "levels" in o.outputs else unpack2(o.outputs["data"])[: x.size]
-        for o in (native, crate)
+        for o in (scalar, crate)
     )
     block = int(crate.meta.get("block_size", call.number("block_size", 32)))
     source, grouped = repeated_from(x.size, block)
@@ -94,21 +94,21 @@ def _quant_i2s(call: Call, native: Outcome | None, crate: Outcome | None) -> fro
     )
 
 
-def _quant_tl2(call: Call, native: Outcome | None, crate: Outcome | None) -> frozenset[str]:
-    if native is None or crate is None:
+def _quant_tl2(call: Call, scalar: Outcome | None, crate: Outcome | None) -> frozenset[str]:
+    if scalar is None or crate is None:
         return NOTHING
     x = flat_f32(call.inputs["x"])
     block, bits = tl2.block_of(call), call.number("precision_bits", 2)
     scales = grouped_scales(x, block, bits)
-    scalar = tl2.codes_of(x, scales, block, bits, 0) & 3
-    differ = scalar != unpack2(crate.outputs["data"])[: x.size]
+    mine = tl2.codes_of(x, scales, block, bits, 0) & 3
+    differ = mine != unpack2(crate.outputs["data"])[: x.size]
     if np.any(differ & ~tl2.in_group(x.size, block, tl2.lanes_of(call))):
         return NOTHING
     exact, wide = tl2.indices(x, per_element(scales, block, x.size))
     finite, overflow = np.isfinite(x), np.abs(wide) >= np.float32(2**31)
     tie = _halfway(exact) | _halfway(wide)
     return _present(
-        block_size=native.meta.get("block_size") != block,
+        block_size=scalar.meta.get("block_size") != block,
         non_finite=differ & ~finite,
         index_overflow=differ & finite & overflow,
         ties=differ & finite & ~overflow & tie,
@@ -116,20 +116,20 @@ def _quant_tl2(call: Call, native: Outcome | None, crate: Outcome | None) -> fro
     )
 
 
-def _kernel_tl2(call: Call, native: Outcome | None, crate: Outcome | None) -> frozenset[str]:
+def _kernel_tl2(call: Call, scalar: Outcome | None, crate: Outcome | None) -> frozenset[str]:
     x = flat_f32(call.inputs["x"])
     block = call.number("block_size", 128)
     before, _ = providers.buffers(call, x.size, block)
-    if native is None or crate is None:
+    if scalar is None or crate is None:
         return _present(short_output=crate is None and x.size // 4 <= before.size < x.size / 4)
     if x.size == 0:
-        return _present(dirty_output=native.outputs["data"] != crate.outputs["data"])
-    differ = unpack2(native.outputs["data"]) != unpack2(crate.outputs["data"])
+        return _present(dirty_output=scalar.outputs["data"] != crate.outputs["data"])
+    differ = unpack2(scalar.outputs["data"]) != unpack2(crate.outputs["data"])
     dirty = differ & (unpack2(before) != 0)
     rest = differ & ~dirty
     inside = min(x.size, rest.size)
     odd_block = np.logical_or.reduceat(~np.isfinite(x), np.arange(0, x.size, block))
-    mine, theirs = native.outputs["scales"], crate.outputs["scales"]
+    mine, theirs = scalar.outputs["scales"], crate.outputs["scales"]
     other_scale = np.flatnonzero((mine != theirs) & ~(np.isnan(mine) & np.isnan(theirs)))
     odd = per_element(odd_block, block, x.size)[:inside]
     if np.any(rest[inside:]) or not np.all(odd_block[other_scale]):
@@ -148,21 +148,21 @@ def _kernel_tl2(call: Call, native: Outcome | None, crate: Outcome | None) -> fr
     )
 
 
-def _matmul_i2s(call: Call, native: Outcome | None, crate: Outcome | None) -> frozenset[str]:
+def _matmul_i2s(call: Call, scalar: Outcome | None, crate: Outcome | None) -> frozenset[str]:
     if call.level not in integers.LANES:
         return NOTHING
     if crate is None:
         return _present(no_provider=call.hidden)
-    if native is None:
+    if scalar is None:
         return _present(unchecked_size=True)
     m, n, k = integers.sizes(call)
     a = np.abs(call.inputs["a"].reshape(-1)[: m * k].astype(np.float64)).reshape(m, k)
     b = call.inputs["b"].reshape(-1)[: k * n].astype(np.float64).reshape(k, n)
-    return _sums(native, crate, a @ b, k)
+    return _sums(scalar, crate, a @ b, k)
 
 
-def _matmul(call: Call, native: Outcome | None, crate: Outcome | None) -> frozenset[str]:
-    if native is None:
+def _matmul(call: Call, scalar: Outcome | None, crate: Outcome | None) -> frozenset[str]:
+    if scalar is None:
         return NOTHING
     if crate is None:
         return _present(large_block=call.function == "i2s_matmul_blocked")
@@ -171,15 +171,15 @@ def _matmul(call: Call, native: Outcome | None, crate: Outcome | None) -> frozen
     x = np.abs(flat_f32(call.inputs["x"])[: m * k].reshape(m, k).astype(np.float64))
     scales = flat_f32(call.inputs["scales"])[: n * -(-k // block)].reshape(n, -1)
     w = np.abs(per_element(scales.T.astype(np.float64), block, k))
-    return _sums(native, crate, x @ w, k)
+    return _sums(scalar, crate, x @ w, k)
 
 
-def _sums(native: Outcome, crate: Outcome, terms: NDArray[np.float64], k: int) -> frozenset[str]:
+def _sums(scalar: Outcome, crate: Outcome, terms: NDArray[np.float64], k: int) -> frozenset[str]:
     """Two sums of the same k terms, whose magnitudes add up to `terms`.
 
     Each carries at most k + 2 rounding errors of 2^-24 of that, plus underflow.
     """
-    mine, theirs = native.outputs["c"], crate.outputs["c"]
+    mine, theirs = scalar.outputs["c"], crate.outputs["c"]
     differ = (mine.view(np.uint32) != theirs.view(np.uint32)) & ~(np.isnan(mine) & np.isnan(theirs))
     finite = np.isfinite(mine) & np.isfinite(theirs)
     gap = np.abs(mine.astype(np.float64) - theirs.astype(np.float64))

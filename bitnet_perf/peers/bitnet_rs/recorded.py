@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitnet_perf.errors import BitnetPerfError, FormatError
-from bitnet_perf.peers.bitnet_rs.codecs import PREFIX, run_oracle
+from bitnet_perf.peers.bitnet_rs.codecs import PREFIX, at_scalar_level, run_oracle
 from bitnet_perf.peers.bitnet_rs.common import Arrays, Call, Outcome, Refusal
-from bitnet_perf.peers.bitnet_rs.divergence import explain
+from bitnet_perf.peers.bitnet_rs.divergence import DIVERGENCES, explain
 from bitnet_perf.peers.bitnet_rs.folder import (
     Case,
     Result,
@@ -32,6 +32,9 @@ from bitnet_perf.peers.bitnet_rs.folder import (
 #: codec -> kernel; None: no native kernel for this call; raises BitnetPerfError where it refuses
 NativeTable = Mapping[str, Callable[[Call], Outcome | None]]
 UNCOMPARED_META = ("accuracy_report",)
+#: meta about the tensor; the rest is about the CPU and the provider
+TENSOR_META = ("block_size", "compression_ratio", "shape")
+REFUSED_DECODE = "dequantize_error"
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,15 @@ class RecordedReport:
         """Ids of the cases with a run that nothing explains."""
         return list(dict.fromkeys(r.case for r in self.details if r.verdict == "unexplained"))
 
+    @property
+    def summary(self) -> str:
+        """The report in one line."""
+        odd = sum(run.verdict == "unexplained" for run in self.details)
+        return (
+            f"{self.cases} cases, {len(self.details)} runs: {self.equal} equal, "
+            f"{sum(self.classified.values())} classified, {odd} unexplained"
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data: counts, classified {name: runs}, unexplained [ids], runs not equal."""
         return {
@@ -81,6 +93,7 @@ class RecordedReport:
             "equal": self.equal,
             "classified": self.classified,
             "unexplained": self.unexplained,
+            "divergences": {name: DIVERGENCES[name] for name in self.classified},
             "native_runs": sum(run.against == "native" for run in self.details),
             "provenance": dict(self.provenance),
             "details": [asdict(run) for run in self.details if run.verdict != "equal"],
@@ -89,10 +102,12 @@ class RecordedReport:
 
 @dataclass(frozen=True, eq=False)
 class Expected:
-    """What a run should have given: by the oracle of its level, and by our kernel (None: none)."""
+    """What a run should have given: by the oracle of its CPU level, by that of the scalar level,
+    and by our kernel (None: there is none)."""
 
     call: Call
     crate: Outcome | Refusal
+    scalar: Outcome | Refusal
     native: Outcome | Refusal | None
 
 
@@ -135,22 +150,20 @@ def check_run(
 
 def expect(call: Call, native: NativeTable) -> Expected:
     """Compute what `call` should have given."""
-    crate: Outcome | Refusal
-    try:
-        crate = run_oracle(call)
-    except Refusal as refusal:
-        crate = refusal
     kernel = native.get(call.codec)
     mine: Outcome | Refusal | None
     try:
         mine = kernel(call) if kernel is not None else None
     except BitnetPerfError as error:
         mine = Refusal(str(error))
-    if isinstance(mine, Outcome) and isinstance(crate, Outcome):
-        mine = Outcome({**crate.outputs, **mine.outputs}, {**crate.meta, **mine.meta})
-        if "dequantize_error" in mine.meta:
-            mine.outputs.pop("dequantized", None)
-    return Expected(call, crate, mine)
+    return Expected(call, _oracle(call), _oracle(at_scalar_level(call)), mine)
+
+
+def _oracle(call: Call) -> Outcome | Refusal:
+    try:
+        return run_oracle(call)
+    except Refusal as refusal:
+        return refusal
 
 
 def judge(case: Case, run: str, arrays: Arrays, wanted: Expected) -> RunReport:
@@ -159,17 +172,20 @@ def judge(case: Case, run: str, arrays: Arrays, wanted: Expected) -> RunReport:
     against: Literal["native", "oracle"] = "oracle" if wanted.native is None else "native"
     record = {name: arrays[key] for name, key in result.outputs.items()}
     problem = _difference(result, record, wanted.crate)
+    if not problem and wanted.native is not None:
+        problem = _disagreement(wanted.native, wanted.scalar)
+        problem = problem and f"the native kernel is not the scalar level: {problem}"
     if problem:
         return _report(case, run, against, reason=problem)
-    if wanted.native is None or _agree(wanted.native, wanted.crate):
+    if wanted.native is None or not _disagreement(wanted.scalar, wanted.crate):
         return _report(case, run, against, equal=True)
-    mine, crate = (None if isinstance(o, Refusal) else o for o in (wanted.native, wanted.crate))
-    names = explain(wanted.call, mine, crate)
-    if names:
-        return _report(case, run, against, divergences=names)
-    refused = f" (it refused: {wanted.native})" if mine is None else ""
-    reason = f"differs from the native kernel{refused} in a way that no known divergence covers"
-    return _report(case, run, against, reason=reason)
+    scalar, crate = (
+        None if isinstance(outcome, Refusal) else outcome
+        for outcome in (wanted.scalar, wanted.crate)
+    )
+    names = explain(wanted.call, scalar, crate)
+    reason = "" if names else "differs from the native kernel as no known divergence does"
+    return _report(case, run, against, divergences=names, reason=reason)
 
 
 def _report(
@@ -204,17 +220,28 @@ def _difference(result: Result, record: Arrays, crate: Outcome | Refusal) -> str
     return "" if meta == crate.meta else f"meta {meta}, the oracle gives {crate.meta}"
 
 
-def _agree(native: Outcome | Refusal, crate: Outcome | Refusal) -> bool:
-    if isinstance(native, Refusal) or isinstance(crate, Refusal):
-        return isinstance(native, Refusal) and isinstance(crate, Refusal)
-    if native.outputs.keys() != crate.outputs.keys():
-        return False
-    # a refusal equals a refusal: the text of one may be its own
-    mine, theirs = (
-        {k: v for k, v in o.meta.items() if k != "dequantize_error"} for o in (native, crate)
-    )
-    same_arrays = (not unequal(native.outputs[k], crate.outputs[k]) for k in crate.outputs)
-    return mine == theirs and all(same_arrays)
+def _disagreement(found: Outcome | Refusal, expected: Outcome | Refusal) -> str:
+    """How `found` contradicts `expected`; it may say less, and a refusal equals a refusal."""
+    if isinstance(found, Refusal) or isinstance(expected, Refusal):
+        if isinstance(found, Refusal) and isinstance(expected, Refusal):
+            return ""
+        return f"{_word(found)} instead of {_word(expected)}"
+    for name, array in found.outputs.items():
+        if name not in expected.outputs:
+            return f"{name} instead of a refusal"
+        text = unequal(array, expected.outputs[name])
+        if text:
+            return f"{name}: {text}"
+    for name in TENSOR_META:
+        if name in found.meta and found.meta[name] != expected.meta.get(name):
+            return f"{name} {found.meta[name]} instead of {expected.meta.get(name)}"
+    if (REFUSED_DECODE in found.meta) != (REFUSED_DECODE in expected.meta):
+        return "one decodes what the other refuses to decode"
+    return ""
+
+
+def _word(outcome: Outcome | Refusal) -> str:
+    return f"a refusal ({outcome})" if isinstance(outcome, Refusal) else "a result"
 
 
 def unequal(found: NDArray[Any], expected: NDArray[Any]) -> str:
