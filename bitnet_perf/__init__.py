@@ -21,6 +21,17 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
         "ModelError",
         "ShapeError",
     ),
+    "formats": (
+        "Packed",
+        "Prepared",
+        "Tiling",
+        "dequantize",
+        "formats",
+        "pack",
+        "prepare",
+        "quantize",
+        "unpack",
+    ),
     "formats.blocks": ("Blocks", "Codec", "codecs"),
     "kernels.blocks": ("dequantize_blocks", "matmul_blocks", "matmul_i2s", "quantize_blocks"),
 }

@@ -12,6 +12,64 @@ def kernels() -> list[tuple[str, str, str, str]]: ...
 def isas() -> list[tuple[str, str, str, bool, bool]]: ...
 def select(family: str, format: str, isa: str = "") -> str: ...
 def default_threads() -> int: ...
+def formats() -> list[tuple[str, int, float, int, bool]]: ...
+def layout(
+    format: str, N: int, K: int, tile: tuple[int, int, int] = (0, 0, 0)
+) -> tuple[int, tuple[int, int, int], int, int, int]: ...
+def read(
+    buffer: ArrayLike,
+    format: str,
+    N: int,
+    K: int,
+    tile: tuple[int, int, int] = (0, 0, 0),
+    scale: float | None = None,
+) -> tuple[NDArray[np.uint8], float | None, NDArray[np.float32] | None]: ...
+def pack(
+    ternary: ArrayLike,
+    format: str,
+    scale: float = 1.0,
+    tile: tuple[int, int, int] = (0, 0, 0),
+    isa: str = "",
+    threads: int = 1,
+) -> tuple[NDArray[np.uint8], float]: ...
+def unpack(
+    data: ArrayLike,
+    format: str,
+    N: int,
+    K: int,
+    tile: tuple[int, int, int] = (0, 0, 0),
+    isa: str = "",
+    threads: int = 1,
+) -> NDArray[np.int8]: ...
+def quantize(
+    weights: ArrayLike,
+    format: str,
+    rule: str = "absmean",
+    scale: float | None = None,
+    tile: tuple[int, int, int] = (0, 0, 0),
+    isa: str = "",
+    threads: int = 1,
+) -> tuple[NDArray[np.uint8], float]: ...
+def dequantize(
+    data: ArrayLike,
+    format: str,
+    N: int,
+    K: int,
+    tile: tuple[int, int, int] = (0, 0, 0),
+    scale: float = 1.0,
+    block_scales: ArrayLike | None = None,
+    isa: str = "",
+    threads: int = 1,
+) -> NDArray[np.float32]: ...
+def prepare(
+    data: ArrayLike,
+    format: str,
+    N: int,
+    K: int,
+    tile: tuple[int, int, int],
+    native: str,
+    threads: int = 1,
+) -> NDArray[np.uint8]: ...
 def gemv(
     data: ArrayLike,
     format: str,

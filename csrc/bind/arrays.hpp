@@ -75,6 +75,8 @@ inline int check_threads(std::int64_t threads) {
 }
 
 void bind_registry(py::module_& m);
+void bind_formats(py::module_& m);
+void bind_pack(py::module_& m);
 void bind_gemv(py::module_& m);
 void bind_bench(py::module_& m);
 void bind_gemm(py::module_& m);

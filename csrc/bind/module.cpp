@@ -39,6 +39,8 @@ PYBIND11_MODULE(_native, m) {
   m.attr("compiler") = BP_COMPILER;
   py::register_exception_translator(&raise);
   bp::bind::bind_registry(m);
+  bp::bind::bind_formats(m);
+  bp::bind::bind_pack(m);
   bp::bind::bind_gemv(m);
   bp::bind::bind_bench(m);
   bp::bind::bind_gemm(m);

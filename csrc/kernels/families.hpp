@@ -8,8 +8,10 @@
 #include "kernels/block_quantize/block_quantize.hpp"
 #include "kernels/gemm/gemm.hpp"
 #include "kernels/gemv/gemv.hpp"
+#include "kernels/pack/pack.hpp"
 #include "kernels/probe_mac/probe_mac.hpp"
 #include "kernels/probe_read/probe_read.hpp"
+#include "kernels/unpack/unpack.hpp"
 
 namespace bp {
 

@@ -1,0 +1,19 @@
+#include "formats/i2_s.hpp"
+
+#include "kernels/families.hpp"
+
+namespace bp {
+
+void unpack_i2_s_scalar(const unpack_args& args) {
+  std::int8_t* row = args.codes;
+  const std::uint8_t* data = args.data + args.row_begin * args.K_padded / 4;
+  for (std::int64_t n = args.row_begin; n < args.row_end; ++n, row += args.K) {
+    for (std::int64_t k = 0; k < args.K_padded; k += i2_s::group, data += i2_s::group_bytes) {
+      std::int8_t copy[i2_s::group];
+      i2_s::unpack_group(data, columns(args, row, k, i2_s::group, copy).w);
+      keep_columns(args, row, k, 1, i2_s::group, copy);
+    }
+  }
+}
+
+}  // namespace bp

@@ -1,0 +1,20 @@
+#include "formats/tq2_0.hpp"
+
+#include "kernels/families.hpp"
+
+namespace bp {
+
+void unpack_tq2_0_scalar(const unpack_args& args) {
+  std::int8_t* row = args.codes;
+  const std::uint8_t* data =
+      args.data + args.row_begin * args.K_padded / tq2_0::block * tq2_0::block_bytes;
+  for (std::int64_t n = args.row_begin; n < args.row_end; ++n, row += args.K) {
+    for (std::int64_t k = 0; k < args.K_padded; k += tq2_0::block, data += tq2_0::block_bytes) {
+      std::int8_t copy[tq2_0::block];
+      tq2_0::unpack_block(data, columns(args, row, k, tq2_0::block, copy).w);
+      keep_columns(args, row, k, 1, tq2_0::block, copy);
+    }
+  }
+}
+
+}  // namespace bp
