@@ -108,7 +108,9 @@ def absmax(x: F32, block: int) -> F32:
     """Largest magnitude of each block; NaN is skipped, an infinity stays."""
     if x.size == 0:
         return np.zeros(0, np.float32)
-    peak: F32 = np.fmax.reduce(np.abs(blocks_of(x, block)), axis=1, initial=np.float32(0))
+    # not `fmax`, which returns a signalling NaN instead of skipping it
+    magnitude: F32 = np.where(np.isnan(x), np.float32(0), np.abs(x))
+    peak: F32 = blocks_of(magnitude, block).max(axis=1)
     return peak
 
 

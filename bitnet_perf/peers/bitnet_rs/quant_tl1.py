@@ -49,11 +49,12 @@ def quant_tl1(call: Call) -> Outcome:
 
 def _table_scale(blocks: F32, bits: int, *, asymmetric: bool) -> tuple[F32, Ints]:
     """(t, zero point) of each row of [rows, width]; NaN counts as absent."""
-    low = np.fmin.reduce(blocks, axis=1, initial=np.float32(np.inf))
-    high = np.fmax.reduce(blocks, axis=1, initial=np.float32(-np.inf))
+    top, absent = np.float32(np.inf), np.isnan(blocks)
+    low = np.where(absent, top, blocks).min(axis=1, initial=top)
+    high = np.where(absent, -top, blocks).max(axis=1, initial=-top)
     levels = 1 << bits
     if not asymmetric:
-        peak = np.fmax(np.abs(high), np.abs(low))
+        peak = np.maximum(np.abs(high), np.abs(low))
         t = np.where(peak == 0, np.float32(1), peak / np.float32(max(levels // 2 - 1, 0)))
         return t, np.zeros(len(t), np.int64)
     t = np.where(high == low, np.float32(1), (high - low) / np.float32(levels - 1))

@@ -173,11 +173,11 @@ def judge(case: Case, run: str, arrays: Arrays, wanted: Expected) -> RunReport:
     record = {name: arrays[key] for name, key in result.outputs.items()}
     problem = _difference(result, record, wanted.crate)
     if not problem and wanted.native is not None:
-        problem = _disagreement(wanted.native, wanted.scalar)
+        problem = disagreement(wanted.native, wanted.scalar)
         problem = problem and f"the native kernel is not the scalar level: {problem}"
     if problem:
         return _report(case, run, against, reason=problem)
-    if wanted.native is None or not _disagreement(wanted.scalar, wanted.crate):
+    if wanted.native is None or not disagreement(wanted.scalar, wanted.crate):
         return _report(case, run, against, equal=True)
     scalar, crate = (
         None if isinstance(outcome, Refusal) else outcome
@@ -220,7 +220,7 @@ def _difference(result: Result, record: Arrays, crate: Outcome | Refusal) -> str
     return "" if meta == crate.meta else f"meta {meta}, the oracle gives {crate.meta}"
 
 
-def _disagreement(found: Outcome | Refusal, expected: Outcome | Refusal) -> str:
+def disagreement(found: Outcome | Refusal, expected: Outcome | Refusal) -> str:
     """How `found` contradicts `expected`; it may say less, and a refusal equals a refusal."""
     if isinstance(found, Refusal) or isinstance(expected, Refusal):
         if isinstance(found, Refusal) and isinstance(expected, Refusal):
