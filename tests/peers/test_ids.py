@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bitnet_perf.bench.cases import SUITES
 from bitnet_perf.errors import FormatError
 from bitnet_perf.peers.bitnet_rs.crates import OWNERS, owner
 from bitnet_perf.peers.bitnet_rs.ids import (
@@ -49,6 +50,11 @@ def test_case_says_what_criterion_recorded(case) -> None:
     assert prod(map(int, shape.split("x"))) == case.count
     assert recorded.function is not None
     assert recorded.function.startswith(case.codec.removeprefix("quant.").upper())
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.criterion_id)
+def test_our_suite_has_the_case(case) -> None:
+    assert case.case in {row.name for row in SUITES["quantize"]}
 
 
 def test_some_cases_by_hand() -> None:
