@@ -17,6 +17,10 @@ namespace {
 constexpr case_family families[] = {
     {"gemv", "forward", make_gemv},
     {"gemm", "forward", make_gemm},
+    {"block_matmul", "forward", make_block_matmul},
+    {"block_quantize", "quantization", make_block_quantize},
+    {"block_dequantize", "quantization", make_block_dequantize},
+    {"block_round_trip", "quantization", make_block_round_trip},
     {"probe_read", "host", make_probe_read},
     {"probe_mac", "host", make_probe_mac},
 };

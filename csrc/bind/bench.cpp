@@ -3,6 +3,7 @@
 
 #include "bench/cases.hpp"
 #include "bind/arrays.hpp"
+#include "core/spans.hpp"
 
 namespace bp::bind {
 namespace {
@@ -28,6 +29,25 @@ py::tuple work(const std::string& name, const std::string& isa) {
   return py::make_tuple(found->bytes, found->ops, found->footprint, found->isa);
 }
 
+// (name, thread, begin, end, bytes, ops) of every span, and how many were lost.
+py::tuple stop_recording() {
+  std::int64_t lost = 0;
+  std::vector<span_record> records;
+  {
+    const py::gil_scoped_release unlocked;
+    records = stop_spans(&lost);
+  }
+  const auto named = span_names();
+  py::list rows;
+  for (const span_record& each : records) {
+    const std::string name = each.row >= 0 ? kernels()[static_cast<std::size_t>(each.row)].name()
+                                           : named[static_cast<std::size_t>(-1 - each.row)];
+    rows.append(
+        py::make_tuple(name, each.thread, each.begin_ns, each.end_ns, each.bytes, each.ops));
+  }
+  return py::make_tuple(rows, lost);
+}
+
 }  // namespace
 
 void bind_bench(py::module_& m) {
@@ -40,6 +60,16 @@ void bind_bench(py::module_& m) {
         check_case(*find_case(name, isa), flip);
       },
       py::arg("case"), py::arg("isa") = "", py::arg("flip") = -1);
+  m.def("spans_on", [] { return spans_on.load(); });
+  m.def("start_spans", &start_spans);
+  m.def("stop_spans", &stop_recording);
+  m.def("now_ns", &now_ns);
+  m.def(
+      "record_span",
+      [](const std::string& name, std::int64_t begin, std::int64_t end) {
+        if (spans_on.load()) record_span({span_row(name), 0, begin, end, 0, 0});
+      },
+      py::arg("name"), py::arg("begin"), py::arg("end"));
   m.def("bench_families", [] {
     py::list rows;
     for (const case_family& each : case_families())

@@ -17,6 +17,12 @@ struct ring {
   std::atomic<std::uint64_t> written{0};
 };
 
+std::mutex names_lock;
+std::vector<std::string>& names() {
+  static std::vector<std::string> all;
+  return all;
+}
+
 std::mutex rings_lock;
 std::vector<std::unique_ptr<ring>>& rings() {
   static std::vector<std::unique_ptr<ring>> all;
@@ -54,6 +60,19 @@ void record_span(const span_record& record) noexcept {
   const std::uint64_t at = mine->written.load(std::memory_order_relaxed);
   mine->records[at % span_capacity] = record;
   mine->written.store(at + 1, std::memory_order_release);
+}
+
+std::int32_t span_row(const std::string& name) {
+  const std::lock_guard guard(names_lock);
+  auto& all = names();
+  auto at = std::find(all.begin(), all.end(), name);
+  if (at == all.end()) at = all.insert(all.end(), name);
+  return static_cast<std::int32_t>(-1 - (at - all.begin()));
+}
+
+std::vector<std::string> span_names() {
+  const std::lock_guard guard(names_lock);
+  return names();
 }
 
 void start_spans() {

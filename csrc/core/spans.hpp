@@ -5,12 +5,13 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <vector>
 
 namespace bp {
 
 struct span_record {
-  std::int32_t row;  // position in kernels(): the name of the span
+  std::int32_t row;  // position in kernels(), or -1 - i for the i-th of span_names()
   std::int32_t thread;
   std::int64_t begin_ns, end_ns;  // CLOCK_MONOTONIC_RAW
   std::int64_t bytes, ops;  // work of the span: input plus output once; multiply and add are two
@@ -23,6 +24,10 @@ extern std::atomic<bool> spans_on;
 
 std::int64_t now_ns() noexcept;
 void record_span(const span_record& record) noexcept;
+
+// Spans of other things than kernels have a name: the `row` that stands for it.
+std::int32_t span_row(const std::string& name);
+std::vector<std::string> span_names();
 
 void start_spans();                                       // forgets what was recorded
 std::vector<span_record> stop_spans(std::int64_t* lost);  // in order of their begin

@@ -11,6 +11,10 @@ from bitnet_perf import _bench, _native
 SMALL = {
     "gemv": "forward/gemv/i2_s/64x256/t1",
     "gemm": "forward/gemm/i2_s/5x64x256/t1",
+    "block_matmul": "forward/block_matmul/matmul_i2s/7x33x64/t1",
+    "block_quantize": "quantization/block_quantize/quant.i2s.b64/1000/t1",
+    "block_dequantize": "quantization/block_dequantize/quant.tl1/32x32/t1",
+    "block_round_trip": "quantization/block_round_trip/quant.tl2/1024/t1",
     "probe_read": "host/probe_read/plain/16384/t1",
     "probe_mac": "host/probe_mac/chain/3840/t1",
 }
@@ -39,16 +43,24 @@ def test_times_come_from_the_whole_loop(case):
     assert many.wall_ns >= many.cpu_ns * 0.5
 
 
+def runnable(case):
+    """The variants of every kernel that the case runs."""
+    family, format_ = case.split("/")[1:3]
+    family = {"block_round_trip": "block_quantize"}.get(family, family)
+    format_ = format_.partition(".b")[0].replace(".", "_")
+    return [r[2] for r in _native.kernels() if r[:2] == (family, format_) and not r[3]]
+
+
 @pytest.mark.parametrize("family", SMALL)
 def test_every_byte_of_a_wrong_result_is_caught_on_every_isa(family):
-    format_ = SMALL[family].split("/")[2]
-    isas = [r[2] for r in _native.kernels() if r[:2] == (family, format_) and not r[3]]
+    case = SMALL[family]
+    isas = runnable(case)
     assert "scalar" in isas
     for isa in isas:
-        _bench.check(SMALL[family], isa)
+        _bench.check(case, isa)
         for byte in (*range(8), 63, 127):
             with pytest.raises(bp.MeasurementError, match="wrong result"):
-                _bench.check(SMALL[family], isa, flip=byte)
+                _bench.check(case, isa, flip=byte)
 
 
 def test_work_is_what_the_kernel_states():
