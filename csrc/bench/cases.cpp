@@ -18,6 +18,8 @@ constexpr case_family families[] = {
     {"gemv", "forward", make_gemv},
     {"gemm", "forward", make_gemm},
     {"block_matmul", "forward", make_block_matmul},
+    {"pack", "quantization", make_pack},
+    {"unpack", "quantization", make_unpack},
     {"block_quantize", "quantization", make_block_quantize},
     {"block_dequantize", "quantization", make_block_dequantize},
     {"block_round_trip", "quantization", make_block_round_trip},

@@ -8,25 +8,18 @@
 #include "bench/cases.hpp"
 #include "bench/random.hpp"
 #include "core/memory.hpp"
-#include "core/status.hpp"
+#include "formats/layout.hpp"
 #include "kernels/gemm/gemm.hpp"
+#include "kernels/pack/pack.hpp"
 
 namespace bp {
 namespace {
 
 constexpr std::uint64_t weight_seed = 1, activation_seed = 2, projection_seed = 4;
-
-// Codes of 128 weights in 32 bytes: byte p holds weights p, 32 + p, 64 + p, 96 + p, first highest.
-void pack_i2_s(const std::int8_t* weights, std::int64_t count, std::uint8_t* out) {
-  for (std::int64_t g = 0; g < count; g += 128)
-    for (int p = 0; p < 32; ++p, ++out) {
-      *out = 0;
-      for (int j = 0; j < 4; ++j)
-        *out = static_cast<std::uint8_t>(*out << 2 | (weights[g + 32 * j + p] + 1));
-    }
-}
+constexpr std::uint16_t half_one = 0x3c00;  // float16 1.0: the scale of blocks that have one
 
 struct product_data {
+  layout w_layout;
   std::int64_t M, N, K, bytes, stride, copies;
   std::vector<std::int8_t> q;       // [M, K]
   std::vector<std::int32_t> y;      // [M, N]
@@ -65,14 +58,13 @@ bool matches(const product_data& d) {
 
 std::shared_ptr<product_data> make_data(const case_name& name, std::int64_t M, std::int64_t N,
                                         std::int64_t K) {
-  if (name.format != "i2_s" || K % 128 != 0)
-    fail(error_kind::config, "case: found '" + name.text + "', accepted is i2_s with K % 128 == 0");
   auto data = std::make_shared<product_data>();
   product_data& d = *data;
+  d.w_layout = make_layout(name.format, N, K);
   d.M = M;
   d.N = N;
   d.K = K;
-  d.bytes = N * K / 4;
+  d.bytes = packed_bytes(d.w_layout);
   d.stride = (d.bytes + 63) / 64 * 64;
   d.copies = copies_of(name, d.stride);
   d.w = allocate(static_cast<std::size_t>(d.stride * d.copies));
@@ -82,7 +74,7 @@ std::shared_ptr<product_data> make_data(const case_name& name, std::int64_t M, s
   random_source ternary(weight_seed), bytes(activation_seed);
   for (auto& each : weights) each = ternary.ternary();
   for (auto& each : d.q) each = bytes.byte();
-  pack_i2_s(weights.data(), N * K, d.w.get());
+  run_pack(select("pack", name.format, ""), d.w_layout, weights.data(), d.w.get(), half_one, 1);
   for (std::int64_t copy = 1; copy < d.copies; ++copy)
     std::memcpy(d.w.get() + copy * d.stride, d.w.get(), static_cast<std::size_t>(d.bytes));
   d.want = projected(d, weights.data());
@@ -103,7 +95,9 @@ prepared_case make_product(const case_name& name, const kernel_row& kernel, std:
     args.y = data->y.data();
     args.M = data->M;
     args.N = data->N;
-    args.K = args.K_true = data->K;
+    args.K = data->w_layout.K_padded;
+    args.K_true = data->K;
+    args.tile = data->w_layout.tile;
     run_product(kernel, args, threads);
   };
   made.result = [data] {

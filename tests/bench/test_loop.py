@@ -11,6 +11,8 @@ from bitnet_perf import _bench, _native
 SMALL = {
     "gemv": "forward/gemv/i2_s/64x256/t1",
     "gemm": "forward/gemm/i2_s/5x64x256/t1",
+    "pack": "quantization/pack/tl2/64x288/t1",
+    "unpack": "quantization/unpack/tq1_0/5x300/t1",
     "block_matmul": "forward/block_matmul/matmul_i2s/7x33x64/t1",
     "block_quantize": "quantization/block_quantize/quant.i2s.b64/1000/t1",
     "block_dequantize": "quantization/block_dequantize/quant.tl1/32x32/t1",
@@ -51,6 +53,15 @@ def runnable(case):
     return [r[2] for r in _native.kernels() if r[:2] == (family, format_) and not r[3]]
 
 
+@pytest.mark.parametrize("format_", sorted({r[1] for r in _native.kernels() if r[0] == "pack"}))
+def test_every_format_has_right_cases(format_):
+    for family, shape in (("gemv", "64x288"), ("gemm", "3x64x288")):
+        if any(r[:2] == (family, format_) for r in _native.kernels()):
+            _bench.check(f"forward/{family}/{format_}/{shape}/t1")
+    for family in ("pack", "unpack"):
+        _bench.check(f"quantization/{family}/{format_}/64x288/t2")
+
+
 @pytest.mark.parametrize("family", SMALL)
 def test_every_byte_of_a_wrong_result_is_caught_on_every_isa(family):
     case = SMALL[family]
@@ -65,7 +76,7 @@ def test_every_byte_of_a_wrong_result_is_caught_on_every_isa(family):
 
 def test_work_is_what_the_kernel_states():
     work = _bench.work("forward/gemv/i2_s/64x256/t1", "scalar")
-    assert work.bytes == 64 * 256 // 4 + 256 + 64 * 4
+    assert work.bytes == 64 * 256 // 4 + 32 + 256 + 64 * 4
     assert work.ops == 2 * 64 * 256
     assert work.isa == "scalar"
 

@@ -48,7 +48,7 @@ def test_a_script_is_a_plain_pyperf_program(tmp_path):
     metadata = benchmark.get_metadata()
     assert metadata["isa"] == "scalar"
     assert metadata["threads"] == 2
-    assert metadata["bytes"] == 640 * 2560 // 4 + 2560 + 4 * 640
+    assert metadata["bytes"] == 640 * 2560 // 4 + 32 + 2560 + 4 * 640
     assert metadata["ops"] == 2 * 640 * 2560
     assert "scalar" in metadata["cpu_features"].split()
     (row,) = read_rows(out)

@@ -1,0 +1,81 @@
+// pack and unpack of random ternary weights, NxK. What unpack gives is what was packed.
+#include <algorithm>
+
+#include "bench/cases.hpp"
+#include "bench/random.hpp"
+#include "core/memory.hpp"
+#include "core/status.hpp"
+#include "formats/layout.hpp"
+#include "kernels/pack/pack.hpp"
+#include "kernels/unpack/unpack.hpp"
+
+namespace bp {
+namespace {
+
+constexpr std::uint64_t weight_seed = 1;
+constexpr std::uint16_t half_one = 0x3c00;  // float16 1.0: the scale of blocks that have one
+
+struct pack_data {
+  layout w;
+  std::int64_t weights, bytes;
+  buffer codes, packed, out;
+
+  std::int8_t* ternary() const { return reinterpret_cast<std::int8_t*>(codes.get()); }
+};
+
+std::shared_ptr<pack_data> make_pack_data(const case_name& name) {
+  check_rank(name, 2, "NxK");
+  if (name.spread != 0)
+    fail(error_kind::config, "case: found '" + name.text + "', " + name.family +
+                                 " is not spread over memory: name a larger shape instead");
+  auto data = std::make_shared<pack_data>();
+  data->w = make_layout(name.format, name.shape[0], name.shape[1]);
+  data->weights = name.shape[0] * name.shape[1];
+  data->bytes = packed_bytes(data->w);
+  data->codes = allocate(static_cast<std::size_t>(data->weights));
+  data->packed = allocate(static_cast<std::size_t>(data->bytes));
+  random_source source(weight_seed);
+  for (std::int64_t i = 0; i < data->weights; ++i) data->ternary()[i] = source.ternary();
+  return data;
+}
+
+}  // namespace
+
+prepared_case make_pack(const case_name& name, std::string_view isa) {
+  const kernel_row& kernel = select("pack", name.format, isa);
+  const auto data = make_pack_data(name);
+  prepared_case made;
+  made.memory = made.footprint = data->weights + data->bytes;
+  made.run = [data, &kernel, threads = name.threads](std::int64_t) {
+    run_pack(kernel, data->w, data->ternary(), data->packed.get(), half_one, threads);
+  };
+  made.result = [data] {
+    return std::span(data->packed.get(), static_cast<std::size_t>(code_bytes(data->w)));
+  };
+  made.right = same_as_scalar(name, made, make_pack);
+  return made;
+}
+
+prepared_case make_unpack(const case_name& name, std::string_view isa) {
+  const kernel_row& kernel = select("unpack", name.format, isa);
+  const auto data = make_pack_data(name);
+  data->out = allocate(static_cast<std::size_t>(data->weights));
+  run_pack(select("pack", name.format, "scalar"), data->w, data->ternary(), data->packed.get(),
+           half_one, 1);
+  prepared_case made;
+  made.memory = 2 * data->weights + data->bytes;
+  made.footprint = data->weights + data->bytes;
+  made.run = [data, &kernel, threads = name.threads](std::int64_t) {
+    run_unpack(kernel, data->w, data->packed.get(), reinterpret_cast<std::int8_t*>(data->out.get()),
+               threads);
+  };
+  made.result = [data] {
+    return std::span(data->out.get(), static_cast<std::size_t>(data->weights));
+  };
+  made.right = [data] {
+    return std::equal(data->out.get(), data->out.get() + data->weights, data->codes.get());
+  };
+  return made;
+}
+
+}  // namespace bp
