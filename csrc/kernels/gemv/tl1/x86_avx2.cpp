@@ -1,0 +1,10 @@
+#include "kernels/families.hpp"
+#include "kernels/gemv/x86_avx2_tl1.hpp"
+
+namespace bp {
+
+void gemv_tl1_x86_avx2(const gemv_args& args) {
+  tl1_gemv(args);
+}
+
+}  // namespace bp
