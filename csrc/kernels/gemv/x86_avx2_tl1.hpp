@@ -26,10 +26,9 @@ struct tl1_pairs {
 template <int bm>
 inline tl1_pairs arrange(__m128i q) {
   const __m256i both = _mm256_broadcastsi128_si256(q);
-  const __m256i first =
-      bm == 32 ? _mm256_setr_epi64x(0x0800080008000800, 0x0800080008000800, 0x0c040c040c040c04,
-                                    0x0c040c040c040c04)
-               : _mm256_set1_epi16(0x0400);
+  const __m256i first = bm == 32 ? _mm256_setr_epi64x(0x0800080008000800, 0x0800080008000800,
+                                                      0x0c040c040c040c04, 0x0c040c040c040c04)
+                                 : _mm256_set1_epi16(0x0400);
   tl1_pairs pairs;
   for (int i = 0; i < 4; ++i) {
     pairs.x[i] =
@@ -103,8 +102,7 @@ inline void tl1_tile(const std::uint8_t* w, const std::int8_t* q, int columns, s
   constexpr int step_columns = 512 / bm;
   const int steps = columns / step_columns;
   for (int i = 0; i < steps;) {
-    const int stop =
-        i + tl1_steps_before_widening < steps ? i + tl1_steps_before_widening : steps;
+    const int stop = i + tl1_steps_before_widening < steps ? i + tl1_steps_before_widening : steps;
     tl1_strip sums = {};
     for (; i < stop; ++i, w += tl1_step_bytes, q += step_columns) {
       prefetch(w + 3072);

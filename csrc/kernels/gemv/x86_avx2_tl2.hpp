@@ -57,8 +57,7 @@ struct looked_up {
 
 inline looked_up look_up(const std::uint8_t* entries, __m256i nibbles) {
   const auto* at = reinterpret_cast<const __m128i*>(entries);
-  const __m256i low =
-      _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(_mm_load_si128(at)), nibbles);
+  const __m256i low = _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(_mm_load_si128(at)), nibbles);
   const __m256i high =
       _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(_mm_load_si128(at + 1)), nibbles);
   return {_mm256_unpacklo_epi8(low, high), _mm256_unpackhi_epi8(low, high)};
@@ -104,8 +103,8 @@ inline void add_pairs(const std::uint8_t* w, const std::uint8_t* tables, looked_
 inline void flush(const looked_up& sums, std::int32_t* y) {
   const __m256i part[2] = {sums.first, sums.second};
   for (int i = 0; i < 4; ++i) {
-    const __m128i half = i % 2 == 0 ? _mm256_castsi256_si128(part[i / 2])
-                                    : _mm256_extracti128_si256(part[i / 2], 1);
+    const __m128i half =
+        i % 2 == 0 ? _mm256_castsi256_si128(part[i / 2]) : _mm256_extracti128_si256(part[i / 2], 1);
     store(y + 8 * i, _mm256_add_epi32(load(y + 8 * i), _mm256_cvtepi16_epi32(half)));
   }
 }
@@ -146,7 +145,8 @@ void tl2_product(const product_args& args) {
   switch (args.step) {
     case product_step::plan:
       args.needs->row_step = 32;
-      args.needs->shared_bytes = static_cast<std::size_t>((K3 / 3 + (args.K - K3) / 2) * table_bytes);
+      args.needs->shared_bytes =
+          static_cast<std::size_t>((K3 / 3 + (args.K - K3) / 2) * table_bytes);
       args.needs->shared_parts = (args.K + part_columns - 1) / part_columns;
       return;
     case product_step::prepare:

@@ -38,8 +38,8 @@ inline void block_codes(const std::uint8_t* w, __m256i codes[8]) {
   __builtin_memcpy(&last, w + 48, sizeof last);
   const __m256i h = _mm256_xor_si256(_mm256_set1_epi32(last), flip);
   const __m256i h3 = times_3(h), h9 = times_3(h3), h27 = times_3(h9);
-  const __m256i h_all = _mm256_blend_epi32(_mm256_blend_epi32(h, h3, 0x20),
-                                           _mm256_blend_epi32(h9, h27, 0x80), 0xc0);
+  const __m256i h_all =
+      _mm256_blend_epi32(_mm256_blend_epi32(h, h3, 0x20), _mm256_blend_epi32(h9, h27, 0x80), 0xc0);
   codes[5] = leading_trit(t1);
   codes[6] = leading_trit(t9);
   codes[7] = leading_trit(_mm256_blend_epi32(times_3(times_3(t9)), h_all, 0xf0));
