@@ -40,7 +40,7 @@ def admitted(name):
                         yield N, K, (BM, BK, bm)
 
 
-def products(variant, data, shape, q, tile=None, threads=1):
+def products(variant, data, shape, q, tile=None, *, threads=1):
     family, name, isa = variant
     tile = tile or (0, 0, 0)
     if family == "gemv":
