@@ -136,7 +136,7 @@ inline void tl1_rows(const product_args& args, std::int64_t n, std::int64_t end,
   }
 }
 
-void tl1_gemv(const product_args& args) {
+inline void tl1_by_strips(const product_args& args) {
   if (args.step == product_step::plan) args.needs->row_step = args.tile.bm;
   if (args.step != product_step::rows) return;
   for (std::int64_t n = args.row_begin, end; n < args.row_end; n = end) {

@@ -10,9 +10,20 @@
 namespace bp {
 namespace {
 
-// A table in `shared`: 16 low bytes, then 16 high bytes. First one for each triple of columns
-// [0, K3), then one for each pair of the rest. Part i of `prepare`: columns 96 i .. 96 i + 95.
+// A table in `shared`: 16 low bytes, then 16 high bytes. For each token one for each triple of
+// columns [0, K3), then one for each pair of the rest. A part of `prepare` is 96 columns of a
+// token.
 constexpr std::int64_t table_bytes = 32, part_columns = 96;
+
+struct tl2_tables {
+  std::int64_t K3, pairs_at, token_bytes, token_parts;
+
+  explicit tl2_tables(const product_args& args)
+      : K3(args.K / args.tile.BK * args.tile.BK),
+        pairs_at(K3 / 3 * table_bytes),
+        token_bytes(pairs_at + (args.K - K3) / 2 * table_bytes),
+        token_parts((args.K + part_columns - 1) / part_columns) {}
+};
 
 // The entries of a table, as their two bytes.
 //   lows (low byte of each word) and highs, packed   lows 0-7 | highs 0-7 | lows 8-15 | highs 8-15
@@ -37,16 +48,17 @@ inline __m256i table(const std::int8_t (*w)[16], const std::int8_t* q) {
   return split_bytes(sum);
 }
 
-inline void build_tables(const product_args& args, std::int64_t K3) {
-  const std::int64_t begin = args.part_begin * part_columns;
-  const std::int64_t wanted = args.part_end * part_columns;
-  const std::int64_t end = wanted < args.K ? wanted : args.K;
-  const std::int64_t triples_end = end < K3 ? end : K3;
+inline void build_tables(const product_args& args, std::int64_t part) {
+  const tl2_tables t(args);
+  const std::int8_t* q = args.q + part / t.token_parts * args.K;
+  std::uint8_t* tables = args.shared + part / t.token_parts * t.token_bytes;
+  const std::int64_t begin = part % t.token_parts * part_columns;
+  const std::int64_t end = begin + part_columns < args.K ? begin + part_columns : args.K;
+  const std::int64_t triples_end = end < t.K3 ? end : t.K3;
   for (std::int64_t k = begin; k < triples_end; k += 3)
-    store(args.shared + k / 3 * table_bytes, table<3>(tl_triple, args.q + k));
-  std::uint8_t* pairs = args.shared + K3 / 3 * table_bytes;
-  for (std::int64_t k = begin > K3 ? begin : K3; k < end; k += 2)
-    store(pairs + (k - K3) / 2 * table_bytes, table<2>(tl_pair, args.q + k));
+    store(tables + k / 3 * table_bytes, table<3>(tl_triple, q + k));
+  for (std::int64_t k = begin > t.K3 ? begin : t.K3; k < end; k += 2)
+    store(tables + t.pairs_at + (k - t.K3) / 2 * table_bytes, table<2>(tl_pair, q + k));
 }
 
 // Looks up 32 nibbles (rows as stored: 0-7 16-23 | 8-15 24-31) and joins the bytes of the entries:
@@ -112,9 +124,10 @@ inline void flush(const looked_up& sums, std::int32_t* y) {
 // Rows n .. end (in one tile). Lanes are widened after each tile: BK <= 258 columns are at most 86
 // triples of at most 384 in magnitude, and 32 columns are 16 pairs of at most 256. 86 * 384 = 33024
 // would pass int16, but BK % 24 == 0 leaves 80 triples: 30720.
-inline void tl2_rows(const product_args& args, std::int64_t n, std::int64_t end) {
+inline void tl2_rows(const product_args& args, std::int64_t n, std::int64_t end,
+                     const std::uint8_t* tables, std::int32_t* y) {
   const tl2_parts part(args.w, args.N, args.K, args.tile);
-  for (std::int64_t r = n; r < end; ++r) args.y[r] = 0;
+  for (std::int64_t r = n; r < end; ++r) y[r] = 0;
   for (std::int64_t k = 0; k < part.K3; k += args.tile.BK) {
     const std::uint8_t* w = part.triples(n, k);
     const std::uint8_t* signs = part.signs(n, k);
@@ -124,39 +137,38 @@ inline void tl2_rows(const product_args& args, std::int64_t n, std::int64_t end)
         prefetch(w + 3072);
         prefetch(w + 3072 + 64);
         prefetch(signs + 1024);
-        add_triples(w, signs, args.shared + c / 3 * table_bytes, sums);
+        add_triples(w, signs, tables + c / 3 * table_bytes, sums);
       }
-      flush(sums, args.y + r);
+      flush(sums, y + r);
     }
   }
-  const std::uint8_t* tables = args.shared + part.K3 / 3 * table_bytes;
+  tables += part.K3 / 3 * table_bytes;
   for (std::int64_t k = part.K3; k < args.K; k += 32, tables += 16 * table_bytes) {
     const std::uint8_t* w = part.pairs(n, k);
     for (std::int64_t r = n; r < end; r += 32, w += 256) {
       looked_up sums = {};
       for (int j = 0; j < 8; ++j) add_pairs(w + 32 * j, tables + 2 * j * table_bytes, sums);
-      flush(sums, args.y + r);
+      flush(sums, y + r);
     }
   }
 }
 
-void tl2_product(const product_args& args) {
-  const std::int64_t K3 = args.K / args.tile.BK * args.tile.BK;
-  switch (args.step) {
-    case product_step::plan:
-      args.needs->row_step = 32;
-      args.needs->shared_bytes =
-          static_cast<std::size_t>((K3 / 3 + (args.K - K3) / 2) * table_bytes);
-      args.needs->shared_parts = (args.K + part_columns - 1) / part_columns;
-      return;
-    case product_step::prepare:
-      return build_tables(args, K3);
-    case product_step::rows:
-      break;
+inline void tl2_by_tables(const product_args& args) {
+  const tl2_tables t(args);
+  if (args.step == product_step::plan) {
+    args.needs->row_step = 32;
+    args.needs->shared_bytes = static_cast<std::size_t>(args.M * t.token_bytes);
+    args.needs->shared_parts = args.M * t.token_parts;
+    return;
+  }
+  if (args.step == product_step::prepare) {
+    for (std::int64_t p = args.part_begin; p < args.part_end; ++p) build_tables(args, p);
+    return;
   }
   for (std::int64_t n = args.row_begin, end; n < args.row_end; n = end) {
     end = tile_end(args.tile, n, args.row_end);
-    tl2_rows(args, n, end);
+    for (std::int64_t m = 0; m < args.M; ++m)
+      tl2_rows(args, n, end, args.shared + m * t.token_bytes, args.y + m * args.N);
   }
 }
 

@@ -4,7 +4,7 @@
 namespace bp {
 
 void gemv_tl1_x86_avx2(const gemv_args& args) {
-  tl1_gemv(args);
+  tl1_by_strips(args);
 }
 
 }  // namespace bp

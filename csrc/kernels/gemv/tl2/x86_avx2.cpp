@@ -4,7 +4,7 @@
 namespace bp {
 
 void gemv_tl2_x86_avx2(const gemv_args& args) {
-  tl2_product(args);
+  tl2_by_tables(args);
 }
 
 }  // namespace bp
