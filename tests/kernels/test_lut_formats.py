@@ -116,7 +116,7 @@ def test_threads_change_nothing(variant, threads):
     w, q = random_products(threads, 1 if family == "gemv" else 21, 640, 704)
     tile = {"tl1": (320, 64, 64), "tl2": (320, 96, 32), "tq1_0": None}[name]
     data = formats.pack(name, w, tile=tile)
-    y = products(variant, data, w.shape, q, tile or (0, 0, 0), threads)
+    y = products(variant, data, w.shape, q, tile, threads=threads)
     np.testing.assert_array_equal(y, matmul.sums(q, w))
 
 
