@@ -221,6 +221,7 @@ HOSTILE = [
     (edit((*CASE0, "file"), "../secret.npz"), "file"),
     (edit((*CASE0, "file"), "/etc/passwd"), "file"),
     (edit((*CASE0, "file"), "absent.npz"), "absent.npz"),
+    (edit((*CASE0, "file"), "a\0b"), "file"),
     (edit((*CASE0, "codec"), "bitnet_rs.quant.q9"), "codec"),
     (edit((*CASE0, "id"), "kernel.tl2--vec8"), "id"),
     (edit((*CASE0, "inputs"), {}), "inputs"),
@@ -260,6 +261,18 @@ def test_a_pickle_is_never_loaded(small):
     rewrite_array(folder, case, "in.x", lambda _: np.array([{"a": 1}], dtype=object))
     with pytest.raises(FormatError, match=r"quant\.i2s\.new--vec8.*in\.x"):
         check_recorded(folder, NATIVE)
+
+
+def test_a_damaged_archive_names_its_case_and_leaves_the_others(small):
+    folder, index = small
+    case = index["cases"][1]
+    rewrite_array(folder, case, "in.x", lambda a: a)
+    raw = bytearray((folder / case["file"]).read_bytes())
+    raw[raw.index(b"\x93NUMPY") + 130] ^= 1
+    (folder / case["file"]).write_bytes(raw)
+    report = check_recorded(folder, NATIVE)
+    assert report.unexplained == [case["id"]]
+    assert all("damaged" in r.reason for r in report.details if r.verdict == "unexplained")
 
 
 @pytest.mark.parametrize("content", [b"", b"not a zip", b"PK\x03\x04" + bytes(60)])

@@ -6,8 +6,10 @@ Everything that is not of that form is refused with a `FormatError` that names f
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +23,10 @@ from bitnet_perf.peers.bitnet_rs.common import Arrays, Call
 
 LARGEST_ARRAY = 1 << 28  # bytes; the folders hold kilobytes
 LARGEST_JSON = 1 << 28
+
+
+class DamagedError(FormatError):
+    """Bytes of an archive member that do not pass its checksum."""
 
 
 class ArrayInfo(BaseModel):
@@ -79,6 +85,11 @@ class Index(BaseModel):
     cases: list[Case]
 
 
+def one_line(error: Exception) -> str:
+    """The text of an error without line breaks, cut at 200 characters."""
+    return " ".join(str(error).split())[:200] or type(error).__name__
+
+
 def read_json(path: Path) -> Any:
     """Parsed JSON of a file; raises FormatError that names the file."""
     try:
@@ -90,7 +101,7 @@ def read_json(path: Path) -> Any:
     except (ValueError, RecursionError) as error:
         if isinstance(error, FormatError):
             raise
-        raise FormatError(f"{path}: not JSON: {error}") from error
+        raise FormatError(f"{path}: not JSON: {one_line(error)}") from error
 
 
 def first_problem(path: Path, error: ValidationError) -> FormatError:
@@ -99,7 +110,7 @@ def first_problem(path: Path, error: ValidationError) -> FormatError:
     place = ".".join(str(part) for part in problem["loc"]) or "the whole file"
     found = repr(problem["input"])
     found = found if len(found) <= 60 else found[:57] + "..."
-    return FormatError(f"{path}: {place}: {problem['msg']}; found {found}")
+    return FormatError(" ".join(f"{path}: {place}: {problem['msg']}; found {found}".split()))
 
 
 def read_index(folder: Path) -> Index:
@@ -118,7 +129,7 @@ def read_index(folder: Path) -> Index:
         if case.codec.removeprefix(PREFIX) not in NAMES:
             accepted = ", ".join(NAMES)
             raise FormatError(f"{place}: codec: found {case.codec!r}; accepted are {accepted}")
-        if Path(case.file).name != case.file or case.file in ("", ".", ".."):
+        if Path(case.file).name != case.file or case.file in ("", ".", "..") or "\0" in case.file:
             raise FormatError(f"{place}: file: found {case.file!r}; a name in the folder is needed")
         used = {*case.inputs.values()}
         used.update(key for result in case.results.values() for key in result.outputs.values())
@@ -128,7 +139,11 @@ def read_index(folder: Path) -> Index:
 
 
 def read_arrays(folder: Path, case: Case) -> Arrays:
-    """All arrays of one case, by the names of the index."""
+    """All arrays of one case, by the names of the index.
+
+    Raises DamagedError where the bytes of an array do not pass their checksum, FormatError for
+    everything else.
+    """
     path = folder / case.file
     place = f"{path}: case {case.id}"
     try:
@@ -137,8 +152,10 @@ def read_arrays(folder: Path, case: Case) -> Arrays:
             return {key: _read_array(archive, members, key, place) for key in case.arrays}
     except FileNotFoundError as error:
         raise FormatError(f"{place}: file: does not exist") from error
-    except (OSError, zipfile.BadZipFile, RuntimeError) as error:
-        raise FormatError(f"{place}: not a readable .npz file: {error}") from error
+    except FormatError:
+        raise
+    except (OSError, zipfile.BadZipFile, RuntimeError, ValueError) as error:
+        raise FormatError(f"{place}: not a readable .npz file: {one_line(error)}") from error
 
 
 def _read_array(
@@ -152,10 +169,13 @@ def _read_array(
     if info.file_size > LARGEST_ARRAY:
         raise FormatError(f"{place}: {key}: {info.file_size} bytes; accepted are {LARGEST_ARRAY}")
     try:
-        with archive.open(info) as stream:
-            array = np.lib.format.read_array(stream, allow_pickle=False)
-    except (ValueError, EOFError, MemoryError, SyntaxError) as error:
-        raise FormatError(f"{place}: {key}: not a plain array: {error}") from error
+        content = archive.read(info)
+    except (EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise DamagedError(f"{place}: {key}: damaged: {error}") from error
+    try:
+        array = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
+    except (ArithmeticError, EOFError, MemoryError, SyntaxError, TypeError, ValueError) as error:
+        raise FormatError(f"{place}: {key}: not a plain array: {one_line(error)}") from error
     if array.dtype.kind not in "iuf":
         raise FormatError(f"{place}: {key}: dtype {array.dtype}; integers and floats are accepted")
     return np.asarray(array)

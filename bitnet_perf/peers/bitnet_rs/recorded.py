@@ -23,6 +23,7 @@ from bitnet_perf.peers.bitnet_rs.common import Arrays, Call, Outcome, Refusal
 from bitnet_perf.peers.bitnet_rs.divergence import DIVERGENCES, explain
 from bitnet_perf.peers.bitnet_rs.folder import (
     Case,
+    DamagedError,
     Result,
     broken_arrays,
     read_arrays,
@@ -119,7 +120,11 @@ def check_recorded(folder: Path, native: NativeTable) -> RecordedReport:
     index = read_index(folder)
     details: list[RunReport] = []
     for case in index.cases:
-        arrays = read_arrays(folder, case)
+        try:
+            arrays = read_arrays(folder, case)
+        except DamagedError as error:
+            details += (_report(case, run, "oracle", reason=str(error)) for run in case.results)
+            continue
         broken = broken_arrays(case, arrays)
         for run in case.results:
             details.append(check_run(case, run, arrays, native, broken))
@@ -142,7 +147,7 @@ def check_run(
     try:
         wanted = expect(case.call(run, arrays), native)
     except KeyError as error:
-        raise FormatError(f"case {case.id}: inputs: {error} is missing") from error
+        raise FormatError(f"index.json: case {case.id}: inputs: {error} is missing") from error
     except (ArithmeticError, IndexError, MemoryError, TypeError, ValueError) as error:
         return _report(case, run, "oracle", reason=f"inputs do not fit together: {error}")
     return judge(case, run, arrays, wanted)
