@@ -31,7 +31,7 @@ lint: build
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest bitnet_perf._native
-	find csrc -name '*.[ch]pp' | xargs $(BIN)/clang-format --dry-run --Werror
+	find csrc tests -name '*.[ch]pp' | xargs $(BIN)/clang-format --dry-run --Werror
 
 quick: lint
 	$(BIN)/python -m pytest -q

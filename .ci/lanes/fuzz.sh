@@ -1,0 +1,44 @@
+# Every variant against scalar on drawn inputs, under ASan and UBSan: by libFuzzer where Clang and
+# its runtime are, else with inputs drawn at random. LANE_ALL: ten times as long.
+set -eu
+PATH=$PWD/.venv/bin:$PATH
+drivers="products blocks"
+seconds=${LANE_ALL:+200}
+seconds=${seconds:-20} # each
+build=build/fuzz
+export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+mkdir -p "$build"
+
+sanitize=address,undefined
+compiler=${CXX:-c++}
+empty='extern "C" int LLVMFuzzerTestOneInput(const unsigned char*, unsigned long) { return 0; }'
+if echo "$empty" | clang++ -x c++ -fsanitize=fuzzer,$sanitize -o "$build/probe" - 2>/dev/null; then
+  compiler=clang++
+  sanitize=$sanitize,fuzzer-no-link
+else
+  echo "no libFuzzer here ('apt-get install clang libclang-rt-dev'): inputs are drawn at random"
+  if ! echo 'int main() {}' | $compiler -x c++ -fsanitize=$sanitize -o "$build/probe" - 2>/dev/null; then
+    echo "no sanitizer runtime for $compiler: 'apt-get install clang libclang-rt-dev'"
+    exit 77
+  fi
+fi
+
+cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_FLAGS_RELEASE=-O1 \
+  -DCMAKE_CXX_COMPILER="$compiler" -DBP_SANITIZE="$sanitize" -DBP_FUZZ="${drivers// /;}" >"$build/log"
+cmake --build "$build" --parallel "$(nproc)" >>"$build/log" || { tail -n 40 "$build/log"; exit 1; }
+
+passed=0
+for driver in $drivers; do
+  mkdir -p "$build/corpus/$driver"
+  echo "$driver: $seconds s"
+  [ "$compiler" = clang++ ] && set -- "$build/corpus/$driver" || set --
+  if ! "$build/fuzz_$driver" -max_total_time="$seconds" -seed="${SEED:-1}" "$@" \
+      >"$build/$driver.log" 2>&1; then
+    tail -n 60 "$build/$driver.log"
+    echo "$passed passed, 1 failed"
+    exit 1
+  fi
+  tail -n 1 "$build/$driver.log"
+  passed=$((passed + 1))
+done
+echo "$passed passed"
