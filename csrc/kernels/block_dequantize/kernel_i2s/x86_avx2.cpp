@@ -1,0 +1,11 @@
+#include "kernels/block_dequantize/x86_avx2.hpp"
+
+#include "kernels/families.hpp"
+
+namespace bp {
+
+void block_dequantize_kernel_i2s_x86_avx2(const block_dequantize_args& args) {
+  decode_blocks_avx2(args, kernel_i2s_decoder);
+}
+
+}  // namespace bp
