@@ -111,6 +111,7 @@ def matmul(
     q: ArrayLike,
     act_scale: ArrayLike,
     weight_scale: float | None,
+    block_scales: NDArray[np.float32] | None = None,
     out: NDArray[np.float32] | None = None,
     isa: str = "",
     threads: int = 1,
@@ -154,3 +155,6 @@ def matmul_blocks(
     threads: int = 1,
     out: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]: ...
+def quantize_activations(
+    x: ArrayLike, isa: str = "", threads: int = 1
+) -> tuple[NDArray[np.int8], NDArray[np.float32], NDArray[np.int32]]: ...

@@ -81,5 +81,6 @@ void bind_gemv(py::module_& m);
 void bind_bench(py::module_& m);
 void bind_gemm(py::module_& m);
 void bind_blocks(py::module_& m);
+void bind_activations(py::module_& m);
 
 }  // namespace bp::bind

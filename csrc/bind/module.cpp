@@ -45,4 +45,5 @@ PYBIND11_MODULE(_native, m) {
   bp::bind::bind_bench(m);
   bp::bind::bind_gemm(m);
   bp::bind::bind_blocks(m);
+  bp::bind::bind_activations(m);
 }

@@ -9,7 +9,8 @@
 // For ISA files: everything is in an anonymous namespace, so no copy of it can leak to another ISA.
 #pragma once
 
-#include <cstdint>
+#include "kernels/gemv/gemv.hpp"
+#include "kernels/half.hpp"
 
 namespace bp {
 namespace {
@@ -26,22 +27,29 @@ struct i2_s {
 };
 
 struct native_i2_r4 {
+  static constexpr std::int64_t block_weights = 256;  // where it was made from blocks with scales
   static constexpr int shift(int s) { return 6 - 2 * s; }
   static const std::uint8_t* group(const std::uint8_t* w, std::int64_t K, std::int64_t n,
                                    std::int64_t g) {
     return w + n / 4 * K + g * 128 + n % 4 * 32;
   }
   static constexpr std::int64_t step(std::int64_t) { return 128; }
+  static float scale(const product_args& args, std::int64_t n, std::int64_t b) {
+    return args.beside[n * ((args.K + block_weights - 1) / block_weights) + b];
+  }
 };
 
 struct tq2_0 {
   static constexpr int shift(int s) { return 2 * s; }
-  static constexpr std::int64_t block_weights = 256, block_bytes = 66, scale_offset = 64;
+  static constexpr std::int64_t block_weights = 256, block_bytes = 66;
   static const std::uint8_t* group(const std::uint8_t* w, std::int64_t K, std::int64_t n,
                                    std::int64_t g) {
     return w + n * (K / block_weights) * block_bytes + g / 2 * block_bytes + g % 2 * 32;
   }
   static constexpr std::int64_t step(std::int64_t g) { return 32 + (g & 1) * 2; }
+  static float scale(const product_args& args, std::int64_t n, std::int64_t b) {
+    return half_to_float(group(args.w, args.K, n, 2 * b) + 64);
+  }
 };
 
 }  // namespace

@@ -58,13 +58,14 @@ void run_product(const kernel_row& kernel, product_args args, int threads) {
   const span_guard span(row_index(kernel), args.w_bytes + args.M * (args.K_true + 4 * args.N),
                         2 * args.M * args.N * args.K_true);
   auto* const fn = kernel_cast<product_args>(kernel);
+  const bool integers = args.y != nullptr;
+  args.block_scales &= !integers;
   product_needs needs;
   args.needs = &needs;
   args.step = product_step::plan;
   fn(args);
   args.q = pad(args);
   args.q_sum = sums(args);
-  const bool integers = args.y != nullptr;
   args.scaled = nullptr;
   if (!integers) {
     // Sums are written where the result will stand, and turned into floats while in cache.

@@ -48,7 +48,8 @@ struct product_args {
   float* out;              // [M, N]
   const float* act_scale;  // [M]: s = 127 / amax
   float weight_scale;      // of the whole tensor
-  bool block_scales;       // use the scales in the blocks instead (tq1_0, tq2_0 where they differ)
+  bool block_scales;       // use the scales of the blocks instead: those in tq1_0 and tq2_0, or
+  const float* beside;     // [N, ceil(K / 256)], for a native layout made from them
   // Set by the driver:
   product_step step;
   product_needs* needs;

@@ -2,8 +2,6 @@
 // class of two_bit.hpp.
 #pragma once
 
-#include "kernels/gemv/gemv.hpp"
-#include "kernels/half.hpp"
 #include "kernels/two_bit.hpp"
 
 namespace bp {
@@ -34,26 +32,31 @@ void product_rows(const product_args& args) {
   }
 }
 
-// scaled[m, n]: sum over blocks of d_b * float32(sum_b), for formats with a scale in each block.
+// scaled[m, n]: sum over blocks of d_b * float32(sum_b), for formats with a scale a block.
 template <class Format>
 void scaled_rows(const product_args& args) {
-  constexpr int groups = Format::block_weights / group_weights;
   for (std::int64_t n = args.row_begin; n < args.row_end; ++n) {
     for (std::int64_t m = 0; m < args.M; ++m) {
       const std::int8_t* q = args.q + m * args.K;
       float total = 0.0f;
-      for (std::int64_t g = 0; g < args.K / group_weights; g += groups) {
+      for (std::int64_t k = 0; k < args.K; k += Format::block_weights) {
         std::int32_t sum = 0;
-        for (int i = 0; i < groups; ++i, q += group_weights) {
-          sum += group_sum<Format>(Format::group(args.w, args.K, n, g + i), q);
-          for (int k = 0; k < group_weights; ++k) sum -= q[k];
+        for (std::int64_t g = k; g < k + Format::block_weights && g < args.K; g += group_weights) {
+          sum += group_sum<Format>(Format::group(args.w, args.K, n, g / group_weights), q + g);
+          for (int i = 0; i < group_weights; ++i) sum -= q[g + i];
         }
-        const std::uint8_t* d = Format::group(args.w, args.K, n, g) + Format::scale_offset;
-        total += half_to_float(d) * static_cast<float>(sum);
+        total += Format::scale(args, n, k / Format::block_weights) * static_cast<float>(sum);
       }
       args.scaled[m * args.N + n] = total;
     }
   }
+}
+
+// For formats that may have a scale a block.
+template <class Format>
+void product_or_scaled_rows(const product_args& args) {
+  if (args.step != product_step::rows) return;
+  args.block_scales ? scaled_rows<Format>(args) : product_rows<Format>(args);
 }
 
 }  // namespace

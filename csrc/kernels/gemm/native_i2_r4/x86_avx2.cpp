@@ -5,7 +5,7 @@
 namespace bp {
 
 void gemm_native_i2_r4_x86_avx2(const gemm_args& args) {
-  gemm_two_bit<native_i2_r4>(args);
+  args.block_scales ? scaled_rows<native_i2_r4>(args) : gemm_two_bit<native_i2_r4>(args);
 }
 
 }  // namespace bp

@@ -1,10 +1,11 @@
 #include "kernels/gemv/scalar.hpp"
+
 #include "kernels/families.hpp"
 
 namespace bp {
 
 void gemv_native_i2_r4_scalar(const gemv_args& args) {
-  product_rows<native_i2_r4>(args);
+  product_or_scaled_rows<native_i2_r4>(args);
 }
 
 }  // namespace bp

@@ -1,0 +1,11 @@
+#include "kernels/gemm/x86_avx2.hpp"
+
+#include "kernels/families.hpp"
+
+namespace bp {
+
+void gemm_tq2_0_x86_avx2(const gemm_args& args) {
+  args.block_scales ? scaled_rows<tq2_0>(args) : gemm_two_bit<tq2_0>(args);
+}
+
+}  // namespace bp

@@ -1,0 +1,11 @@
+#include "kernels/gemv/x86_avx2.hpp"
+
+#include "kernels/families.hpp"
+
+namespace bp {
+
+void gemv_tq2_0_x86_avx2(const gemv_args& args) {
+  args.block_scales ? scaled_rows<tq2_0>(args) : gemv_rows<tq2_0>(args);
+}
+
+}  // namespace bp

@@ -1,0 +1,75 @@
+#include "kernels/quantize_activations/quantize_activations.hpp"
+
+#include <bit>
+#include <cstring>
+
+#include "core/memory.hpp"
+#include "core/spans.hpp"
+#include "core/team.hpp"
+
+namespace bp {
+namespace {
+
+constexpr std::int64_t values_before_threads = 1 << 15;  // below, waking a team costs more
+
+std::int64_t size_of(float_kind kind) {
+  return kind == float_kind::float32 ? 4 : 2;
+}
+
+// Branch-free, so that the compiler vectorizes it: a normal number is rescaled by 2^-112, which
+// turns infinity and NaN (exponent 31) into exponents that the second multiplication overflows; a
+// subnormal one is built as 0.5 + m * 2^-24 and has 0.5 taken off.
+float from_half(std::uint16_t half) {
+  const std::uint32_t word = std::uint32_t{half} << 16, twice = word + word;
+  const float normal = std::bit_cast<float>((twice >> 4) + (0xe0u << 23)) * 0x1p-112f;
+  const float subnormal = std::bit_cast<float>((twice >> 17) | (126u << 23)) - 0.5f;
+  const std::uint32_t bits = std::bit_cast<std::uint32_t>(twice < (1u << 27) ? subnormal : normal);
+  return std::bit_cast<float>((word & 0x80000000u) | bits);
+}
+
+void to_float32(const void* from, float_kind kind, std::int64_t count, float* to) {
+  const auto* half = static_cast<const std::uint16_t*>(from);
+  if (kind == float_kind::bfloat16) {
+    for (std::int64_t i = 0; i < count; ++i) to[i] = std::bit_cast<float>(half[i] << 16);
+  } else {
+    for (std::int64_t i = 0; i < count; ++i) to[i] = from_half(half[i]);
+  }
+}
+
+std::int64_t first_not_finite(const float* x, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i) {
+    if ((std::bit_cast<std::uint32_t>(x[i]) & 0x7f800000u) == 0x7f800000u) return i;
+  }
+  return -1;
+}
+
+}  // namespace
+
+std::int64_t run_quantize_activations(const kernel_row& kernel, quantize_activations_args args,
+                                      int threads) {
+  const std::int64_t count = args.M * args.K;
+  const span_guard span(row_index(kernel), count * (size_of(args.kind) + 1) + 8 * args.M,
+                        2 * count);
+  buffer wide;
+  if (args.kind != float_kind::float32) {
+    wide = allocate(static_cast<std::size_t>(count) * sizeof(float));
+    auto* to = reinterpret_cast<float*>(wide.get());
+    to_float32(args.x, args.kind, count, to);
+    args.x = to;
+  }
+  if (count < values_before_threads) threads = 1;
+  auto* const fn = kernel_cast<quantize_activations_args>(kernel);
+  for_rows(threads, args.M, 1, [&](std::int64_t begin, std::int64_t end) {
+    quantize_activations_args part = args;
+    part.row_begin = begin;
+    part.row_end = end;
+    fn(part);
+  });
+  const auto* x = static_cast<const float*>(args.x);
+  for (std::int64_t m = 0; m < args.M; ++m) {
+    if (args.scale[m] == 0.0f) return m * args.K + first_not_finite(x + m * args.K, args.K);
+  }
+  return -1;
+}
+
+}  // namespace bp
