@@ -33,7 +33,10 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
         "unpack",
     ),
     "formats.blocks": ("Blocks", "Codec", "codecs"),
+    "kernels.activations": ("Activations", "quantize_activations"),
     "kernels.blocks": ("dequantize_blocks", "matmul_blocks", "matmul_i2s", "quantize_blocks"),
+    "kernels.matmul": ("matmul", "matmul_int"),
+    "kernels.registry": ("Kernel", "isas"),
 }
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}
 

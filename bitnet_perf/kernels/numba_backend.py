@@ -81,9 +81,9 @@ def sums(values: NDArray[np.int8], w: Packed, threads: int) -> NDArray[np.int32]
         raise ShapeError(f"threads: found {threads}, accepted is 1 or more")
     groups = -(-K // _GROUP)
     rows = np.atleast_2d(values)
-    q = np.zeros((rows.shape[0], groups * _GROUP), np.int8)
-    q[:, :K] = rows
-    q = q.reshape(-1, groups, 4, 32)
+    padded = np.zeros((rows.shape[0], groups * _GROUP), np.int8)
+    padded[:, :K] = rows
+    q = padded.reshape(-1, groups, 4, 32)
     codes = w.data[: N * groups * 32].reshape(N, groups, 32)
     y = np.empty((rows.shape[0], N), np.int32)
     run = _compiled()
