@@ -15,7 +15,7 @@ namespace {
 // (K padded, tile, bytes of codes, place of the scale or -1, bytes in all).
 py::tuple layout_of(const std::string& format, std::int64_t N, std::int64_t K, const tile_t& t) {
   const layout w = make_layout(format, N, K, to_tiling(t));
-  return py::make_tuple(w.K_padded, tile_t{w.tile.BM, w.tile.BK, w.tile.bm}, code_bytes(w),
+  return py::make_tuple(w.K_padded, py::make_tuple(w.tile.BM, w.tile.BK, w.tile.bm), code_bytes(w),
                         scale_offset(w), packed_bytes(w));
 }
 
@@ -40,8 +40,9 @@ py::object block_scales(const layout& w, const std::uint8_t* data, bool* equal) 
   const float* const bad =
       std::find_if(s, s + w.N * blocks, [](float each) { return !std::isfinite(each); });
   if (bad != end) {
-    fail(error_kind::format, "buffer: found scale " + std::to_string(*bad) + " in block " +
-                                 std::to_string(bad - s) + ", accepted are finite scales");
+    fail(error_kind::format, "buffer: found scale " + number_text(static_cast<double>(*bad)) +
+                                 " in block " + std::to_string(bad - s) +
+                                 ", accepted are finite scales");
   }
   *equal = std::all_of(s, s + w.N * blocks, [&](float each) { return each == s[0]; });
   return scales;
@@ -68,8 +69,13 @@ py::tuple read(const py::handle& buffer, const std::string& format, std::int64_t
   }
   auto data = make_array<std::uint8_t>({packed_bytes(w)});
   std::uint8_t* bytes = data.mutable_data();
-  std::memcpy(bytes, from.data(), static_cast<std::size_t>(from.size()));
-  check_bytes(w, bytes);
+  const std::uint8_t* source = from.data();
+  const auto size = static_cast<std::size_t>(from.size());
+  {
+    const py::gil_scoped_release unlocked;
+    std::memcpy(bytes, source, size);
+    check_bytes(w, bytes);
+  }
   if (!trailing) {
     bool equal = false;
     const py::object scales = block_scales(w, bytes, &equal);
@@ -79,12 +85,14 @@ py::tuple read(const py::handle& buffer, const std::string& format, std::int64_t
   if (codes_only) write_scale(w, bytes, stored_scale(*w.format, *scale));
   const float kept = read_scale(w, bytes);
   if (!std::isfinite(kept)) {
-    fail(error_kind::format, "buffer: found scale " + std::to_string(kept) + " at offset " +
-                                 std::to_string(scale_offset(w)) + ", accepted is a finite one");
+    fail(error_kind::format, "buffer: found scale " + number_text(static_cast<double>(kept)) +
+                                 " at offset " + std::to_string(scale_offset(w)) +
+                                 ", accepted is a finite one");
   }
   if (scale && static_cast<float>(*scale) != kept) {
-    fail(error_kind::format, "scale: found " + std::to_string(*scale) + ", the bytes hold " +
-                                 std::to_string(kept) + "; accepted is None or the same");
+    fail(error_kind::format, "scale: found " + number_text(*scale) + ", the bytes hold " +
+                                 number_text(static_cast<double>(kept)) +
+                                 "; accepted is None or the same");
   }
   return py::make_tuple(data, kept, py::none());
 }

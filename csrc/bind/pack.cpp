@@ -65,7 +65,7 @@ py::tuple quantize(const py::handle& weights, const std::string& format, const s
   const float given = static_cast<float>(scale.value_or(1.0));
   if (!(given > 0 && std::isfinite(given))) {
     fail(error_kind::format,
-         "scale: found " + std::to_string(*scale) + ", rule 'given' accepts a finite float32 > 0");
+         "scale: found " + number_text(*scale) + ", rule 'given' accepts a finite float32 > 0");
   }
   py::array x = as_array(weights, "weights");
   const bool half = x.dtype().kind() == 'f' && x.dtype().itemsize() == 2;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <cstring>
 #include <string>
 
@@ -44,6 +45,12 @@ int block_bytes(const layout& w) {
 }
 
 }  // namespace
+
+std::string number_text(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.9g", value);
+  return text;
+}
 
 bool has_block_scales(const format_info& format) {
   return !format.native && format.trailer == 0;
@@ -92,7 +99,7 @@ float stored_scale(const format_info& format, double scale) {
   const auto single = static_cast<float>(scale);
   const auto refuse = [&](const std::string& accepted) {
     fail(error_kind::format,
-         "scale: found " + std::to_string(scale) + ", " + format.name + " accepts " + accepted);
+         "scale: found " + number_text(scale) + ", " + format.name + " accepts " + accepted);
   };
   if (!std::isfinite(single)) refuse("a finite float32");
   if (!has_block_scales(format)) return single;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "formats/layout.hpp"
 
@@ -22,6 +23,8 @@ void read_block_scales(const layout& w, const std::uint8_t* data, float* scales)
 // `scale` as the format keeps it: float32, or float16 for tq1_0 and tq2_0. Raises
 // error_kind::format where it is not finite, or too large or too small for float16.
 float stored_scale(const format_info& format, double scale);
+
+std::string number_text(double value);  // for messages: "1e-09"
 
 // The scales are in the blocks.
 bool has_block_scales(const format_info& format);

@@ -80,12 +80,13 @@ static inline void pack_triples(const std::int8_t* w, std::int64_t stride, std::
   std::uint16_t lanes[16] = {};
   for (int r = 0; r < 32; ++r, w += stride) {
     std::uint8_t index[8];
+    unsigned minus = 0;
     for (int t = 0; t < 8; ++t) {
       const int v = 9 * w[3 * t] + 3 * w[3 * t + 1] + w[3 * t + 2];
       index[t] = static_cast<std::uint8_t>(v < 0 ? -v : v);
-      const unsigned bit = v < 0 ? 1u << (15 - 2 * t - r / 16) : 0u;
-      lanes[r % 16] = static_cast<std::uint16_t>(lanes[r % 16] | bit);
+      minus |= static_cast<unsigned>(v < 0) << (15 - 2 * t);
     }
+    lanes[r % 16] = static_cast<std::uint16_t>(lanes[r % 16] | minus >> r / 16);
     for (int j = 0; j < 4; ++j) {
       indices[32 * j + row_place(r)] =
           static_cast<std::uint8_t>(index[2 * j] << 4 | index[2 * j + 1]);
