@@ -19,7 +19,7 @@ import pytest
 
 from bitnet_perf.errors import ConfigError, EnvironmentRefused
 from bitnet_perf.peers.bitnet_rs import process
-from bitnet_perf.peers.bitnet_rs.workspace import LINES, revision, run_workspace
+from bitnet_perf.peers.bitnet_rs.workspace import LINES, SHORT_SAMPLES, revision, run_workspace
 
 CARGO = r"""#!{python}
 import json, os, subprocess, sys, time
@@ -142,8 +142,10 @@ def test_the_reviewers_lines(checkout: Checkout) -> None:
     assert ("quantization", I2S) in seen
     assert results[1].to_dict()["status"] == results[1].status
     assert {"command", "seconds", "rows"} <= set(results[0].to_dict())
+    first, *others = LINES[:4]
     assert [call["arguments"] for call in calls(root)] == [
-        list(line.arguments) for line in LINES[:4]
+        [*first.arguments, "--", *SHORT_SAMPLES],
+        *(list(line.arguments) for line in others),
     ]
 
 

@@ -26,6 +26,7 @@ from bitnet_perf.peers.criterion import FILES, CriterionRow, benchmark_folders, 
 
 __all__ = [
     "LINES",
+    "SHORT_SAMPLES",
     "BenchLine",
     "LineResult",
     "PairRow",
@@ -77,6 +78,13 @@ LINES: tuple[BenchLine, ...] = (
         "bitnet-kernels",
     ),
 )
+# Criterion's 100 samples share `--measurement-time`: with 0.05 s each takes 0.5 ms, less than the
+# scheduler's slice, and the median leaves preempted samples out. On a 2-core host at load 16 the
+# median case took 4.1 times its recorded quiet time with 1 s, and 1.05 times with 0.05 s.
+SHORT_SAMPLES = (
+    *("--warm-up-time", "0.2", "--measurement-time", "0.05"),
+    *("--nresamples", "2000", "--noplot"),
+)
 _DEFAULT = tuple(line.name for line in LINES[:4])
 
 
@@ -113,7 +121,7 @@ def run_workspace(
     cargo: str = "cargo",
     target: str | os.PathLike[str] | None = None,
     timeout: float | None = None,
-    criterion_args: Sequence[str] = (),
+    criterion_args: Sequence[str] = SHORT_SAMPLES,
     threads: int = 1,
     progress: Callable[[str, str], None] | None = None,
 ) -> tuple[LineResult, ...]:
@@ -121,8 +129,8 @@ def run_workspace(
 
     `target` is a private CARGO_TARGET_DIR (None: the checkout's own, or the environment's);
     `timeout` is in seconds for each line, building included; `criterion_args` go behind `--` of
-    Criterion's own programs, for example ("--warm-up-time", "0.5"); `threads` becomes
-    RAYON_NUM_THREADS; `progress` is called with the line's name and each line of the console.
+    Criterion's own programs (empty: Criterion's defaults); `threads` becomes RAYON_NUM_THREADS;
+    `progress` is called with the line's name and each line of the console.
 
     Raises ConfigError for a folder, line or number that is not accepted, EnvironmentRefused when
     cargo is absent. Ctrl-C and a timeout end cargo and everything it started.
