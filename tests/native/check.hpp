@@ -1,0 +1,68 @@
+// What the checks of the native runner share: random data, buffers that end where they say, and one
+// place where results are compared and counted.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "core/registry.hpp"
+
+namespace bp::test {
+
+// `count` values at an odd address, at the end of their allocation: a read or write past them is
+// seen by the address sanitizer, and no kernel may count on alignment.
+template <class T>
+class exact {
+ public:
+  explicit exact(std::int64_t count)
+      : bytes_(static_cast<std::size_t>(count) * sizeof(T) + shift) {}
+  explicit exact(const std::vector<T>& from) : exact(static_cast<std::int64_t>(from.size())) {
+    std::copy(from.begin(), from.end(), data());
+  }
+  T* data() { return reinterpret_cast<T*>(bytes_.data() + shift); }
+  std::int64_t size() const {
+    return static_cast<std::int64_t>((bytes_.size() - shift) / sizeof(T));
+  }
+
+ private:
+  // int32 and float are aligned, as the drivers that hold them in typed pointers ask for.
+  static constexpr std::size_t shift = sizeof(T) == 1 ? 1 : 0;
+  std::vector<std::uint8_t> bytes_;
+};
+
+using engine = std::mt19937_64;
+
+template <class T>
+std::vector<T> integers(engine& random, std::int64_t count, int low, int high) {
+  std::uniform_int_distribution<int> any(low, high);
+  std::vector<T> values(static_cast<std::size_t>(count));
+  for (T& value : values) value = static_cast<T>(any(random));
+  return values;
+}
+
+// Compares bytes, counts, and prints what differs. `row` is the kernel under test.
+void expect_same(const kernel_row& row, const std::string& what, void* found, const void* wanted,
+                 std::size_t bytes);
+
+template <class T>
+void expect_same(const kernel_row& row, const std::string& what, exact<T>& found,
+                 exact<T>& wanted) {
+  expect_same(row, what, found.data(), wanted.data(),
+              static_cast<std::size_t>(wanted.size()) * sizeof(T));
+}
+
+inline constexpr int team_sizes[] = {1, 3};
+
+// One function a family: checks one variant.
+void check_product(const kernel_row& row);
+void check_pack(const kernel_row& row);
+void check_unpack(const kernel_row& row);
+void check_block_quantize(const kernel_row& row);
+void check_block_dequantize(const kernel_row& row);
+void check_block_matmul(const kernel_row& row);
+
+}  // namespace bp::test

@@ -1,0 +1,133 @@
+// gemv, gemm, pack, unpack: random and extreme ternary weights, packed by the scalar packer,
+// against plain sums of the unpacked ones.
+
+#include "check.hpp"
+#include "formats/layout.hpp"
+#include "kernels/gemm/gemm.hpp"
+#include "kernels/pack/pack.hpp"
+#include "kernels/unpack/unpack.hpp"
+
+namespace bp::test {
+namespace {
+
+struct shape {
+  std::int64_t N, K;
+  tiling tile = {};
+};
+
+// Around the groups of 128 and 256, the 16 groups after which int16 sums are widened, and every
+// kind of tile: strips of 32 and 64 rows, tails of a step, columns left for pairs.
+std::vector<shape> shapes(std::string_view format) {
+  if (format == "tl1")
+    return {{32, 32},
+            {64, 160, {64, 20, 64}},
+            {64, 120, {32, 8, 32}},
+            {96, 2176},
+            {64, 1280, {64, 256, 64}}};
+  if (format == "tl2")
+    return {{32, 32}, {64, 352}, {96, 1184, {32, 240, 32}}, {64, 96, {64, 24, 32}}};
+  return {{1, 1}, {3, 127}, {5, 128}, {17, 129}, {33, 511}, {4, 2048}, {19, 2176}, {16, 4352}};
+}
+
+struct fill {
+  const char* name;
+  int w_low, w_high, q_low, q_high;
+};
+
+constexpr fill fills[] = {{"random", -1, 1, -128, 127},
+                          {"all 1, all 127", 1, 1, 127, 127},
+                          {"all -1, all 127", -1, -1, 127, 127},
+                          {"all 1, all -128", 1, 1, -128, -128},
+                          {"all -1, all -128", -1, -1, -128, -128},
+                          {"all zero", 0, 0, 0, 0}};
+
+std::string describe(const shape& s, std::int64_t M, const char* data, int threads) {
+  return std::to_string(s.N) + "x" + std::to_string(s.K) + ", M = " + std::to_string(M) + ", " +
+         data + ", " + std::to_string(threads) + " threads";
+}
+
+exact<std::uint8_t> packed(const layout& w, exact<std::int8_t>& codes) {
+  exact<std::uint8_t> data(packed_bytes(w));
+  run_pack(select("pack", w.format->name, "scalar"), w, codes.data(), data.data(), 0x3c00, 1);
+  return data;
+}
+
+exact<std::int32_t> sums(const shape& s, std::int64_t M, exact<std::int8_t>& w,
+                         exact<std::int8_t>& q) {
+  exact<std::int32_t> y(M * s.N);
+  for (std::int64_t m = 0; m < M; ++m) {
+    for (std::int64_t n = 0; n < s.N; ++n) {
+      std::int64_t sum = 0;
+      for (std::int64_t k = 0; k < s.K; ++k) sum += w.data()[n * s.K + k] * q.data()[m * s.K + k];
+      y.data()[m * s.N + n] = static_cast<std::int32_t>(sum);
+    }
+  }
+  return y;
+}
+
+void check_sums(const kernel_row& row, engine& random, const shape& s, std::int64_t M,
+                const fill& f) {
+  const layout w = make_layout(row.format, s.N, s.K, s.tile);
+  exact<std::int8_t> codes(integers<std::int8_t>(random, s.N * s.K, f.w_low, f.w_high));
+  exact<std::int8_t> q(integers<std::int8_t>(random, M * s.K, f.q_low, f.q_high));
+  exact<std::uint8_t> data = packed(w, codes);
+  exact<std::int32_t> wanted = sums(s, M, codes, q);
+  for (const int threads : team_sizes) {
+    exact<std::int32_t> y(M * s.N);
+    product_args args{};
+    args.w = data.data();
+    args.w_bytes = data.size();
+    args.q = q.data();
+    args.y = y.data();
+    args.M = M;
+    args.N = w.N;
+    args.K = w.K_padded;
+    args.K_true = w.K;
+    args.tile = w.tile;
+    run_product(row, args, threads);
+    expect_same(row, describe(s, M, f.name, threads), y, wanted);
+  }
+}
+
+}  // namespace
+
+void check_product(const kernel_row& row) {
+  engine random(7);
+  const bool batches = std::string_view(row.family) == "gemm";
+  for (const shape& s : shapes(row.format)) {
+    for (const std::int64_t M : {1, 2, 5, 13}) {
+      if (M > 1 && !batches) continue;
+      for (const fill& f : fills) check_sums(row, random, s, M, f);
+    }
+  }
+}
+
+void check_pack(const kernel_row& row) {
+  engine random(8);
+  for (const shape& s : shapes(row.format)) {
+    const layout w = make_layout(row.format, s.N, s.K, s.tile);
+    exact<std::int8_t> codes(integers<std::int8_t>(random, s.N * s.K, -1, 1));
+    exact<std::uint8_t> wanted = packed(w, codes);
+    for (const int threads : team_sizes) {
+      exact<std::uint8_t> data(packed_bytes(w));
+      run_pack(row, w, codes.data(), data.data(), 0x3c00, threads);
+      expect_same(row, describe(s, 0, "random", threads), data, wanted);
+    }
+  }
+}
+
+void check_unpack(const kernel_row& row) {
+  engine random(9);
+  for (const shape& s : shapes(row.format)) {
+    const layout w = make_layout(row.format, s.N, s.K, s.tile);
+    exact<std::int8_t> wanted(integers<std::int8_t>(random, s.N * s.K, -1, 1));
+    exact<std::uint8_t> data = packed(w, wanted);
+    for (const int threads : team_sizes) {
+      exact<std::int8_t> codes(s.N * s.K);
+      run_unpack(row, w, data.data(), codes.data(), threads);
+      expect_same(row, describe(s, 0, "random", threads), codes, wanted);
+    }
+  }
+}
+
+}  // namespace bp::test

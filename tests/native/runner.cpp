@@ -1,0 +1,120 @@
+// Runs every variant of every family that this build holds and this CPU can run against an oracle
+// of its own or the scalar variant, without Python: under an emulator, under sanitizers.
+//
+//   bp_runner                   checks; exit 0 where all passed, 1 where one failed
+//   bp_runner --list            the rows: family/format/isa and why it does not run here
+//   bp_runner --seed-fault ROW  the checks of ROW with one bit of each of its results flipped
+//   bp_runner --over-read       reads one byte past a buffer, for the address sanitizer to stop
+
+#include <cstdio>
+#include <memory>
+#include <string_view>
+
+#include "check.hpp"
+
+namespace bp::test {
+namespace {
+
+struct family {
+  const char* name;
+  void (*check)(const kernel_row& row);
+};
+
+constexpr family families[] = {
+    {"gemv", &check_product},
+    {"gemm", &check_product},
+    {"pack", &check_pack},
+    {"unpack", &check_unpack},
+    {"block_quantize", &check_block_quantize},
+    {"block_dequantize", &check_block_dequantize},
+    {"block_matmul", &check_block_matmul},
+};
+
+std::string fault;
+std::int64_t passed = 0, failed = 0;
+
+const family* find_family(std::string_view name) {
+  for (const family& each : families)
+    if (each.name == name) return &each;
+  return nullptr;
+}
+
+void list_rows() {
+  for (const kernel_row& row : kernels()) {
+    const std::string why = why_not(row);
+    std::printf("%s: %s\n", row.name().c_str(), why.empty() ? "runs" : why.c_str());
+  }
+}
+
+int run_checks() {
+  for (const kernel_row& row : kernels()) {
+    if (!fault.empty() && row.name() != fault) continue;
+    const family* known = find_family(row.family);
+    const std::string why = known == nullptr ? "no check in this runner" : why_not(row);
+    if (!why.empty()) {
+      std::printf("%s: not run (%s)\n", row.name().c_str(), why.c_str());
+      continue;
+    }
+    const std::int64_t passed_before = passed, failed_before = failed;
+    known->check(row);
+    std::printf("%s: %lld passed, %lld failed\n", row.name().c_str(),
+                static_cast<long long>(passed - passed_before),
+                static_cast<long long>(failed - failed_before));
+    if (passed == passed_before && failed == failed_before)
+      ++failed;  // a check that checks nothing
+  }
+  std::printf("%lld passed, %lld failed\n", static_cast<long long>(passed),
+              static_cast<long long>(failed));
+  return failed == 0 && passed > 0 ? 0 : 1;
+}
+
+int over_read() {
+  volatile std::size_t size = 7;  // not known to the compiler, which would refuse
+  const std::unique_ptr<char[]> memory(new char[size]());
+  return memory[size];
+}
+
+}  // namespace
+
+void expect_same(const kernel_row& row, const std::string& what, void* found, const void* wanted,
+                 std::size_t bytes) {
+  auto* values = static_cast<std::uint8_t*>(found);
+  if (row.name() == fault) values[bytes - 1] ^= 1;
+  if (std::memcmp(values, wanted, bytes) == 0) {
+    ++passed;
+    return;
+  }
+  ++failed;
+  std::size_t at = 0;
+  while (values[at] == static_cast<const std::uint8_t*>(wanted)[at]) ++at;
+  std::printf("FAILED %s: %s: first difference at byte %zu of %zu\n", row.name().c_str(),
+              what.c_str(), at, bytes);
+}
+
+int run(int count, char** words) {
+  const std::string_view option = count > 1 ? words[1] : "";
+  if (option == "--list") {
+    list_rows();
+    return 0;
+  }
+  if (option == "--over-read") return over_read();
+  if (option == "--seed-fault" && count == 3) {
+    fault = words[2];
+    for (const kernel_row& row : kernels())
+      if (row.name() == fault && why_not(row).empty()) return run_checks();
+    std::fprintf(stderr, "--seed-fault: no runnable row '%s' (see --list)\n", words[2]);
+    return 2;
+  }
+  if (count > 1) {
+    std::fprintf(stderr,
+                 "usage: bp_runner [--list | --seed-fault FAMILY/FORMAT/ISA | --over-read]\n");
+    return 2;
+  }
+  return run_checks();
+}
+
+}  // namespace bp::test
+
+int main(int count, char** words) {
+  return bp::test::run(count, words);
+}
