@@ -37,6 +37,8 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
     "kernels.blocks": ("dequantize_blocks", "matmul_blocks", "matmul_i2s", "quantize_blocks"),
     "kernels.matmul": ("matmul", "matmul_int"),
     "kernels.registry": ("Kernel", "isas"),
+    "review.roofline": ("Roofline", "roofline"),
+    "stages.profile": ("Profile", "profile"),
 }
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}
 

@@ -20,6 +20,7 @@ __all__ = ["SUITES", "Case", "nearest", "select", "with_threads"]
 # The matrices of a BitNet b1.58 2B4T layer, N x K: q and o, k and v, gate and up, down.
 LAYER_SHAPES = ((2560, 2560), (640, 2560), (6912, 2560), (2560, 6912))
 FORMATS = ("i2_s", "tl1", "tl2", "tq1_0", "tq2_0")
+NATIVE = ("native_i2_r4",)  # layouts of our own that prepare() makes
 CODECS = ("quant.i2s", "quant.tl1", "quant.tl2")
 COLD = "-512mb"
 
@@ -35,8 +36,8 @@ class Case:
 
 def _matmul() -> Iterable[tuple[str, bool]]:
     for n, k in LAYER_SHAPES:
-        for fmt in FORMATS:
-            main = fmt == "i2_s"
+        for fmt in (*FORMATS, *NATIVE):
+            main = fmt in ("i2_s", *NATIVE)
             square = (n, k) == (2560, 2560)
             large = (n, k) == (6912, 2560)
             yield f"forward/gemv/{fmt}/{n}x{k}/t1", square

@@ -18,6 +18,7 @@ constexpr case_family families[] = {
     {"gemv", "forward", make_gemv},
     {"gemm", "forward", make_gemm},
     {"block_matmul", "forward", make_block_matmul},
+    {"quantize_activations", "quantization", make_quantize_activations},
     {"pack", "quantization", make_pack},
     {"unpack", "quantization", make_unpack},
     {"block_quantize", "quantization", make_block_quantize},

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import bitnet_perf as bp
+from bitnet_perf import _bench, _native
 from bitnet_perf.bench.cases import SUITES, nearest, select
 
 ROOT = Path(__file__).parents[2]
@@ -17,6 +18,15 @@ def test_names_are_unique_and_well_formed():
     stages = "load|quantization|forward|tokenization|generation"
     for name in NAMES:
         assert re.fullmatch(rf"({stages})/[a-z0-9_]+/[a-z0-9_.]+/[0-9x]+(-\d+mb)?/t\d+", name)
+
+
+def test_every_case_of_the_table_can_run_here():
+    stages = _bench.families()
+    for name in NAMES:
+        stage, family, format_, *_ = name.split("/")
+        assert stages.get(family) == stage, name
+        kernel = {"block_round_trip": "block_quantize"}.get(family, family)
+        assert _native.select(kernel, format_.partition(".b")[0].replace(".", "_")), name
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from bitnet_perf import _bench, _native
 SMALL = {
     "gemv": "forward/gemv/i2_s/64x256/t1",
     "gemm": "forward/gemm/i2_s/5x64x256/t1",
+    "quantize_activations": "quantization/quantize_activations/q8_act/3x257/t1",
     "pack": "quantization/pack/tl2/64x288/t1",
     "unpack": "quantization/unpack/tq1_0/5x300/t1",
     "block_matmul": "forward/block_matmul/matmul_i2s/7x33x64/t1",

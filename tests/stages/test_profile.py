@@ -8,7 +8,8 @@ import pytest
 
 import bitnet_perf as bp
 from bitnet_perf import _bench, _native
-from bitnet_perf.stages import STAGES, Profile, profile, span, stage_of
+from bitnet_perf.stages import STAGES, Profile, profile, run_layer, span, stage_of
+from bitnet_perf.stages.layer import LAYER
 from bitnet_perf.stages.profile import nest
 
 GEMV = "gemv/i2_s/scalar"
@@ -178,3 +179,22 @@ def test_checking_a_case_does_not_start_a_profile():
         _bench.loop("forward/gemv/i2_s/96x256/t1", 1)
     assert len(recorded.tree()) >= 1
     assert np.all([node.end >= node.begin for node in recorded.tree()])
+
+
+@pytest.mark.parametrize("tokens", [1, 16])
+def test_a_layer_quantizes_once_per_operation(tokens):
+    run_layer(tokens)
+    with profile() as recorded:
+        run_layer(tokens, isa="scalar")
+    operations = recorded.tree()
+    assert [node.name for node in operations] == list(LAYER)
+    family = "gemv" if tokens == 1 else "gemm"
+    for node, matrices in zip(operations, LAYER.values(), strict=True):
+        quantize, *products = [child.name for child in node.children]
+        assert quantize.startswith("quantize_activations/q8_act/")
+        assert products == [f"{family}/i2_s/scalar"] * len(matrices)
+    rows = {row.stage: row for row in recorded.stages()}
+    assert rows["Quantization"].calls == len(LAYER)
+    assert rows["Forward Pass"].calls == len(LAYER) + sum(map(len, LAYER.values()))
+    total = sum(row.seconds or 0.0 for row in rows.values()) + recorded.outside
+    assert total == pytest.approx(recorded.seconds)
