@@ -9,6 +9,12 @@ rm -rf "$dist"
 start=$(date +%s)
 "$bin/python" -m build --outdir "$dist" . >"$outside/build.log" 2>&1 || { tail -n 40 "$outside/build.log"; exit 1; }
 echo "sdist, and a wheel from it: $(($(date +%s) - start)) s"
+if git rev-parse --is-inside-work-tree >/dev/null 2>&1; then
+  git ls-files | sort >"$outside/tracked"
+  tar tf "$dist"/*.tar.gz | sed 's:^[^/]*/::' | sort >"$outside/packed"
+  left_out=$(comm -23 "$outside/tracked" "$outside/packed")
+  [ -z "$left_out" ] || { echo "not in the sdist: $left_out"; exit 1; }
+fi
 PATH=$bin:$PATH "$bin/auditwheel" repair --strip --wheel-dir "$dist/repaired" "$dist"/*.whl
 wheel=$(echo "$dist"/repaired/*.whl)
 bytes=$(stat -c %s "$wheel")

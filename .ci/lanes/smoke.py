@@ -1,9 +1,10 @@
-"""Uses an installed bitnet_perf: import time and one exact product."""
+"""Uses an installed bitnet_perf: import time, exact products, one command."""
 
 import statistics
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -20,9 +21,17 @@ imports, bare = (
 )
 print(f"import bitnet_perf: {imports - bare:.0f} ms (median of 9, interpreter start taken off)")
 
-from bitnet_perf import _native  # noqa: E402
+import bitnet_perf as bp  # noqa: E402
 
-ones = np.full(64 * 256 // 4, 0b10101010, np.uint8)
-q = np.arange(256).astype(np.int8)
-np.testing.assert_array_equal(_native.gemv(ones, "i2_s", 64, 256, q), np.full(64, q.sum()))
-print("gemv of an i2_s matrix is exact")
+rng = np.random.default_rng(0)
+ternary = rng.integers(-1, 2, (64, 256)).astype(np.int8)
+q = bp.quantize_activations(rng.standard_normal((3, 256)).astype(np.float32))
+wanted = q.values.astype(np.int32) @ ternary.T.astype(np.int32)
+for form in ("i2_s", "tl1", "tl2", "tq1_0", "tq2_0"):
+    np.testing.assert_array_equal(bp.matmul_int(q, bp.pack(ternary, form)), wanted)
+print("matmul_int is exact in every format")
+
+command = Path(sys.executable).with_name("bitnet-perf")
+done = subprocess.run([command, "info"], check=True, capture_output=True, text=True)
+assert "gemv" in done.stdout
+print(f"bitnet-perf info: {len(done.stdout.splitlines())} lines")
