@@ -11,8 +11,8 @@
 #include "kernels/pack/pack.hpp"
 #include "kernels/probe_mac/probe_mac.hpp"
 #include "kernels/probe_read/probe_read.hpp"
-#include "kernels/unpack/unpack.hpp"
 #include "kernels/quantize_activations/quantize_activations.hpp"
+#include "kernels/unpack/unpack.hpp"
 
 namespace bp {
 
