@@ -12,8 +12,8 @@ constexpr std::int64_t panel_rows = 16, panel_columns = 512;
 constexpr std::int64_t token_block = 256;       // activations of a panel's columns stay in L2
 constexpr std::int64_t tokens_for_panels = 12;  // measured: below, row by row is faster
 
-// sum += v in int16 lanes, here and in one register. Left alone, GCC 12 computes the products of all
-// tokens first, runs out of registers and keeps one sum in memory, at half the speed.
+// sum += v in int16 lanes, here and in one register. Left alone, GCC 12 computes the products of
+// all tokens first, runs out of registers and keeps one sum in memory, at half the speed.
 inline void add_in_place(__m256i& sum, __m256i v) {
   asm volatile("vpaddw %1, %0, %0" : "+x"(sum) : "x"(v));
 }
