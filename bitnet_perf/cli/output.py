@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -93,8 +94,16 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
             column.removeprefix(">"), justify="right" if right else "left", no_wrap=right
         )
     for row in rows:
-        result.add_row(*(str(cell) for cell in row))
+        result.add_row(*(escape(str(cell)) for cell in row))
     return result
+
+
+def seconds_text(seconds: float) -> str:
+    """A time with three digits and its unit: 1.23 us."""
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}" if seconds < 1000 * size else f"{seconds:.0f} s"
+    return f"{seconds / 1e-9:.3g} ns"
 
 
 def emit(result: dict[str, Any], json_to: str | None) -> None:

@@ -1,0 +1,69 @@
+"""`bitnet-perf report`: a stored report again, for people or as Markdown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+
+from bitnet_perf.cli.output import JsonOption, QuietOption, console, emit, shows_text, table
+from bitnet_perf.errors import FormatError
+from bitnet_perf.report.document import Lines, Report, Text
+
+
+def command(
+    stored: Annotated[Path, typer.Argument(help="A report.json, or the folder that holds one.")],
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print Markdown for a pull request.")
+    ] = False,
+    json_to: JsonOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Show a stored report with the numbers that its run measured; nothing is measured again.
+
+    Example: `bitnet-perf report results --markdown`
+    """
+    report = load_report(stored)
+    emit(report.to_dict(), json_to)
+    if not shows_text(json_to, quiet):
+        return
+    if markdown:
+        print(report.markdown(), end="")
+    else:
+        print_report(console(), report)
+
+
+def load_report(stored: Path) -> Report:
+    """Read report.json; FormatError names the file and the field that is not accepted."""
+    path = stored / "report.json" if stored.is_dir() else stored
+    try:
+        return Report.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise FormatError(
+            f"{path}: cannot be read ({error.strerror}); name a report.json"
+        ) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "the whole file"
+        raise FormatError(f"{path}: {place}: {first['msg']}") from error
+
+
+def print_report(out: Console, report: Report) -> None:
+    """The sections for a terminal."""
+    out.print(
+        f"{report.verdict}; next: {report.route}; run {report.run}", style="bold", markup=False
+    )
+    for section in report.sections:
+        out.print()
+        out.print(section.title, style="bold cyan", markup=False)
+        for block in section.blocks:
+            if isinstance(block, Text):
+                out.print(block.text, markup=False)
+            elif isinstance(block, Lines):
+                for line in block.lines:
+                    out.print(line, markup=False, soft_wrap=True)
+            elif block.rows:
+                out.print(table(block.title, block.columns, block.rows))
