@@ -18,6 +18,7 @@ def command(
         list[str] | None,
         typer.Argument(help="Globs of case names, from any segment on: 'gemv/*', '*/i2_s/*'."),
     ] = None,
+    *,
     quick: Annotated[bool, typer.Option("--quick", help="The short list, fewer samples.")] = False,
     isa: Annotated[str, typer.Option("--isa", help="Force an instruction set.")] = "",
     threads: Annotated[int, typer.Option("--threads", help="Threads of every case.")] = 1,

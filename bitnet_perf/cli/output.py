@@ -87,7 +87,14 @@ def console(*, stderr: bool = False) -> Console:
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
     """A table; columns whose name starts with '>' are numbers and stand to the right."""
-    result = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    result = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=None,
+        pad_edge=False,
+        min_width=min(len(title), WIDTH),
+    )
     for column in columns:
         right = column.startswith(">")
         result.add_column(

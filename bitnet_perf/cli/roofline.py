@@ -15,6 +15,7 @@ def command(
         list[str] | None,
         typer.Argument(help="Globs of case names, from any segment on: 'gemv/*', '*/i2_s/*'."),
     ] = None,
+    *,
     isa: Annotated[str, typer.Option("--isa", help="Force an instruction set.")] = "",
     threads: Annotated[int, typer.Option("--threads", help="Threads of every case.")] = 1,
     full: Annotated[bool, typer.Option("--full", help="All cases, not the short list.")] = False,

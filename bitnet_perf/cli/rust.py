@@ -29,6 +29,7 @@ DEFAULT = "default"  # what `--recorded` without a folder stands for
 
 
 def command(
+    *,
     recorded: Annotated[
         str | None,
         typer.Option(
@@ -67,6 +68,8 @@ def command(
 
     Example: `bitnet-perf rust --recorded`
     """
+    from bitnet_perf.review.crates import compare_workspace
+
     if workspace is None:
         for name, value in (("--lines", lines), ("--target", target), ("--timeout", timeout)):
             if value is not None:
@@ -74,18 +77,32 @@ def command(
         return _recorded(recorded, json_to, quiet)
     if recorded is not None:
         raise ConfigError("--recorded and --workspace: accepted is one of them")
-    return _workspace(workspace, lines, target, timeout, criterion.split(), json_to, quiet)
+    names = None if lines is None else [name.strip() for name in lines.split(",")]
+    with _spinner(quiet) as show:
+        found = compare_workspace(
+            workspace,
+            lines=names,
+            target=target,
+            timeout=timeout,
+            criterion_args=criterion.split(),
+            on_progress=show,
+        )
+    emit(found.to_dict(), json_to)
+    if shows_text(json_to, quiet):
+        _print_workspace(console(), found)
+    return 0 if any(line.why is None for line in found.lines) else 6
 
 
 def _recorded(recorded: str | None, json_to: str | None, quiet: bool) -> int:
-    from bitnet_perf.peers.bitnet_rs import NATIVE, check_recorded
-    from bitnet_perf.review.crates import golden_folder, time_beside
+    from bitnet_perf.peers.bitnet_rs.native import native_table
+    from bitnet_perf.peers.bitnet_rs.recorded import check_recorded
+    from bitnet_perf.review.crates import Beside, golden_folder, time_beside
 
     named = recorded not in (None, DEFAULT)
     folder = Path(str(recorded)) if named else golden_folder()
-    report = check_recorded(folder, NATIVE)
+    report = check_recorded(folder, native_table())
     result: dict[str, Any] = report.to_dict()
-    host, rows = "", ()
+    host, rows = "", tuple[Beside, ...]()
     if recorded is None:
         with progress("timing", quiet) as step:
             host, rows = time_beside(folder, on_progress=step)
@@ -143,32 +160,6 @@ def _spinner(quiet: bool) -> Iterator[Any]:
         return
     with err.status("cargo") as status:
         yield lambda name, line: status.update(f"{name}: {line[:80]}")
-
-
-def _workspace(
-    folder: Path,
-    lines: str | None,
-    target: Path | None,
-    timeout: float | None,
-    criterion: list[str],
-    json_to: str | None,
-    quiet: bool,
-) -> int:
-    from bitnet_perf.review.crates import compare_workspace
-
-    with _spinner(quiet) as show:
-        found = compare_workspace(
-            folder,
-            lines=None if lines is None else [name.strip() for name in lines.split(",")],
-            target=target,
-            timeout=timeout,
-            criterion_args=criterion,
-            on_progress=show,
-        )
-    emit(found.to_dict(), json_to)
-    if shows_text(json_to, quiet):
-        _print_workspace(console(), found)
-    return 0 if any(line.why is None for line in found.lines) else 6
 
 
 def _print_workspace(out: Console, found: WorkspaceResult) -> None:

@@ -12,15 +12,13 @@ from typing import Any
 from bitnet_perf.bench.ceilings import sampler
 from bitnet_perf.bench.fingerprint import Fingerprint, fingerprint
 from bitnet_perf.errors import ConfigError
-from bitnet_perf.peers.bitnet_rs import (
+from bitnet_perf.peers.bitnet_rs.ids import cases_at, host_level
+from bitnet_perf.peers.bitnet_rs.timings import Timing, read_timings
+from bitnet_perf.peers.bitnet_rs.workspace import (
     LineResult,
     PairRow,
     Spread,
-    Timing,
-    cases_at,
-    host_level,
     pair,
-    read_timings,
     revision,
     run_workspace,
 )

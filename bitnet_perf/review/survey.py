@@ -17,8 +17,9 @@ from bitnet_perf.analyze.roofline import check_places
 from bitnet_perf.bench.ceilings import measure_ceilings, sampler
 from bitnet_perf.bench.runner import QUICK_OPTIONS, run_suites
 from bitnet_perf.errors import ConfigError
-from bitnet_perf.kernels import dequantize_blocks, quantize_blocks
-from bitnet_perf.peers.bitnet_rs import NATIVE, check_recorded
+from bitnet_perf.kernels.blocks import dequantize_blocks, quantize_blocks
+from bitnet_perf.peers.bitnet_rs.native import native_table
+from bitnet_perf.peers.bitnet_rs.recorded import check_recorded
 from bitnet_perf.report.build import RunResults, Speedup, StageTime
 from bitnet_perf.review.crates import golden_folder
 from bitnet_perf.review.roofline import place_rows
@@ -54,7 +55,7 @@ def survey(*, pyperf_json: Path | None = None, on_progress: Progress) -> RunResu
     """
     on_progress(0.0, "recorded outputs of the crates")
     try:
-        recorded = check_recorded(golden_folder(), NATIVE).to_dict()
+        recorded = check_recorded(golden_folder(), native_table()).to_dict()
     except ConfigError:
         recorded = {}  # an installed wheel has no recorded outputs; the report then says nothing
     ceilings = measure_ceilings(rounds=15, on_progress=lambda what: on_progress(0.05, what))
