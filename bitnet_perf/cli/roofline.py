@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import io
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from bitnet_perf.cli.output import JsonOption, QuietOption, console, emit, progress, shows_text
 from bitnet_perf.cli.places import limit_table, place_table
+from bitnet_perf.errors import ConfigError, EnvironmentRefused
+from bitnet_perf.files import write_atomic
 
 
 def command(
@@ -19,6 +23,9 @@ def command(
     isa: Annotated[str, typer.Option("--isa", help="Force an instruction set.")] = "",
     threads: Annotated[int, typer.Option("--threads", help="Threads of every case.")] = 1,
     full: Annotated[bool, typer.Option("--full", help="All cases, not the short list.")] = False,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", help="Draw the roofline (.svg or .png; one thread).")
+    ] = None,
     json_to: JsonOption = None,
     quiet: QuietOption = False,
 ) -> None:
@@ -31,6 +38,7 @@ def command(
     """
     from bitnet_perf.review.roofline import roofline
 
+    figure = None if plot is None else _figure(plot)
     with progress("roofline", quiet) as step:
         found = roofline(
             cases or (),
@@ -40,8 +48,28 @@ def command(
             on_progress=lambda what: step(0.0, what),
         )
     emit(found.to_dict(), json_to)
+    if figure is not None and plot is not None:
+        from bitnet_perf.report.pictures import roofline_axes
+
+        roofline_axes(found.ceilings, found.places, figure.subplots())
+        image = io.BytesIO()
+        figure.savefig(image, format=plot.suffix[1:])
+        write_atomic(plot, image.getvalue())
     if shows_text(json_to, quiet):
         out = console()
         out.print(limit_table(found.ceilings))
         out.print()
         out.print(place_table("Kernels", found.places))
+
+
+def _figure(plot: Path) -> Any:
+    """An empty figure; what cannot be drawn is refused before anything is measured."""
+    if plot.suffix not in {".svg", ".png"}:
+        raise ConfigError(f"--plot: found {str(plot)!r}, accepted is a name ending in .svg or .png")
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise EnvironmentRefused(
+            "matplotlib: not installed; `pip install 'bitnet_perf[report]'` brings it"
+        ) from error
+    return Figure(figsize=(9, 5.5), layout="constrained")
