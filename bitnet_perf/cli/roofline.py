@@ -8,7 +8,15 @@ from typing import Annotated, Any
 
 import typer
 
-from bitnet_perf.cli.output import JsonOption, QuietOption, console, emit, progress, shows_text
+from bitnet_perf.cli.output import (
+    JsonOption,
+    QuietOption,
+    console,
+    emit,
+    progress,
+    shows_text,
+    table,
+)
 from bitnet_perf.cli.places import limit_table, place_table
 from bitnet_perf.errors import ConfigError, EnvironmentRefused
 from bitnet_perf.files import write_atomic
@@ -23,12 +31,15 @@ def command(
     isa: Annotated[str, typer.Option("--isa", help="Force an instruction set.")] = "",
     threads: Annotated[int, typer.Option("--threads", help="Threads of every case.")] = 1,
     full: Annotated[bool, typer.Option("--full", help="All cases, not the short list.")] = False,
+    floors: Annotated[
+        bool, typer.Option("--floors", help="Only the speeds that every AVX2 host must reach.")
+    ] = False,
     plot: Annotated[
         Path | None, typer.Option("--plot", help="Draw the roofline (.svg or .png; one thread).")
     ] = None,
     json_to: JsonOption = None,
     quiet: QuietOption = False,
-) -> None:
+) -> int:
     """Measure streaming reads and multiply-adds of this host, and place every kernel under them.
 
     A kernel takes turns with the probes of its own limits. One that stays above 103 % of a limit
@@ -38,6 +49,8 @@ def command(
     """
     from bitnet_perf.review.roofline import roofline
 
+    if floors:
+        return _floors(json_to, quiet)
     figure = None if plot is None else _figure(plot)
     with progress("roofline", quiet) as step:
         found = roofline(
@@ -60,6 +73,24 @@ def command(
         out.print(limit_table(found.ceilings))
         out.print()
         out.print(place_table("Kernels", found.places))
+    return 0
+
+
+def _floors(json_to: str | None, quiet: bool) -> int:
+    """Measure the floors; 1 where one is missed."""
+    from bitnet_perf.review.floors import measure_floors
+
+    with progress("floors", quiet) as step:
+        found = measure_floors(lambda what: step(0.0, what))
+    emit({"floors": [floor.to_dict() for floor in found]}, json_to)
+    if shows_text(json_to, quiet):
+        rows = (
+            (f.name, f"{f.value:.1f}", f"{f.least:.0f}", f.unit, f.detail, "yes" if f.met else "NO")
+            for f in found
+        )
+        columns = ["what", ">measured", ">floor", "unit", "detail", "met"]
+        console().print(table("Speed floors", columns, rows))
+    return 0 if all(floor.met for floor in found) else 1
 
 
 def _figure(plot: Path) -> Any:

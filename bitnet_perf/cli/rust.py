@@ -56,8 +56,9 @@ def command(
         ),
     ] = None,
     criterion: Annotated[
-        str, typer.Option("--criterion", help="With --workspace: options for Criterion's programs.")
-    ] = "",
+        str | None,
+        typer.Option("--criterion", help="With --workspace: options for Criterion's programs."),
+    ] = None,
     json_to: JsonOption = None,
     quiet: QuietOption = False,
 ) -> int:
@@ -68,6 +69,7 @@ def command(
 
     Example: `bitnet-perf rust --recorded`
     """
+    from bitnet_perf.peers.bitnet_rs.workspace import SHORT_SAMPLES
     from bitnet_perf.review.crates import compare_workspace
 
     if workspace is None:
@@ -84,7 +86,7 @@ def command(
             lines=names,
             target=target,
             timeout=timeout,
-            criterion_args=criterion.split(),
+            criterion_args=SHORT_SAMPLES if criterion is None else criterion.split(),
             on_progress=show,
         )
     emit(found.to_dict(), json_to)

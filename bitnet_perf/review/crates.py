@@ -15,6 +15,7 @@ from bitnet_perf.errors import ConfigError
 from bitnet_perf.peers.bitnet_rs.ids import cases_at, host_level
 from bitnet_perf.peers.bitnet_rs.timings import Timing, read_timings
 from bitnet_perf.peers.bitnet_rs.workspace import (
+    SHORT_SAMPLES,
     LineResult,
     PairRow,
     Spread,
@@ -149,7 +150,7 @@ def compare_workspace(
     lines: Sequence[str] | None = None,
     target: str | os.PathLike[str] | None = None,
     timeout: float | None = None,
-    criterion_args: Sequence[str] = (),
+    criterion_args: Sequence[str] = SHORT_SAMPLES,
     on_progress: Callable[[str, str], None] | None = None,
 ) -> WorkspaceResult:
     """Run the bench lines of a checkout and our cases for the same work, on this host, in one run.
