@@ -44,7 +44,7 @@ SPECIAL = np.float32(
     ]
 )
 # Where a code changes, in units of the scale (absmax, for kernel.* absmax / 1.5).
-STEPS = [0.5, 1.5, 0.50000381, 0.49999237, 0.49609378, 0.49609369, 1 / 3, 1, 0.665, 0.8, 1.5e-8]
+STEPS = [0.5, 1.5, 0.50000381, 0.49999237, 0.49609378, 0.49609369, 1 / 3, 1, 0.665, 0.8, 2**-26]
 STEPS += [x / 1.5 for x in STEPS] + [c / 7.5 - 1 for c in range(16)]
 
 

@@ -1,6 +1,6 @@
-// AVX2 encoders of the two-bit codecs: a maximum over the block, a few comparisons a value, no
-// division. Blocks that the comparisons do not cover (an infinity, a scale of 0), and blocks that
-// do not end on a whole byte, take the scalar path.
+// AVX2 encoders of the two-bit codecs: a maximum over the block, then a few comparisons a value
+// instead of a division (device_tl2 divides). Blocks that the comparisons do not cover (an
+// infinity, a scale of 0), and blocks that do not end on a whole byte, take the scalar path.
 //
 // Why comparisons are exact. Every code is a step function of r = RN(x / s), RN rounding to the
 // nearest float32, and steps up where r >= c for a few constants c. With p the float32 before c and
@@ -19,6 +19,9 @@
 namespace bp {
 namespace {
 
+// Bytes ahead of the values being read: past what the hardware prefetcher has asked for.
+constexpr int prefetch_ahead = 4096;
+
 // The largest of the eight magnitudes.
 inline float across(__m256 v) {
   __m128 m = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
@@ -35,6 +38,8 @@ inline float absmax_avx2(const float* x, std::int64_t n) {
   __m256 a = _mm256_setzero_ps(), b = a, c = a, d = a;
   std::int64_t i = 0;
   for (; i + 32 <= n; i += 32) {
+    _mm_prefetch(reinterpret_cast<const char*>(x + i) + prefetch_ahead, _MM_HINT_T0);
+    _mm_prefetch(reinterpret_cast<const char*>(x + i + 16) + prefetch_ahead, _MM_HINT_T0);
     a = _mm256_max_ps(magnitudes(x + i), a);
     b = _mm256_max_ps(magnitudes(x + i + 8), b);
     c = _mm256_max_ps(magnitudes(x + i + 16), c);
@@ -114,41 +119,59 @@ inline std::uint64_t pack_some(const Steps& steps, const float* x, std::int64_t 
   return pack32(steps, padded) & ((std::uint64_t{1} << (2 * n)) - 1);
 }
 
-// Steps: admits(most) says whether the comparisons cover a block of that absmax, scale(most) gives
-// the scale to store, and Steps(most) compares.
+// Codes of one block whose values are x[0 .. n) and whose first byte is `at`.
+template <class Codec, class Steps>
+inline void encode_block(const block_quantize_args& args, const Steps& steps, const float* x,
+                         std::int64_t n, std::int64_t at) {
+  std::int64_t i = 0;
+  for (; i + 32 <= n && at + 8 <= args.data_bytes; i += 32, at += 8) {
+    std::uint64_t word = pack32(steps, x + i);
+    if constexpr (Codec::merges) {
+      std::uint64_t old;
+      __builtin_memcpy(&old, args.data + at, 8);
+      word |= old;
+    }
+    __builtin_memcpy(args.data + at, &word, 8);
+  }
+  for (; i < n; i += 32) {
+    const std::int64_t some = n - i < 32 ? n - i : 32;
+    std::uint64_t word = some == 32 ? pack32(steps, x + i) : pack_some(steps, x + i, some);
+    for (std::int64_t k = 0; k < some; k += 4, word >>= 8)
+      put_byte<Codec::merges>(args, at++, word & 0xff);
+  }
+}
+
+// Maximum, thresholds and codes of one block are one long chain of latencies, those of eight blocks
+// overlap. Steps: admits(most) says whether the comparisons cover a block of that absmax,
+// scale(most) gives the scale to store, and Steps(most) compares.
 template <class Codec, class Steps>
 inline void encode_blocks_avx2(const block_quantize_args& args) {
   if (args.block % 4 != 0) {
     encode_blocks<Codec>(args, args.block_begin, args.block_end);
     return;
   }
-  for (std::int64_t b = args.block_begin; b < args.block_end; ++b) {
-    const std::int64_t begin = b * args.block;
-    const std::int64_t left = args.count - begin;
-    const std::int64_t n = left < args.block ? left : args.block;
-    const float* x = args.x + begin;
-    const float most = absmax_avx2(x, n);
-    if (!Steps::admits(most)) [[unlikely]] {
-      encode_blocks<Codec>(args, b, b + 1);
-      continue;
-    }
-    args.scales[b] = Steps::scale(most);
-    const Steps steps(most);
-    std::int64_t at = begin / 4, i = 0;
-    for (; i + 32 <= n && at + 8 <= args.data_bytes; i += 32, at += 8) {
-      std::uint64_t word = pack32(steps, x + i);
-      if constexpr (Codec::merges) {
-        std::uint64_t old;
-        __builtin_memcpy(&old, args.data + at, 8);
-        word |= old;
+  constexpr std::int64_t most_blocks = 8;
+  const auto values = [&](std::int64_t b) {
+    const std::int64_t left = args.count - b * args.block;
+    return left < args.block ? left : args.block;
+  };
+  // As many blocks as stay in the L1 cache between their two readings.
+  const std::int64_t fit = 2048 / args.block;
+  const std::int64_t group = fit < 1 ? 1 : fit < most_blocks ? fit : most_blocks;
+  for (std::int64_t b = args.block_begin; b < args.block_end; b += group) {
+    const std::int64_t blocks = args.block_end - b < group ? args.block_end - b : group;
+    const float* x = args.x + b * args.block;
+    float most[most_blocks];
+    for (std::int64_t j = 0; j < blocks; ++j)
+      most[j] = absmax_avx2(x + j * args.block, values(b + j));
+    for (std::int64_t j = 0; j < blocks; ++j) {
+      if (!Steps::admits(most[j])) [[unlikely]] {
+        encode_blocks<Codec>(args, b + j, b + j + 1);
+        continue;
       }
-      __builtin_memcpy(args.data + at, &word, 8);
-    }
-    for (; i < n; i += 32) {
-      const std::int64_t some = n - i < 32 ? n - i : 32;
-      std::uint64_t word = some == 32 ? pack32(steps, x + i) : pack_some(steps, x + i, some);
-      for (std::int64_t k = 0; k < some; k += 4, word >>= 8)
-        put_byte<Codec::merges>(args, at++, word & 0xff);
+      args.scales[b + j] = Steps::scale(most[j]);
+      encode_block<Codec>(args, Steps(most[j]), x + j * args.block, values(b + j),
+                          (b + j) * args.block / 4);
     }
   }
 }

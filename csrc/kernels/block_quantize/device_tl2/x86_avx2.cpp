@@ -5,25 +5,21 @@
 namespace bp {
 namespace {
 
-// trunc((r + 1) * 1.5) is at least 1, 2, 3 from r = -0x1.555554p-2, 0x1.555556p-2, 0x1.fffffep-1
-// on. NaN is at least nothing: code 0. A scale of 0 makes every code 1.
+// trunc((x / s + 1) * 1.5), where three thresholds a block would take longer than the divisions.
+// |x / s| <= 1 for finite s > 0, so the clamp of the crate does nothing; NaN becomes INT_MIN, which
+// the packing saturates: negative, so code 0. A scale of 0 makes every code 1, of NaN too.
 struct steps {
-  __m256 first, second, third;
+  __m256 s;
 
-  explicit steps(float most) {
-    const __m128 t =
-        thresholds(_mm256_setr_pd(-0x1.555555p-2, 0x1.555555p-2, 0x1.fffffdp-1, 0.0), most);
-    first = every<0>(t);
-    second = every<1>(t);
-    third = every<2>(t);
-  }
+  explicit steps(float most) : s(_mm256_set1_ps(most)) {}
   static bool admits(float most) { return most > 0.0f && most <= largest; }
   static float scale(float most) { return most; }
   __m256i lanes(__m256 x) const {
-    return _mm256_add_epi32(_mm256_add_epi32(at_least(x, first), at_least(x, second)),
-                            at_least(x, third));
+    const __m256 r = _mm256_div_ps(x, s);
+    return _mm256_cvttps_epi32(
+        _mm256_mul_ps(_mm256_add_ps(r, _mm256_set1_ps(1.0f)), _mm256_set1_ps(1.5f)));
   }
-  static __m256i codes(__m256i v) { return _mm256_abs_epi8(v); }
+  static __m256i codes(__m256i v) { return _mm256_max_epi8(v, _mm256_setzero_si256()); }
 };
 
 }  // namespace
