@@ -46,7 +46,7 @@ inline void multiply_columns(const block_matmul_args& args, const Weights& weigh
                              std::int64_t width) {
   panel p;
   alignas(32) float scratch[2][depth];
-  alignas(32) float narrow[2][columns];
+  alignas(32) float narrow[2][columns] = {};
   for (std::int64_t k = 0; k < args.K; k += depth) {
     const std::int64_t count = args.K - k < depth ? args.K - k : depth;
     weights.decode(p, n, width, k, count);
