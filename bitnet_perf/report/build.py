@@ -151,8 +151,8 @@ def _rows_table(results: RunResults) -> Table:
             (
                 row.case,
                 row.isa,
-                f"{1e6 * row.median:.4g}",
-                f"{1e6 * row.spread:.2g}",
+                _microseconds(row.median),
+                _microseconds(row.spread),
                 f"{row.gb_per_s:.2f}",
                 f"{row.gop_per_s:.1f}",
                 place.words() if place else "not placed",
@@ -160,6 +160,12 @@ def _rows_table(results: RunResults) -> Table:
         )
     columns = ("case", "isa", ">median us", ">IQR us", ">GB/s", ">Gop/s", "place")
     return Table(title="Cases", columns=columns, rows=tuple(rows))
+
+
+def _microseconds(seconds: float) -> str:
+    """Three digits or all before the point."""
+    value = 1e6 * seconds
+    return f"{value:.3g}" if value < 100 else f"{value:.0f}"
 
 
 def _hotspots(results: RunResults) -> list[Block]:

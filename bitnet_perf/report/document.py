@@ -100,7 +100,7 @@ def _check_titles(report: Report) -> None:
 def escape(text: str) -> str:
     """`text` from a stranger (benchmark names, host strings) as literal Markdown in one line."""
     flat = " ".join(text.split())
-    return "".join(f"\\{c}" if c in "\\`*_[]<>|#" else c for c in flat)
+    return "".join(f"\\{c}" if c in "\\`*[]<>|" else c for c in flat)
 
 
 def _section(section: Section) -> list[str]:
