@@ -7,8 +7,8 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
+#include <exception>
 #include <mutex>
-#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -27,6 +27,13 @@ inline void pause() {
   asm volatile("isb" ::: "memory");
 #endif
 }
+
+// What one worker waits on: a line of its own, so that a job wakes only the workers it wants, and
+// workers left from a wider job sleep on.
+struct alignas(64) mail {
+  std::atomic<std::uint32_t> jobs{0};  // counts the jobs this worker was called to
+  std::atomic<bool> asleep{false};
+};
 
 // One job at a time. `ticket` is epoch << 32 | next chunk; the epoch changes when a job is closed
 // and again when one is opened, so a claim (compare-exchange) succeeds only on the job whose fields
@@ -60,8 +67,13 @@ class team {
     context_.store(context, std::memory_order_release);
     done_.store(0, std::memory_order_release);
     ticket_.store((epoch + 2) << 32);
-    wake_.fetch_add(1);
-    if (sleeping_.load() > 0) wake_.notify_all();
+    const auto wanted = static_cast<int>(std::min<std::int64_t>(threads, chunks)) - 1;
+    for (int i = 1; i <= std::min(wanted, workers_); ++i) {
+      // In one total order with the worker's `asleep = true; jobs unchanged?`: either it sees the
+      // new count, or we see it asleep.
+      mails_[i].jobs.fetch_add(1);
+      if (mails_[i].asleep.load()) mails_[i].jobs.notify_one();
+    }
   }
 
   // Claims and runs chunks of the open job until none is left. Index 0 is the caller; worker i
@@ -82,19 +94,22 @@ class team {
     }
   }
 
+  // A worker that is more than the CPUs sleeps at once: spinning would take a CPU from the others.
   [[noreturn]] void serve(int index) {
+    mail& mine = mails_[index];
+    const int patience = index < default_threads() ? spins_before_sleep : 0;
     std::uint32_t seen = 0;
     for (;;) {
-      for (int spins = 0; wake_.load(std::memory_order_acquire) == seen; ++spins) {
-        if (spins < spins_before_sleep) {
+      for (int spins = 0; mine.jobs.load(std::memory_order_acquire) == seen; ++spins) {
+        if (spins < patience) {
           pause();
           continue;
         }
-        sleeping_.fetch_add(1);
-        wake_.wait(seen);
-        sleeping_.fetch_sub(1);
+        mine.asleep.store(true);
+        mine.jobs.wait(seen);
+        mine.asleep.store(false);
       }
-      seen = wake_.load(std::memory_order_acquire);
+      seen = mine.jobs.load(std::memory_order_acquire);
       drain(ticket_.load(std::memory_order_acquire) >> 32, index);
     }
   }
@@ -110,20 +125,19 @@ class team {
       for (; workers_ < workers; ++workers_) {
         std::thread([this, index = workers_ + 1] { serve(index); }).detach();
       }
-    } catch (const std::system_error&) {
+    } catch (const std::exception&) {  // no more threads, or no memory for one
     }
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
   }
 
   alignas(64) std::atomic<std::uint64_t> ticket_{closed};
   alignas(64) std::atomic<std::int64_t> done_{0};
-  alignas(64) std::atomic<std::uint32_t> wake_{0};
-  std::atomic<int> sleeping_{0};
   alignas(64) std::atomic<int> threads_{0};
   std::atomic<std::int64_t> chunks_{0};
   std::atomic<void (*)(void*, std::int64_t)> work_{nullptr};
   std::atomic<void*> context_{nullptr};
-  int workers_ = 0;
+  int workers_ = 0;          // guarded by `busy`
+  mail mails_[max_threads];  // of worker i, from 1 on
 };
 
 // Never destroyed: detached workers look at it until the process ends. A forked child has no

@@ -15,9 +15,9 @@ inline constexpr int max_threads = 256;
 // Runs work(context, chunk) once for every chunk in [0, chunks), on at most `threads` threads; the
 // caller takes part, and returns when all chunks are done. threads = 1 (or one chunk) starts no
 // thread and touches no shared state. Workers spin for a while, then sleep; chunks are claimed one
-// by one, so a worker whose CPU was taken away delays nobody. Calls from several threads at once
-// are safe: whoever finds the team busy does its own work alone. Survives fork (the child starts
-// anew).
+// by one, so a worker whose CPU was taken away delays nobody. work must not throw. Calls from
+// several threads at once are safe: whoever finds the team busy does its own work alone. Survives
+// fork (the child starts anew).
 void run_chunks(int threads, std::int64_t chunks, void (*work)(void*, std::int64_t), void* context);
 
 // The same for a callable: f(chunk).

@@ -94,6 +94,18 @@ struct two_bit_panel {
         }
       }
     }
+    const bool last = k + columns >= args.K;
+    fetch(args, last ? n + panel_rows : n, last ? 0 : (k + columns) / group_weights);
+  }
+
+  // Asks for the bytes of the next panel while this one is used: 16 rows are more streams than the
+  // hardware prefetcher follows. A line of 64 bytes holds two groups of a row, or of two rows.
+  static void fetch(const product_args& args, std::int64_t n, std::int64_t g) {
+    constexpr bool interleaved = Format::step(0) > 64;
+    for (int r = 0; r < panel_rows && n + r < args.N; r += interleaved ? 2 : 1) {
+      for (int i = 0; i < panel_columns / group_weights; i += interleaved ? 1 : 2)
+        prefetch(Format::group(args.w, args.K, n + r, g + i));
+    }
   }
 };
 
