@@ -36,6 +36,9 @@ lint: build
 quick: lint
 	$(BIN)/python -m pytest -q
 
+run: build
+	@$(BIN)/bitnet-perf run
+
 test: build
 	@.ci/lanes/run
 
