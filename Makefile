@@ -37,6 +37,7 @@ quick: lint
 	$(BIN)/python -m pytest -q
 
 run: build
+	@$(BIN)/bitnet-perf rust
 	@$(BIN)/bitnet-perf run
 
 test: build
