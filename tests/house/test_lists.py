@@ -7,7 +7,8 @@ import re
 import pytest
 from house.tree import KERNELS, ROOT, listed_kernels
 
-from bitnet_perf import _native
+import bitnet_perf
+from bitnet_perf import _native, cli
 
 FAMILIES = sorted(path.parent.name for path in KERNELS.glob("*/kernels.inc"))
 
@@ -63,3 +64,15 @@ def test_every_kernel_file_is_named_after_an_instruction_set():
     table = re.findall(r"^bp_isa\((\w+)", (ROOT / "cmake" / "isa.cmake").read_text(), re.M)
     assert {row[0] for row in _native.isas()} == set(table)
     assert {path.stem for path in KERNELS.glob("*/*/*.cpp")} <= set(table)
+
+
+def test_every_command_file_is_listed():
+    files = (ROOT / "bitnet_perf" / "cli").glob("*.py")
+    commands = {path.stem for path in files if re.search(r"^def command\(", path.read_text(), re.M)}
+    assert commands == set(cli.COMMANDS)
+
+
+@pytest.mark.parametrize("name", bitnet_perf.__all__)
+def test_every_public_name_is_there(name):
+    assert getattr(bitnet_perf, name) is not None
+    assert name in dir(bitnet_perf)
