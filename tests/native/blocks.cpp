@@ -60,15 +60,20 @@ encoded encode(const kernel_row& row, exact<float>& x, std::int64_t block, int t
   return out;
 }
 
-// Gaussian values with ties, signed zeros, infinities, NaN, and the ends of the float range.
+// Gaussian values; special: with ties, signed zeros, infinities, NaN, the ends of the float range,
+// and Gaussian values around the largest scale, which others there are cut to.
 std::vector<float> values(engine& random, std::int64_t count, bool special) {
   constexpr float inf = std::numeric_limits<float>::infinity();
   constexpr float odd[] = {0.5f, -0.5f, 1.5f,   -1.5f,  0.0f,   -0.0f,  inf,   -inf,
                            NAN,  3e38f, -3e38f, 1e-30f, 1e-38f, 1e-45f, 1e30f, 2.0f};
   std::normal_distribution<float> normal;
   std::vector<float> all(static_cast<std::size_t>(count));
-  for (float& value : all)
-    value = special && random() % 4 == 0 ? odd[random() % 16] : normal(random);
+  for (float& value : all) {
+    value = normal(random);
+    const std::uint64_t kind = special ? random() % 4 : 3;
+    if (kind == 0) value = odd[random() % std::size(odd)];
+    if (kind == 1) value *= 1e30f;
+  }
   return all;
 }
 
