@@ -1,10 +1,13 @@
 """gemv and gemm: every variant that runs here, exact against NumPy, from the registry's list."""
 
+import functools
+
 import numpy as np
 import pytest
 from reference import formats, matmul
 
 from bitnet_perf import _native
+from bitnet_perf.errors import FormatError, ShapeError
 
 ROWS = [row for row in _native.kernels() if row[0] in {"gemv", "gemm"}]
 VARIANTS = [
@@ -36,6 +39,12 @@ def sizes(name):
 def pack(name, w, scale=1.0):
     tile = TILES.get(name)
     return formats.pack(name, w, scale, tile=tile), tile or (0, 0, 0)
+
+
+@functools.cache
+def layer(name, N, K):
+    w = np.random.default_rng(N + K).integers(-1, 2, (N, K), np.int8)
+    return (w, *pack(name, w))
 
 
 def random_case(seed, M, N, K):
@@ -70,3 +79,56 @@ def test_no_sum_wraps(family, name, isa, fill):
             w = np.full((32, K), weight, np.int8)
             q = np.full((M, K), activation, np.int8)
             np.testing.assert_array_equal(run(family, name, isa, w, q), matmul.sums(q, w))
+
+
+@pytest.mark.parametrize(
+    "shape", [(640, 2560, 128), (2560, 2560, 3), (6912, 2560, 2), (2560, 6912, 5)]
+)
+@pytest.mark.parametrize(("family", "name", "isa"), VARIANTS)
+def test_layers_of_bitnet_2b(family, name, isa, shape):
+    N, K, M = shape
+    w, data, tile = layer(name, N, K)
+    q = np.random.default_rng(M).integers(-128, 128, (M, K)).astype(np.int8)
+    want = matmul.sums(q, w)
+    if family == "gemv":
+        y = _native.gemv(data, name, N, K, q[0], isa, 2, *tile)
+        np.testing.assert_array_equal(y, want[0])
+    else:
+        y = _native.gemm(data, name, N, K, q, isa, 2, *tile)
+        np.testing.assert_array_equal(y, want)
+
+
+@pytest.mark.parametrize(("family", "name", "isa"), VARIANTS)
+def test_no_result_depends_on_the_number_of_threads(family, name, isa):
+    N, K = (320, 544) if name in TILES else (67, 545)
+    w, q = random_case(1, 1 if family == "gemv" else 21, N, K)
+    want = matmul.sums(q, w)
+    for threads in (1, 2, 3, 7):
+        np.testing.assert_array_equal(run(family, name, isa, w, q, threads=threads), want)
+
+
+@pytest.mark.parametrize("offset", [1, 3, 8])
+@pytest.mark.parametrize(("family", "name", "isa"), VARIANTS)
+def test_no_address_need_be_aligned(family, name, isa, offset):
+    N, K = (64, 544) if name in TILES else (19, 545)
+    w, q = random_case(2, 1 if family == "gemv" else 18, N, K)
+    data, tile = pack(name, w)
+    moved = np.zeros(data.size + offset, np.uint8)[offset:]
+    moved[:] = data
+    x = np.zeros(q.size + offset, np.int8)[offset:]
+    x[:] = q.reshape(-1)
+    product = _native.gemv if family == "gemv" else _native.gemm
+    y = product(moved, name, N, K, x if family == "gemv" else x.reshape(q.shape), isa, 1, *tile)
+    np.testing.assert_array_equal(y.reshape(q.shape[0], N), matmul.sums(q, w))
+
+
+def test_bytes_of_another_size_are_refused():
+    w, q = random_case(3, 2, 8, 256)
+    data, _ = pack("i2_s", w)
+    for wrong in (data[:-1], np.append(data, np.uint8(0))):
+        with pytest.raises(FormatError, match=rf"w\.data: found {wrong.size} bytes"):
+            _native.gemm(wrong, "i2_s", 8, 256, q)
+    with pytest.raises(FormatError, match=r"format: .*i3_s"):
+        _native.gemv(data, "i3_s", 8, 256, q[0])
+    with pytest.raises(ShapeError, match=r"x: .*K = 256"):
+        _native.gemv(data, "i2_s", 8, 256, q[0, :255])
