@@ -27,12 +27,14 @@ class Times(NamedTuple):
 class Work(NamedTuple):
     """What one iteration does: bytes of input plus output, operations (a multiply-add is two).
 
-    `footprint` is the number of bytes a long loop walks through, `isa` what runs.
+    `footprint` is the number of bytes a long loop walks through, `written` the size of the checked
+    result, `isa` what runs.
     """
 
     bytes: int
     ops: int
     footprint: int
+    written: int
     isa: str
 
 

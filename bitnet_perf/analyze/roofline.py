@@ -1,7 +1,8 @@
 """Places of kernels under the limits of a host: pure functions.
 
 A kernel is bound by whichever limit it is nearer to: bytes (input plus output, once) against
-streaming reads of the level it walks through, operations against the multiply-adds of its ISA.
+streaming through the level it walks (reads, or writes where it writes more than it reads),
+operations against the multiply-adds of its ISA.
 """
 
 from __future__ import annotations

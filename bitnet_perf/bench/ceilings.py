@@ -23,8 +23,8 @@ __all__ = [
     "ReadLimit",
     "Sample",
     "measure_ceilings",
-    "read_probes",
     "sampler",
+    "stream_probes",
 ]
 
 MIB = 1 << 20
@@ -35,7 +35,7 @@ MACS = 192_000  # multiply-adds of one call
 
 
 class ReadLimit(BaseModel):
-    """Reading at one level: the best pattern's median and interquartile range, in GB/s.
+    """Reading (or writing) at one level: median and interquartile range of the best pattern, GB/s.
 
     `bytes` were walked through on huge pages; `patterns` holds the median of every pattern.
     """
@@ -75,13 +75,15 @@ class Ceilings(BaseModel):
     host: Fingerprint
     reads: tuple[ReadLimit, ...]
     macs: tuple[MacLimit, ...]
+    writes: tuple[ReadLimit, ...] = ()
 
-    def read_limit(self, footprint: int, threads: int) -> ReadLimit | None:
+    def read_limit(self, footprint: int, threads: int, *, writes: bool = False) -> ReadLimit | None:
         """The limit for a loop over `footprint` bytes: that of the fastest level that holds half.
 
-        None where that number of threads was not measured.
+        `writes` asks for the limit of writing. None where that number of threads was not measured.
         """
-        levels = [limit for limit in self.reads if limit.threads == threads]
+        limits = self.writes if writes else self.reads
+        levels = [limit for limit in limits if limit.threads == threads]
         for limit in levels[:-1]:
             size = self.host.cache_bytes(int(limit.level[1:]))
             shared = 1 if limit.level == "L3" else threads
@@ -156,19 +158,20 @@ def measure_ceilings(
     """
     host = fingerprint()
     teams = sorted({1, threads or host.allowed})
-    reads = []
+    reads, writes = [], []
     for team in teams:
         for level, size in _levels(host, team, memory):
             if on_progress is not None:
-                on_progress(f"reading from {level} with {team} threads")
-            reads.append(_measure_reads(level, size, team, rounds))
+                on_progress(f"reading and writing {level} with {team} threads")
+            reads.append(_measure_stream("probe_read", level, size, team, rounds))
+            writes.append(_measure_stream("probe_write", level, size, team, rounds))
     macs = []
     for isa in [row[2] for row in _native.kernels() if row[0] == "probe_mac" and not row[3]]:
         for team in teams:
             if on_progress is not None:
                 on_progress(f"multiply-adds of {isa} with {team} threads")
             macs.append(_measure_macs(isa, team, rounds))
-    return Ceilings(host=host, reads=tuple(reads), macs=tuple(macs))
+    return Ceilings(host=host, reads=tuple(reads), macs=tuple(macs), writes=tuple(writes))
 
 
 def _levels(host: Fingerprint, threads: int, memory: int) -> list[tuple[str, int]]:
@@ -186,12 +189,12 @@ def _levels(host: Fingerprint, threads: int, memory: int) -> list[tuple[str, int
     return found
 
 
-def read_probes(size: int, threads: int) -> dict[str, str]:
-    """The cases that read `size` bytes over and over, one for each pattern."""
-    names = dict.fromkeys(row[1] for row in _native.kernels() if row[0] == "probe_read")
+def stream_probes(size: int, threads: int, family: str = "probe_read") -> dict[str, str]:
+    """The cases that read (or `probe_write`) `size` bytes over and over, one for each pattern."""
+    names = dict.fromkeys(row[1] for row in _native.kernels() if row[0] == family)
     piece = (size + 1023) // 1024 * 1024
     shape = f"{WINDOW}-{size // MIB}mb" if size > 4 * WINDOW else str(piece)
-    return {name: f"host/probe_read/{name}/{shape}/t{threads}" for name in names}
+    return {name: f"host/{family}/{name}/{shape}/t{threads}" for name in names}
 
 
 def _mac_case(threads: int) -> str:
@@ -203,8 +206,11 @@ def _spread(values: list[float]) -> float:
     return high - low
 
 
-def _measure_reads(level: str, size: int, threads: int, rounds: int) -> ReadLimit:
-    probes = {name: sampler(case, READ_SAMPLE) for name, case in read_probes(size, threads).items()}
+def _measure_stream(family: str, level: str, size: int, threads: int, rounds: int) -> ReadLimit:
+    probes = {
+        name: sampler(case, READ_SAMPLE)
+        for name, case in stream_probes(size, threads, family).items()
+    }
     rates: dict[str, list[float]] = {name: [] for name in probes}
     for _ in range(rounds):
         for name, probe in probes.items():

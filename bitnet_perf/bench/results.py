@@ -33,6 +33,7 @@ class BenchRow(BaseModel):
     ops: int
     footprint: int
     threads: int
+    written: int = 0
 
     @property
     def gb_per_s(self) -> float:
@@ -75,7 +76,9 @@ def _row(benchmark: pyperf.Benchmark, source: str) -> BenchRow:
     metadata = benchmark.get_metadata()
     name = benchmark.get_name()
     missing = [
-        key for key in ("isa", "bytes", "ops", "footprint", "threads") if key not in metadata
+        key
+        for key in ("isa", "bytes", "ops", "footprint", "written", "threads")
+        if key not in metadata
     ]
     if missing:
         raise MeasurementError(
@@ -94,5 +97,6 @@ def _row(benchmark: pyperf.Benchmark, source: str) -> BenchRow:
         bytes=metadata["bytes"],
         ops=metadata["ops"],
         footprint=metadata["footprint"],
+        written=metadata["written"],
         threads=metadata["threads"],
     )

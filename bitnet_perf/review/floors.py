@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from bitnet_perf import _bench, _native
-from bitnet_perf.bench.ceilings import Sample, read_probes, sampler
+from bitnet_perf.bench.ceilings import Sample, sampler, stream_probes
 
 __all__ = ["Floor", "measure_floors"]
 
@@ -89,7 +89,7 @@ def measure_floors(on_progress: Callable[[str], None] | None = None) -> tuple[Fl
 
 def _streaming(case: str, least: float) -> Floor:
     """A case as a part of the best read pattern beside it."""
-    probes = [sampler(probe, SAMPLE) for probe in read_probes(MEMORY, 1).values()]
+    probes = [sampler(probe, SAMPLE) for probe in stream_probes(MEMORY, 1).values()]
     kernel, *reads = _medians(sampler(case, SAMPLE), *probes)
     limit = max(read.gb_per_s for read in reads)
     family, format_, shape = case.split("/")[1:4]

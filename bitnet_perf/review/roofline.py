@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from bitnet_perf import _bench
 from bitnet_perf.analyze.roofline import Place, check_places, place
 from bitnet_perf.bench.cases import select
-from bitnet_perf.bench.ceilings import Ceilings, measure_ceilings, read_probes, sampler
+from bitnet_perf.bench.ceilings import Ceilings, measure_ceilings, sampler, stream_probes
 from bitnet_perf.bench.results import BenchRow
 from bitnet_perf.errors import MeasurementError
 from bitnet_perf.files import write_atomic
@@ -88,7 +88,8 @@ def place_rows(rows: Iterable[BenchRow], ceilings: Ceilings) -> tuple[Place, ...
 
 
 def _place_row(row: BenchRow, ceilings: Ceilings) -> Place:
-    read = ceilings.read_limit(row.footprint, row.threads)
+    writes = 2 * row.written > row.bytes
+    read = ceilings.read_limit(row.footprint, row.threads, writes=writes)
     mac = ceilings.mac_limit(row.isa, row.threads)
     found = place(
         row.case,
@@ -103,13 +104,18 @@ def _place_row(row: BenchRow, ceilings: Ceilings) -> Place:
 
 
 def _place(case: str, isa: str, threads: int, ceilings: Ceilings, rounds: int) -> Place:
-    """The kernel and the probes of its limits in turns: reads over as many bytes as it walks."""
+    """The kernel and the probes of its limits in turns: streams of as many bytes as it walks,
+    written where it writes more than it reads.
+    """
     work = _bench.work(case, isa)
-    level = ceilings.read_limit(work.footprint, threads)
+    writes = 2 * work.written > work.bytes
+    level = ceilings.read_limit(work.footprint, threads, writes=writes)
     mac = ceilings.mac_limit(work.isa, threads)
     size = min(work.footprint, level.bytes) if level and level.level == "memory" else work.footprint
     kernel = sampler(case, SAMPLE, isa)
-    readers = [sampler(probe, SAMPLE / 4) for probe in read_probes(size, threads).values()]
+    family = "probe_write" if writes else "probe_read"
+    probes = stream_probes(size, threads, family).values()
+    readers = [sampler(probe, SAMPLE / 4) for probe in probes]
     adder = sampler(mac.case, SAMPLE / 4, work.isa) if mac else None
     times, adds = [], []
     reads: list[list[float]] = [[] for _ in readers]

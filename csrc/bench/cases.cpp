@@ -25,6 +25,7 @@ constexpr case_family families[] = {
     {"block_dequantize", "quantization", make_block_dequantize},
     {"block_round_trip", "quantization", make_block_round_trip},
     {"probe_read", "host", make_probe_read},
+    {"probe_write", "host", make_probe_write},
     {"probe_mac", "host", make_probe_mac},
 };
 

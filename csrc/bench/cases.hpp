@@ -71,6 +71,7 @@ prepared_case make_block_dequantize(const case_name& name, std::string_view isa)
 prepared_case make_block_round_trip(const case_name& name, std::string_view isa);
 prepared_case make_block_matmul(const case_name& name, std::string_view isa);
 prepared_case make_probe_read(const case_name& name, std::string_view isa);
+prepared_case make_probe_write(const case_name& name, std::string_view isa);
 prepared_case make_probe_mac(const case_name& name, std::string_view isa);
 
 }  // namespace bp

@@ -1,11 +1,14 @@
-// Probes of the host: host/probe_read/<pattern>/<bytes a read>/t1 and
+// Probes of the host: host/probe_read/<pattern>/<bytes a read>/t1, the same for probe_write, and
 // host/probe_mac/chain/<multiply-adds>/t1.
+#include <algorithm>
+
 #include "bench/cases.hpp"
 #include "bench/random.hpp"
 #include "core/memory.hpp"
 #include "core/status.hpp"
 #include "kernels/probe_mac/probe_mac.hpp"
 #include "kernels/probe_read/probe_read.hpp"
+#include "kernels/probe_write/probe_write.hpp"
 
 namespace bp {
 namespace {
@@ -35,10 +38,9 @@ struct probe_memory {
 };
 
 // Called under the lock of find_case.
-std::shared_ptr<const probe_memory> shared_memory(std::int64_t bytes) {
-  static std::weak_ptr<const probe_memory> last;
+std::shared_ptr<probe_memory> shared_memory(std::weak_ptr<probe_memory>& last, std::int64_t bytes) {
   if (auto found = last.lock(); found && found->size >= bytes) return found;
-  auto made = std::make_shared<const probe_memory>(bytes);
+  auto made = std::make_shared<probe_memory>(bytes);
   last = made;
   return made;
 }
@@ -50,7 +52,8 @@ prepared_case make_probe_read(const case_name& name, std::string_view isa) {
   check_multiple(name, probe_read_step);
   const kernel_row& kernel = select("probe_read", name.format, isa);
   const std::int64_t bytes = name.shape[0], copies = copies_of(name, bytes);
-  const auto memory = shared_memory(bytes * copies);
+  static std::weak_ptr<probe_memory> last;
+  const auto memory = shared_memory(last, bytes * copies);
   auto word = std::make_shared<std::uint64_t>();
   prepared_case made;
   made.footprint = bytes * copies;
@@ -63,6 +66,29 @@ prepared_case make_probe_read(const case_name& name, std::string_view isa) {
     std::uint64_t want = 0;
     for (std::int64_t i = 0; i < bytes / 8; ++i) want ^= again.next();
     return *word == want;
+  };
+  return made;
+}
+
+prepared_case make_probe_write(const case_name& name, std::string_view isa) {
+  constexpr std::uint64_t fill = 0x0123456789abcdef;
+  check_rank(name, 1, "the bytes of one write");
+  check_multiple(name, probe_write_step);
+  const kernel_row& kernel = select("probe_write", name.format, isa);
+  const std::int64_t bytes = name.shape[0], copies = copies_of(name, bytes);
+  static std::weak_ptr<probe_memory> last;
+  const auto memory = shared_memory(last, bytes * copies);
+  prepared_case made;
+  made.footprint = bytes * copies;
+  made.run = [memory, &kernel, bytes, copies, threads = name.threads](std::int64_t i) {
+    run_probe_write(kernel, memory->memory.get() + i % copies * bytes, bytes, fill, threads);
+  };
+  made.result = [memory, bytes] {
+    return std::span(memory->memory.get(), static_cast<std::size_t>(bytes));
+  };
+  made.right = [memory, bytes] {
+    const auto* words = reinterpret_cast<const std::uint64_t*>(memory->memory.get());
+    return std::all_of(words, words + bytes / 8, [](std::uint64_t word) { return word == fill; });
   };
   return made;
 }

@@ -26,7 +26,8 @@ py::tuple work(const std::string& name, const std::string& isa) {
     const py::gil_scoped_release unlocked;
     found = find_case(name, isa);
   }
-  return py::make_tuple(found->bytes, found->ops, found->footprint, found->isa);
+  return py::make_tuple(found->bytes, found->ops, found->footprint,
+                        static_cast<std::int64_t>(found->result().size()), found->isa);
 }
 
 // (name, thread, begin, end, bytes, ops) of every span, and how many were lost.

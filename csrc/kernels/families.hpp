@@ -11,6 +11,7 @@
 #include "kernels/pack/pack.hpp"
 #include "kernels/probe_mac/probe_mac.hpp"
 #include "kernels/probe_read/probe_read.hpp"
+#include "kernels/probe_write/probe_write.hpp"
 #include "kernels/quantize_activations/quantize_activations.hpp"
 #include "kernels/unpack/unpack.hpp"
 

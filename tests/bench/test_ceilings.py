@@ -4,7 +4,7 @@ import pytest
 
 import bitnet_perf as bp
 from bitnet_perf import _native
-from bitnet_perf.bench.ceilings import Ceilings, measure_ceilings, read_probes
+from bitnet_perf.bench.ceilings import Ceilings, measure_ceilings, stream_probes
 from bitnet_perf.bench.fingerprint import fingerprint
 
 MIB = 1 << 20
@@ -20,8 +20,9 @@ def test_every_level_and_every_pattern_for_both_teams(ceilings):
         levels = [r.level for r in ceilings.reads if r.threads == threads]
         assert levels[-1] == "memory"
         assert len(set(levels)) == len(levels)
-    for limit in ceilings.reads:
-        assert len(limit.patterns) >= 4
+    assert all(len(limit.patterns) >= 4 for limit in ceilings.reads)
+    assert len(ceilings.writes) == len(ceilings.reads)
+    for limit in (*ceilings.reads, *ceilings.writes):
         assert limit.gb_per_s == limit.patterns[limit.pattern] == max(limit.patterns.values())
         assert limit.spread >= 0
     assert [r.bytes for r in ceilings.reads if r.level == "memory"] == [80 * MIB] * 2
@@ -39,6 +40,7 @@ def test_the_limit_follows_the_footprint(ceilings):
     assert ceilings.read_limit(1 << 34, 1).level == "memory"
     assert ceilings.read_limit(1024, 1).level == ceilings.reads[0].level
     assert ceilings.read_limit(1 << 34, 5) is None
+    assert ceilings.read_limit(1 << 34, 2, writes=True) == ceilings.writes[-1]
 
 
 def test_saved_and_loaded(ceilings, tmp_path):
@@ -50,8 +52,8 @@ def test_saved_and_loaded(ceilings, tmp_path):
 
 
 def test_probes_read_as_much_as_asked():
-    assert set(read_probes(5000, 1).values()) >= {"host/probe_read/plain/5120/t1"}
-    assert read_probes(1 << 30, 2)["plain"] == "host/probe_read/plain/16777216-1024mb/t2"
+    assert set(stream_probes(5000, 1).values()) >= {"host/probe_read/plain/5120/t1"}
+    assert stream_probes(1 << 30, 2)["plain"] == "host/probe_read/plain/16777216-1024mb/t2"
 
 
 def test_a_fingerprint_is_stable_and_frozen():

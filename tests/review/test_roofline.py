@@ -45,6 +45,14 @@ def test_rows_are_placed_by_level(ceilings):
     assert place.memory == pytest.approx(work.bytes / 1e9 / limit.gb_per_s)
 
 
+def test_what_writes_more_than_it_reads_has_the_limit_of_writing(ceilings):
+    case = "quantization/block_dequantize/quant.i2s/65536/t1"
+    work = _bench.work(case)
+    (place,) = place_rows([row(1.0).model_copy(update={"case": case, **work._asdict()})], ceilings)
+    limit = ceilings.read_limit(work.footprint, 1, writes=True)
+    assert place.memory == pytest.approx(work.bytes / 1e9 / limit.gb_per_s)
+
+
 def test_a_row_above_a_limit_is_measured_again(ceilings):
     (place,) = place_rows([row(1e-9)], ceilings)
     assert place.part < 1000  # the impossible row is gone: this is a measurement
