@@ -1,8 +1,8 @@
 """Places of kernels under the limits of a host: pure functions.
 
 A kernel is bound by whichever limit it is nearer to: bytes (input plus output, once) against
-streaming through the level it walks (reads, or writes where it writes more than it reads),
-operations against the multiply-adds of its ISA.
+streaming through the level it walks, operations against the multiply-adds of its ISA. What a kernel
+writes has a limit of its own, because stores past the caches outrun reads on some hosts.
 """
 
 from __future__ import annotations
@@ -75,22 +75,28 @@ def place(
     *,
     read: tuple[str, float] | None,
     mac: float | None,
+    write: tuple[int, float] | None = None,
 ) -> Place:
     """Place a kernel that does `work` (bytes, operations) in `seconds`.
 
     `read` is the level its data lives in and that level's limit in GB/s, `mac` the limit of its
-    instruction set in Gop/s; None where there is none.
+    instruction set in Gop/s; None where there is none. `write` is how many of the bytes are written
+    and the limit of writing in GB/s; without it all bytes count as read.
     """
     if seconds <= 0:
         raise MeasurementError(f"seconds of {case}: found {seconds}, accepted is more than 0")
     gb, gop = work[0] / seconds / 1e9, work[1] / seconds / 1e9
+    memory = None
+    if read and work[0]:
+        written, limit = write or (0, read[1])
+        memory = max((work[0] - written) / read[1], written / limit) / seconds / 1e9
     return Place(
         case=case,
         isa=isa,
         gb_per_s=gb,
         gop_per_s=gop,
         level=read[0] if read else None,
-        memory=gb / read[1] if read and work[0] else None,
+        memory=memory,
         compute=gop / mac if mac and work[1] else None,
     )
 

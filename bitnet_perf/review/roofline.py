@@ -22,6 +22,7 @@ from bitnet_perf.files import write_atomic
 __all__ = ["Roofline", "place_rows", "roofline"]
 
 SAMPLE = 0.002  # seconds of one sample of a kernel
+PROBE = 0.0005  # and of a probe beside it
 ROUNDS = 15
 
 
@@ -88,8 +89,8 @@ def place_rows(rows: Iterable[BenchRow], ceilings: Ceilings) -> tuple[Place, ...
 
 
 def _place_row(row: BenchRow, ceilings: Ceilings) -> Place:
-    writes = 2 * row.written > row.bytes
-    read = ceilings.read_limit(row.footprint, row.threads, writes=writes)
+    read = ceilings.read_limit(row.footprint, row.threads)
+    write = ceilings.read_limit(row.footprint, row.threads, writes=True)
     mac = ceilings.mac_limit(row.isa, row.threads)
     found = place(
         row.case,
@@ -98,30 +99,30 @@ def _place_row(row: BenchRow, ceilings: Ceilings) -> Place:
         (row.bytes, row.ops),
         read=(read.level, read.gb_per_s) if read else None,
         mac=mac.gop_per_s if mac else None,
+        write=(row.written, write.gb_per_s) if write else None,
     )
     isa = "" if "+" in row.isa else row.isa
     return _place(row.case, isa, row.threads, ceilings, ROUNDS) if found.over else found
 
 
 def _place(case: str, isa: str, threads: int, ceilings: Ceilings, rounds: int) -> Place:
-    """The kernel and the probes of its limits in turns: streams of as many bytes as it walks,
-    written where it writes more than it reads.
-    """
+    """The kernel and the probes of its limits in turns: streams of as many bytes as it walks."""
     work = _bench.work(case, isa)
-    writes = 2 * work.written > work.bytes
-    level = ceilings.read_limit(work.footprint, threads, writes=writes)
+    level = ceilings.read_limit(work.footprint, threads)
     mac = ceilings.mac_limit(work.isa, threads)
     size = min(work.footprint, level.bytes) if level and level.level == "memory" else work.footprint
     kernel = sampler(case, SAMPLE, isa)
-    family = "probe_write" if writes else "probe_read"
-    probes = stream_probes(size, threads, family).values()
-    readers = [sampler(probe, SAMPLE / 4) for probe in probes]
-    adder = sampler(mac.case, SAMPLE / 4, work.isa) if mac else None
+    readers, writers = (
+        [sampler(probe, PROBE) for probe in stream_probes(size, threads, family).values()]
+        for family in ("probe_read", "probe_write")
+    )
+    adder = sampler(mac.case, PROBE, work.isa) if mac else None
     times, adds = [], []
     reads: list[list[float]] = [[] for _ in readers]
+    writes: list[list[float]] = [[] for _ in writers]
     for _ in range(rounds):
-        for rates, reader in zip(reads, readers, strict=True):
-            rates.append(reader().gb_per_s)
+        for rates, probe in zip((*reads, *writes), (*readers, *writers), strict=True):
+            rates.append(probe().gb_per_s)
         times.append(kernel().seconds)
         if adder is not None:
             adds.append(adder().gop_per_s)
@@ -130,6 +131,11 @@ def _place(case: str, isa: str, threads: int, ceilings: Ceilings, rounds: int) -
         work.isa,
         statistics.median(times),
         (work.bytes, work.ops),
-        read=(level.level, max(statistics.median(rates) for rates in reads)) if level else None,
+        read=(level.level, _best(reads)) if level else None,
         mac=statistics.median(adds) if adds else None,
+        write=(work.written, _best(writes)),
     )
+
+
+def _best(patterns: list[list[float]]) -> float:
+    return max(statistics.median(rates) for rates in patterns)

@@ -125,14 +125,15 @@ void check_case(prepared_case& prepared, std::int64_t flip) {
                                       prepared.isa + ": nothing is timed");
 }
 
-loop_time run_loop(const prepared_case& prepared, std::int64_t iterations) {
+loop_time run_loop(prepared_case& prepared, std::int64_t iterations) {
+  const std::int64_t first = __atomic_fetch_add(&prepared.next, iterations, __ATOMIC_RELAXED);
   const bool alone = prepared.name.threads == 1;
   const clockid_t cpu = alone ? CLOCK_THREAD_CPUTIME_ID : CLOCK_PROCESS_CPUTIME_ID;
   const int who = alone ? RUSAGE_THREAD : RUSAGE_SELF;
   const std::int64_t switches = involuntary_switches(who);
   const std::int64_t cpu_begin = clock_ns(cpu);
   const std::int64_t begin = now_ns();
-  for (std::int64_t i = 0; i < iterations; ++i) prepared.run(i);
+  for (std::int64_t i = 0; i < iterations; ++i) prepared.run(first + i);
   const std::int64_t end = now_ns();
   return {end - begin, clock_ns(cpu) - cpu_begin, involuntary_switches(who) - switches};
 }

@@ -24,6 +24,7 @@ struct prepared_case {
   std::int64_t memory = 0;          // bytes that it keeps for itself
   std::int64_t bytes = 0, ops = 0;  // of one iteration, as the kernels' spans state them
   std::function<void(std::int64_t)> run;
+  std::int64_t next = 0;  // iteration a loop begins with: it goes on where the last one ended
   std::function<std::span<std::uint8_t>()> result;  // what the last run wrote
   std::function<bool()> right;                      // is it what it must be
 };
@@ -52,7 +53,7 @@ struct loop_time {
   std::int64_t switches;  // involuntary context switches of the same
 };
 
-loop_time run_loop(const prepared_case& prepared, std::int64_t iterations);
+loop_time run_loop(prepared_case& prepared, std::int64_t iterations);
 
 // How many copies of inputs of `bytes` a case needs for its spread.
 std::int64_t copies_of(const case_name& name, std::int64_t bytes);

@@ -55,3 +55,12 @@ def test_compute_above_its_limit_is_an_error_too():
 def test_no_time_is_refused():
     with pytest.raises(bp.MeasurementError, match="seconds"):
         at(GB, GOP, seconds=0.0)
+
+
+def test_reads_and_writes_have_limits_of_their_own():
+    work = (10 * GB, 0)
+    read = ("memory", 10.0)
+    found = place("x", "scalar", 1.0, work, read=read, mac=None, write=(8 * GB, 16.0))
+    assert found.memory == pytest.approx(0.5)
+    found = place("x", "scalar", 1.0, work, read=read, mac=None, write=(2 * GB, 16.0))
+    assert found.memory == pytest.approx(0.8)
