@@ -21,9 +21,8 @@ from bitnet_perf.files import write_atomic
 
 __all__ = ["Roofline", "place_rows", "roofline"]
 
-SAMPLE = 0.002  # seconds of one sample of a kernel
-PROBE = 0.0005  # and of a probe beside it
-ROUNDS = 15
+SAMPLE = 0.002  # seconds of one sample of a kernel or of a probe beside it
+ROUNDS = 9
 
 
 class Roofline(BaseModel):
@@ -113,10 +112,10 @@ def _place(case: str, isa: str, threads: int, ceilings: Ceilings, rounds: int) -
     size = min(work.footprint, level.bytes) if level and level.level == "memory" else work.footprint
     kernel = sampler(case, SAMPLE, isa)
     readers, writers = (
-        [sampler(probe, PROBE) for probe in stream_probes(size, threads, family).values()]
+        [sampler(probe, SAMPLE) for probe in stream_probes(size, threads, family).values()]
         for family in ("probe_read", "probe_write")
     )
-    adder = sampler(mac.case, PROBE, work.isa) if mac else None
+    adder = sampler(mac.case, SAMPLE, work.isa) if mac else None
     times, adds = [], []
     reads: list[list[float]] = [[] for _ in readers]
     writes: list[list[float]] = [[] for _ in writers]
@@ -134,6 +133,7 @@ def _place(case: str, isa: str, threads: int, ceilings: Ceilings, rounds: int) -
         read=(level.level, _best(reads)) if level else None,
         mac=statistics.median(adds) if adds else None,
         write=(work.written, _best(writes)),
+        best=(max(map(max, reads)), max(map(max, writes))),
     )
 
 

@@ -64,3 +64,13 @@ def test_reads_and_writes_have_limits_of_their_own():
     assert found.memory == pytest.approx(0.5)
     found = place("x", "scalar", 1.0, work, read=read, mac=None, write=(2 * GB, 16.0))
     assert found.memory == pytest.approx(0.8)
+
+
+def test_a_memory_limit_counts_with_its_best_sample_where_that_is_known():
+    def found(best):
+        return place("x", "scalar", 1.0, (12 * GB, 0), read=("L3", 10.0), mac=None, best=best)
+
+    assert found(None).over
+    assert not found((12.0, 12.0)).over
+    assert found((11.0, 12.0)).over
+    assert found((12.0, 12.0)).part == pytest.approx(1.2)
