@@ -27,8 +27,9 @@ inline __m128i codes16(const float* x, float scale) {
 }  // namespace
 
 // Eight blocks at a time, so that their chains of latencies overlap; the rest (fewer than eight
-// blocks) takes the scalar path.
+// blocks, and blocks that are not the crate's 16 values) takes the scalar path.
 void block_quantize_device_tl1_x86_avx2(const block_quantize_args& args) {
+  if (args.block != 16) return encode_blocks<device_tl1>(args, args.block_begin, args.block_end);
   constexpr std::int64_t group = 8;
   for (std::int64_t b = args.block_begin; b < args.block_end; b += group) {
     const std::int64_t whole = args.count / 16 < args.block_end ? args.count / 16 : args.block_end;
