@@ -18,7 +18,7 @@ from bitnet_perf.cli.output import (
     table,
 )
 from bitnet_perf.cli.places import limit_table, place_table
-from bitnet_perf.errors import ConfigError, EnvironmentRefused
+from bitnet_perf.errors import ConfigError
 from bitnet_perf.files import write_atomic
 
 
@@ -51,7 +51,7 @@ def command(
 
     if floors:
         return _floors(json_to, quiet)
-    figure = None if plot is None else _figure(plot)
+    drawing = None if plot is None else _drawing(plot)
     with progress("roofline", quiet) as step:
         found = roofline(
             cases or (),
@@ -61,12 +61,12 @@ def command(
             on_progress=lambda what: step(0.0, what),
         )
     emit(found.to_dict(), json_to)
-    if figure is not None and plot is not None:
+    if drawing is not None and plot is not None:
         from bitnet_perf.report.pictures import roofline_axes
 
-        roofline_axes(found.ceilings, found.places, figure.subplots())
+        roofline_axes(found.ceilings, found.places, drawing.subplots())
         image = io.BytesIO()
-        figure.savefig(image, format=plot.suffix[1:])
+        drawing.savefig(image, format=plot.suffix[1:])
         write_atomic(plot, image.getvalue())
     if shows_text(json_to, quiet):
         out = console()
@@ -93,14 +93,10 @@ def _floors(json_to: str | None, quiet: bool) -> int:
     return 0 if all(floor.met for floor in found) else 1
 
 
-def _figure(plot: Path) -> Any:
+def _drawing(plot: Path) -> Any:
     """An empty figure; what cannot be drawn is refused before anything is measured."""
     if plot.suffix not in {".svg", ".png"}:
         raise ConfigError(f"--plot: found {str(plot)!r}, accepted is a name ending in .svg or .png")
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise EnvironmentRefused(
-            "matplotlib: not installed; `pip install 'bitnet_perf[report]'` brings it"
-        ) from error
-    return Figure(figsize=(9, 5.5), layout="constrained")
+    from bitnet_perf.report.pictures import figure
+
+    return figure()

@@ -11,10 +11,21 @@ from bitnet_perf.analyze.roofline import Place
 from bitnet_perf.bench.ceilings import Ceilings
 from bitnet_perf.errors import EnvironmentRefused
 
-__all__ = ["roofline_axes"]
+__all__ = ["figure", "roofline_axes"]
 
 _MARKERS = "osD^v<>Ph*X"
 _LEVELS = ("L2", "memory")  # the two slopes that matter: what stays in a cache, and what streams
+
+
+def figure() -> Any:
+    """An empty matplotlib figure; raises EnvironmentRefused where matplotlib is missing."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise EnvironmentRefused(
+            "matplotlib: not installed; `pip install 'bitnet_perf[report]'` brings it"
+        ) from error
+    return Figure(figsize=(10, 5.5), layout="constrained")
 
 
 def roofline_axes(limits: Ceilings, places: Iterable[Place], axes: Any = None) -> Any:
@@ -24,14 +35,7 @@ def roofline_axes(limits: Ceilings, places: Iterable[Place], axes: Any = None) -
     multiply-add peak of each ISA. Kernels without operations to count are left out. Raises
     EnvironmentRefused where matplotlib is missing.
     """
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise EnvironmentRefused(
-            "matplotlib: not installed; `pip install 'bitnet_perf[report]'` brings it"
-        ) from error
-    if axes is None:
-        _, axes = plt.subplots(figsize=(9, 5.5), layout="constrained")
+    axes = figure().subplots() if axes is None else axes
     drawn = [p for p in places if p.compute is not None and p.gb_per_s > 0]
     intensities = [p.gop_per_s / p.gb_per_s for p in drawn] or [1.0]
     x = np.geomspace(min(intensities) / 3, max(intensities) * 3, 64)
@@ -65,5 +69,5 @@ def roofline_axes(limits: Ceilings, places: Iterable[Place], axes: Any = None) -
         title=f"Kernels under the measured limits of {limits.host.cpu}",
     )
     axes.grid(alpha=0.3, which="both")
-    axes.legend(fontsize=7, ncols=2, loc="lower right")
+    axes.legend(fontsize=6.5, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return axes
