@@ -39,7 +39,9 @@ class Kernel:
 def isas() -> list[Kernel]:
     """Every kernel, by family and format, best first within one; the numba back end last."""
     rows, taken = [], set()
-    for family, format, isa, reason in _native.kernels():
+    codecs = {kernel: codec for codec, kernel, *_ in _native.block_codecs()}
+    for family, kernel, isa, reason in _native.kernels():
+        format = codecs.get(kernel, kernel)
         chosen = not reason and (family, format) not in taken
         if chosen:
             taken.add((family, format))

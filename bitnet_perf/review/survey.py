@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bitnet_perf import _native
+from bitnet_perf import _bench
 from bitnet_perf.analyze.accuracy import Accuracy, accuracy_of
 from bitnet_perf.analyze.roofline import check_places
 from bitnet_perf.bench.ceilings import measure_ceilings, sampler
@@ -96,8 +96,7 @@ def measure_speedups(cases: Iterable[str]) -> tuple[Speedup, ...]:
     """
     found = []
     for case in cases:
-        _, family, codec, *_ = case.split("/")
-        isa = _native.select(family, codec.replace(".", "_"))
+        isa = _bench.work(case).isa
         if isa == "scalar":
             continue
         fast, slow = sampler(case, SPEEDUP_SAMPLE, isa), sampler(case, SPEEDUP_SAMPLE, "scalar")

@@ -232,3 +232,8 @@ def test_oracle_rounds_half_away_from_zero():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         np.testing.assert_array_equal(oracle.round_away(x), want)
+
+
+def test_the_list_of_kernels_names_codecs_as_the_functions_take_them():
+    listed = {row.format for row in bp.isas() if row.family == "block_quantize"}
+    assert listed == {row.codec for row in bp.codecs()}
