@@ -150,7 +150,7 @@ void check_block_matmul(const kernel_row& row) {
     exact<float> x(values(random, M * K, false)),
         scales(values(random, N * blocks(K, block), false));
     exact<std::uint8_t> w(integers<std::uint8_t>(random, N * ((K + 3) / 4), 0, 255));
-    const auto multiply = [&](const kernel_row& by, int threads) {
+    const auto multiply = [&, M = M, N = N, K = K](const kernel_row& by, int threads) {
       exact<float> c(M * N);
       block_matmul_args args{a.data(), b.data(), x.data(), w.data(), scales.data(), c.data(), M, N,
                              K,        block,    0,        0};

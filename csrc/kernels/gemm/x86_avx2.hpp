@@ -75,7 +75,7 @@ inline void transpose(__m256i v[8]) {
 // dropped). Packed bytes are transposed before they are unpacked: a quarter of the shuffles.
 template <class Format>
 struct two_bit_panel {
-  static constexpr std::int64_t columns = panel_columns;
+  static constexpr std::int64_t width = panel_columns;
 
   static void fill(const product_args& args, std::int64_t n, std::int64_t k, std::int64_t columns,
                    std::uint8_t* panel) {
@@ -115,8 +115,8 @@ inline void sixteen_rows(const product_args& args, std::int64_t n, std::int64_t 
   alignas(64) std::uint8_t panel[panel_rows * panel_columns];
   alignas(64) std::int32_t sums[token_block * panel_rows];
   __builtin_memset(sums, 0, static_cast<std::size_t>(tokens * panel_rows) * sizeof sums[0]);
-  for (std::int64_t k = 0; k < args.K; k += Panel::columns) {
-    const std::int64_t left = args.K - k, columns = left < Panel::columns ? left : Panel::columns;
+  for (std::int64_t k = 0; k < args.K; k += Panel::width) {
+    const std::int64_t left = args.K - k, columns = left < Panel::width ? left : Panel::width;
     Panel::fill(args, n, k, columns, panel);
     const std::int8_t* q = args.q + m_begin * args.K + k;
     std::int64_t m = 0;
@@ -134,7 +134,7 @@ inline void sixteen_rows(const product_args& args, std::int64_t n, std::int64_t 
 }
 
 // Panel::fill(args, n, k, columns, panel) unpacks codes of rows n .. n + 15 and of the given
-// columns (a multiple of 4; k is a multiple of Panel::columns, which is at most panel_columns).
+// columns (a multiple of 4; k is a multiple of Panel::width, which is at most panel_columns).
 template <class Panel>
 inline void gemm_by_panels(const product_args& args) {
   for (std::int64_t m = 0; m < args.M; m += token_block) {

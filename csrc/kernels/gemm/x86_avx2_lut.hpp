@@ -43,7 +43,7 @@ inline void store_pairs(std::uint8_t* panel, __m128i bytes) {
 }
 
 struct tl1_panel {
-  static constexpr std::int64_t columns = 512, tokens = 12;
+  static constexpr std::int64_t width = 512, tokens = 12;
 
   static void fill(const product_args& args, std::int64_t n, std::int64_t begin, std::int64_t count,
                    std::uint8_t* panel) {
@@ -95,7 +95,7 @@ inline void store_triples(std::uint8_t* panel, const std::uint8_t* w, const std:
 }
 
 struct tl2_panel {
-  static constexpr std::int64_t columns = 480, tokens = 8;  // groups of 24 columns
+  static constexpr std::int64_t width = 480, tokens = 8;  // groups of 24 columns
 
   static void fill(const product_args& args, std::int64_t n, std::int64_t begin, std::int64_t count,
                    std::uint8_t* panel) {
@@ -115,7 +115,7 @@ struct tl2_panel {
 };
 
 struct tq1_0_panel {
-  static constexpr std::int64_t columns = 512, tokens = 6;
+  static constexpr std::int64_t width = 512, tokens = 6;
 
   static void fill(const product_args& args, std::int64_t n, std::int64_t begin, std::int64_t count,
                    std::uint8_t* panel) {
