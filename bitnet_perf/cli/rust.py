@@ -73,9 +73,7 @@ def command(
     from bitnet_perf.review.crates import compare_workspace
 
     if workspace is None:
-        for name, value in (("--lines", lines), ("--target", target), ("--timeout", timeout)):
-            if value is not None:
-                raise ConfigError(f"{name}: accepted only with --workspace DIR")
+        _refuse({"--lines": lines, "--target": target, "--timeout": timeout})
         return _recorded(recorded, json_to, quiet)
     if recorded is not None:
         raise ConfigError("--recorded and --workspace: accepted is one of them")
@@ -93,6 +91,13 @@ def command(
     if shows_text(json_to, quiet):
         _print_workspace(console(), found)
     return 0 if any(line.why is None for line in found.lines) else 6
+
+
+def _refuse(options: dict[str, Any]) -> None:
+    """Raise ConfigError for an option that means nothing without --workspace."""
+    for name, value in options.items():
+        if value is not None:
+            raise ConfigError(f"{name}: accepted only with --workspace DIR")
 
 
 def _recorded(recorded: str | None, json_to: str | None, quiet: bool) -> int:
