@@ -51,9 +51,7 @@ def command(
     ] = None,
     timeout: Annotated[
         float | None,
-        typer.Option(
-            "--timeout", help="With --workspace: seconds a line may take, build included."
-        ),
+        typer.Option("--timeout", help="With --workspace: seconds a line may take, with builds."),
     ] = None,
     criterion: Annotated[
         str | None,
@@ -77,11 +75,10 @@ def command(
         return _recorded(recorded, json_to, quiet)
     if recorded is not None:
         raise ConfigError("--recorded and --workspace: accepted is one of them")
-    names = None if lines is None else [name.strip() for name in lines.split(",")]
     with _spinner(quiet) as show:
         found = compare_workspace(
             workspace,
-            lines=names,
+            lines=_names(lines),
             target=target,
             timeout=timeout,
             criterion_args=SHORT_SAMPLES if criterion is None else criterion.split(),
@@ -91,6 +88,11 @@ def command(
     if shows_text(json_to, quiet):
         _print_workspace(console(), found)
     return 0 if any(line.why is None for line in found.lines) else 6
+
+
+def _names(lines: str | None) -> list[str] | None:
+    """The names of a comma-separated list."""
+    return None if lines is None else [name.strip() for name in lines.split(",")]
 
 
 def _refuse(options: dict[str, Any]) -> None:

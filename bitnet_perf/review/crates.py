@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import statistics
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from bitnet_perf.peers.bitnet_rs.workspace import (
     pair,
     revision,
     run_workspace,
+    spread,
 )
 
 __all__ = [
@@ -106,7 +106,13 @@ def time_beside(
     rows = [row for row in timings.rows if _comparable(row, level)]
     ours = sample_cases((row.case for row in rows if row.case), on_progress=on_progress)
     found = tuple(
-        Beside(row.id, row.level, row.case, spread(row.samples), spread(ours[row.case]))
+        Beside(
+            row.id,
+            row.level,
+            row.case,
+            spread(row.samples, row.id),
+            spread(ours[row.case], row.case),
+        )
         for row in rows
         if row.case is not None
     )
@@ -115,12 +121,6 @@ def time_beside(
 
 def _comparable(row: Timing, level: str) -> bool:
     return row.case is not None and row.threads == 1 and row.level == level and not row.rustflags
-
-
-def spread(samples: Sequence[float]) -> Spread:
-    """Median and quartiles of at least two samples."""
-    low, _, high = statistics.quantiles(samples, n=4)
-    return Spread(statistics.median(samples), low, high, len(samples))
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ __all__ = [
     "pair",
     "revision",
     "run_workspace",
+    "spread",
 ]
 
 _CPU = ("--no-default-features", "--features", "cpu")
@@ -364,8 +365,8 @@ def _pair_row(
         elif case.case not in ours:
             why = f"no time of ours for {case.case}"
         else:
-            mine = _spread(ours[case.case], case.case)
-    theirs = _spread(row.samples, row.id)
+            mine = spread(ours[case.case], case.case)
+    theirs = spread(row.samples, row.id)
     return PairRow(
         criterion_id=row.id,
         case=case.case if case else None,
@@ -381,7 +382,8 @@ def _pair_row(
     )
 
 
-def _spread(samples: Sequence[float], name: str) -> Spread:
+def spread(samples: Sequence[float], name: str) -> Spread:
+    """Median and quartiles of the samples of `name`; MeasurementError where one is no time."""
     values = np.asarray(samples, dtype=np.float64)
     if values.size == 0 or not np.all(np.isfinite(values) & (values > 0)):
         raise MeasurementError(f"{name}: {values.size} samples; accepted: finite seconds above 0")
