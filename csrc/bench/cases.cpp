@@ -125,7 +125,14 @@ void check_case(prepared_case& prepared, std::int64_t flip) {
                                       prepared.isa + ": nothing is timed");
 }
 
-loop_time run_loop(prepared_case& prepared, std::int64_t iterations) {
+loop_time run_loop(prepared_case& prepared, std::int64_t iterations, double extra) {
+  const double added = extra * static_cast<double>(iterations);
+  const auto whole = static_cast<std::int64_t>(added + 1e-9);
+  const double part = std::max(0.0, added - static_cast<double>(whole));
+  if (part > 1e-9 && !prepared.run_part)
+    fail(error_kind::config, "extra: found " + std::to_string(extra) + ", case '" +
+                                 prepared.name.text + "' admits no part of an iteration");
+  iterations += whole;
   const std::int64_t first = __atomic_fetch_add(&prepared.next, iterations, __ATOMIC_RELAXED);
   const bool alone = prepared.name.threads == 1;
   const clockid_t cpu = alone ? CLOCK_THREAD_CPUTIME_ID : CLOCK_PROCESS_CPUTIME_ID;
@@ -134,6 +141,7 @@ loop_time run_loop(prepared_case& prepared, std::int64_t iterations) {
   const std::int64_t cpu_begin = clock_ns(cpu);
   const std::int64_t begin = now_ns();
   for (std::int64_t i = 0; i < iterations; ++i) prepared.run(first + i);
+  if (part > 1e-9) prepared.run_part(first + iterations, part);
   const std::int64_t end = now_ns();
   return {end - begin, clock_ns(cpu) - cpu_begin, involuntary_switches(who) - switches};
 }

@@ -24,6 +24,8 @@ struct prepared_case {
   std::int64_t memory = 0;          // bytes that it keeps for itself
   std::int64_t bytes = 0, ops = 0;  // of one iteration, as the kernels' spans state them
   std::function<void(std::int64_t)> run;
+  std::function<void(std::int64_t, double)>
+      run_part;           // a part of the work, in 0 .. 1; may be empty
   std::int64_t next = 0;  // iteration a loop begins with: it goes on where the last one ended
   std::function<std::span<std::uint8_t>()> result;  // what the last run wrote
   std::function<bool()> right;                      // is it what it must be
@@ -53,7 +55,9 @@ struct loop_time {
   std::int64_t switches;  // involuntary context switches of the same
 };
 
-loop_time run_loop(prepared_case& prepared, std::int64_t iterations);
+// `extra` (0 or more) is work added on purpose: 0.05 does 1.05 times the work of `iterations`, so
+// that a comparison can be tried on a slowdown of known size.
+loop_time run_loop(prepared_case& prepared, std::int64_t iterations, double extra = 0);
 
 // How many copies of inputs of `bytes` a case needs for its spread.
 std::int64_t copies_of(const case_name& name, std::int64_t bytes);

@@ -3,6 +3,8 @@
 //   sum over n of r[n] * y[m, n]  =  sum over k of (sum over n of r[n] * W[n, k]) * q[m, k]
 // modulo 2^64. One wrong sum is always seen, several all but always (Freivalds), in N*K + M*(N+K)
 // steps.
+#include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "bench/cases.hpp"
@@ -81,6 +83,20 @@ std::shared_ptr<product_data> make_data(const case_name& name, std::int64_t M, s
   return data;
 }
 
+product_args iteration(product_data& data, std::int64_t i) {
+  product_args args{};
+  args.w = data.w.get() + i % data.copies * data.stride;
+  args.w_bytes = data.bytes;
+  args.q = data.q.data();
+  args.y = data.y.data();
+  args.M = data.M;
+  args.N = data.N;
+  args.K = data.w_layout.K_padded;
+  args.K_true = data.K;
+  args.tile = data.w_layout.tile;
+  return args;
+}
+
 prepared_case make_product(const case_name& name, const kernel_row& kernel, std::int64_t M,
                            std::int64_t N, std::int64_t K) {
   const auto data = make_data(name, M, N, K);
@@ -88,18 +104,16 @@ prepared_case make_product(const case_name& name, const kernel_row& kernel, std:
   made.memory = data->copies * data->stride;
   made.footprint = made.memory + M * (K + 4 * N);
   made.run = [data, &kernel, threads = name.threads](std::int64_t i) {
-    product_args args{};
-    args.w = data->w.get() + i % data->copies * data->stride;
-    args.w_bytes = data->bytes;
-    args.q = data->q.data();
-    args.y = data->y.data();
-    args.M = data->M;
-    args.N = data->N;
-    args.K = data->w_layout.K_padded;
-    args.K_true = data->K;
-    args.tile = data->w_layout.tile;
-    run_product(kernel, args, threads);
+    run_product(kernel, iteration(*data, i), threads);
   };
+  if (M == 1 && name.format == "i2_s") {  // any number of its rows is a product too
+    made.run_part = [data, &kernel, threads = name.threads](std::int64_t i, double part) {
+      product_args args = iteration(*data, i);
+      args.N =
+          std::clamp<std::int64_t>(std::llround(part * static_cast<double>(args.N)), 1, args.N);
+      run_product(kernel, args, threads);
+    };
+  }
   made.result = [data] {
     return std::span(reinterpret_cast<std::uint8_t*>(data->y.data()), data->y.size() * 4);
   };

@@ -8,14 +8,18 @@
 namespace bp::bind {
 namespace {
 
-py::tuple loop(const std::string& name, std::int64_t iterations, const std::string& isa) {
+py::tuple loop(const std::string& name, std::int64_t iterations, const std::string& isa,
+               double extra) {
   if (iterations < 1)
     fail(error_kind::config,
          "iterations: found " + std::to_string(iterations) + ", accepted is 1 or more");
+  if (!(extra >= 0 && extra <= 100))
+    fail(error_kind::config,
+         "extra: found " + std::to_string(extra) + ", accepted is a number from 0 to 100");
   loop_time time{};
   {
     const py::gil_scoped_release unlocked;
-    time = run_loop(*find_case(name, isa), iterations);
+    time = run_loop(*find_case(name, isa), iterations, extra);
   }
   return py::make_tuple(time.wall_ns, time.cpu_ns, time.switches);
 }
@@ -52,7 +56,8 @@ py::tuple stop_recording() {
 }  // namespace
 
 void bind_bench(py::module_& m) {
-  m.def("bench_loop", &loop, py::arg("case"), py::arg("iterations"), py::arg("isa") = "");
+  m.def("bench_loop", &loop, py::arg("case"), py::arg("iterations"), py::arg("isa") = "",
+        py::arg("extra") = 0.0);
   m.def("bench_work", &work, py::arg("case"), py::arg("isa") = "");
   m.def(
       "bench_check",

@@ -118,3 +118,23 @@ def test_other_bad_input():
         _bench.loop("forward/gemv/i3_s/64x256/t1", 1)
     with pytest.raises(bp.EnvironmentRefused, match="MiB"):
         _bench.loop("forward/gemv/i2_s/64x256-65536mb/t1", 1)
+
+
+def test_extra_work_is_of_the_size_that_is_asked_for():
+    n, k, iterations = 64, 256, 20
+    case = f"forward/gemv/i2_s/{n}x{k}/t1"
+    _bench.loop(case, 1)
+    _native.start_spans()
+    _bench.loop(case, iterations, extra=0.13)  # 2.6 iterations more
+    spans, lost = _native.stop_spans()
+    rows = [ops // (2 * k) for *_, ops in spans]
+    assert lost == 0
+    assert rows == [n] * (iterations + 2) + [round(0.6 * n)]
+
+
+def test_extra_work_that_no_case_can_do_is_refused():
+    with pytest.raises(bp.ConfigError, match=r"extra: found -0\.1"):
+        _bench.loop(SMALL["gemv"], 1, extra=-0.1)
+    with pytest.raises(bp.ConfigError, match="admits no part"):
+        _bench.loop(SMALL["gemm"], 1, extra=0.1)
+    assert _bench.loop(SMALL["gemm"], 1, extra=2.0).wall_ns > 0  # whole iterations are possible
