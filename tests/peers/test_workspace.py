@@ -17,8 +17,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from bitnet_perf.bench import process
 from bitnet_perf.errors import ConfigError, EnvironmentRefused
-from bitnet_perf.peers.bitnet_rs import process
 from bitnet_perf.peers.bitnet_rs.workspace import LINES, SHORT_SAMPLES, revision, run_workspace
 
 CARGO = r"""#!{python}

@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 
+from bitnet_perf.bench.process import Finished, run_program
 from bitnet_perf.errors import ConfigError, EnvironmentRefused, FormatError, MeasurementError
 from bitnet_perf.peers.bitnet_rs.ids import CrateCase, cases_at, explain, host_level
-from bitnet_perf.peers.bitnet_rs.process import Finished, run_program
 from bitnet_perf.peers.cargo_console import classify
 from bitnet_perf.peers.criterion import FILES, CriterionRow, benchmark_folders, read_benchmark
 

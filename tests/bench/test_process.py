@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from bitnet_perf.bench.process import run_program
 from bitnet_perf.errors import EnvironmentRefused
-from bitnet_perf.peers.bitnet_rs.process import run_program
 
 
 def test_console_is_kept_whole(tmp_path: Path) -> None:
@@ -27,7 +27,7 @@ def test_program_that_closes_its_console_is_waited_for(tmp_path: Path) -> None:
 
 
 def test_program_that_ignores_a_polite_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bitnet_perf.peers.bitnet_rs.process._GRACE", 0.1)
+    monkeypatch.setattr("bitnet_perf.bench.process._GRACE", 0.1)
     program = (
         "import os, signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
         "print(os.getpid(), flush=True); time.sleep(600)"
