@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from bitnet_perf import _native
 
-__all__ = ["VERSION", "Times", "Work", "check", "families", "loop", "work"]
+__all__ = ["VERSION", "Times", "Work", "check", "families", "load_candidate", "loop", "work"]
 
 VERSION = 1
 
@@ -65,3 +65,14 @@ def check(case: str, isa: str = "", flip: int = -1) -> None:
 def families() -> dict[str, str]:
     """Families that can be timed, each with its stage; `host` for limits of the host."""
     return dict(_native.bench_families())
+
+
+def load_candidate(path: str) -> tuple[str, ...]:
+    """Load a shared object that implements candidate.h: its functions run as `isa="candidate"`.
+
+    Gives what it defines, such as "gemv_i2_s". A process holds one candidate; the same path again
+    changes nothing. Raises ConfigError where it cannot be loaded, was compiled for another version
+    of the header, defines nothing of it, or another candidate is loaded. Its code runs in this
+    process, unguarded: check it first (`bitnet_perf.bench.candidates.check`).
+    """
+    return tuple(_native.load_candidate(path))

@@ -1,4 +1,5 @@
 // quantize_activations of random float32 rows, MxK. The result is values, scales and sums.
+#include "bench/candidate.hpp"
 #include "bench/cases.hpp"
 #include "bench/random.hpp"
 #include "core/memory.hpp"
@@ -22,7 +23,7 @@ prepared_case make_quantize_activations(const case_name& name, std::string_view 
   if (name.spread != 0)
     fail(error_kind::config, "case: found '" + name.text + "', " + name.family +
                                  " is not spread over memory: name a larger shape instead");
-  const kernel_row& kernel = select("quantize_activations", name.format, isa);
+  const kernel_row& kernel = pick("quantize_activations", name.format, isa);
   const std::int64_t M = name.shape[0], K = name.shape[1];
   const std::int64_t values = (M * K + 63) / 64 * 64, bytes = values + 8 * M;
   auto data = std::make_shared<activation_data>();

@@ -51,7 +51,7 @@ std::int64_t memory_budget() {
 std::string isas_of(const std::vector<span_record>& spans) {
   std::string text;
   for (const span_record& span : spans) {
-    const std::string_view isa = kernels()[static_cast<std::size_t>(span.row)].isa;
+    const std::string_view isa = row_at(span.row).isa;
     if (text.find(isa) == text.npos) (text += text.empty() ? "" : "+") += isa;
   }
   return text;

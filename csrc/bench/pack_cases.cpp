@@ -1,6 +1,7 @@
 // pack and unpack of random ternary weights, NxK. What unpack gives is what was packed.
 #include <algorithm>
 
+#include "bench/candidate.hpp"
 #include "bench/cases.hpp"
 #include "bench/random.hpp"
 #include "core/memory.hpp"
@@ -42,7 +43,7 @@ std::shared_ptr<pack_data> make_pack_data(const case_name& name) {
 }  // namespace
 
 prepared_case make_pack(const case_name& name, std::string_view isa) {
-  const kernel_row& kernel = select("pack", name.format, isa);
+  const kernel_row& kernel = pick("pack", name.format, isa);
   const auto data = make_pack_data(name);
   prepared_case made;
   made.memory = made.footprint = data->weights + data->bytes;
@@ -57,7 +58,7 @@ prepared_case make_pack(const case_name& name, std::string_view isa) {
 }
 
 prepared_case make_unpack(const case_name& name, std::string_view isa) {
-  const kernel_row& kernel = select("unpack", name.format, isa);
+  const kernel_row& kernel = pick("unpack", name.format, isa);
   const auto data = make_pack_data(name);
   data->out = allocate(static_cast<std::size_t>(data->weights));
   run_pack(select("pack", name.format, "scalar"), data->w, data->ternary(), data->packed.get(),

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "bench/candidate.hpp"
 #include "bench/cases.hpp"
 #include "bench/random.hpp"
 #include "core/memory.hpp"
@@ -61,15 +62,15 @@ bool matches(const product_data& d) {
   return true;
 }
 
-std::shared_ptr<product_data> make_data(const case_name& name, std::int64_t M, std::int64_t N,
-                                        std::int64_t K) {
+std::shared_ptr<product_data> make_data(const case_name& name, const kernel_row& kernel,
+                                        std::int64_t M, std::int64_t N, std::int64_t K) {
   auto data = std::make_shared<product_data>();
   product_data& d = *data;
   d.w_layout = make_layout(name.format, N, K);
   d.M = M;
   d.N = N;
   d.K = K;
-  d.bytes = packed_bytes(d.w_layout);
+  d.bytes = weight_bytes(kernel, d.w_layout, M);
   d.stride = (d.bytes + 63) / 64 * 64;
   d.copies = copies_of(name, d.stride);
   d.w = allocate(static_cast<std::size_t>(d.stride * d.copies));
@@ -79,7 +80,9 @@ std::shared_ptr<product_data> make_data(const case_name& name, std::int64_t M, s
   random_source ternary(weight_seed), bytes(activation_seed);
   for (auto& each : weights) each = ternary.ternary();
   for (std::int64_t i = 0; i < M * K; ++i) d.q()[i] = bytes.byte();
-  run_pack(select("pack", name.format, ""), d.w_layout, weights.data(), d.w.get(), half_one, 1);
+  const buffer packed = allocate(static_cast<std::size_t>(packed_bytes(d.w_layout)));
+  run_pack(select("pack", name.format, ""), d.w_layout, weights.data(), packed.get(), half_one, 1);
+  prepare_weights(kernel, d.w_layout, packed.get(), d.w.get(), d.bytes);
   for (std::int64_t copy = 1; copy < d.copies; ++copy)
     std::memcpy(d.w.get() + copy * d.stride, d.w.get(), static_cast<std::size_t>(d.bytes));
   d.want = projected(d, weights.data());
@@ -102,7 +105,7 @@ product_args iteration(const product_data& data, std::int64_t i) {
 
 prepared_case make_product(const case_name& name, const kernel_row& kernel, std::int64_t M,
                            std::int64_t N, std::int64_t K) {
-  const auto data = make_data(name, M, N, K);
+  const auto data = make_data(name, kernel, M, N, K);
   prepared_case made;
   made.memory = data->copies * data->stride;
   made.footprint = made.memory + M * (K + 4 * N);
@@ -128,12 +131,12 @@ prepared_case make_product(const case_name& name, const kernel_row& kernel, std:
 
 prepared_case make_gemv(const case_name& name, std::string_view isa) {
   check_rank(name, 2, "NxK");
-  return make_product(name, select("gemv", name.format, isa), 1, name.shape[0], name.shape[1]);
+  return make_product(name, pick("gemv", name.format, isa), 1, name.shape[0], name.shape[1]);
 }
 
 prepared_case make_gemm(const case_name& name, std::string_view isa) {
   check_rank(name, 3, "MxNxK");
-  return make_product(name, select("gemm", name.format, isa), name.shape[0], name.shape[1],
+  return make_product(name, pick("gemm", name.format, isa), name.shape[0], name.shape[1],
                       name.shape[2]);
 }
 

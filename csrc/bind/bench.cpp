@@ -1,6 +1,7 @@
 // The versioned entry of benchmarks (bitnet_perf/_bench.py). No NumPy: workers start fast.
 #include <pybind11/stl.h>
 
+#include "bench/candidate.hpp"
 #include "bench/cases.hpp"
 #include "bind/arrays.hpp"
 #include "core/spans.hpp"
@@ -45,8 +46,8 @@ py::tuple stop_recording() {
   const auto named = span_names();
   py::list rows;
   for (const span_record& each : records) {
-    const std::string name = each.row >= 0 ? kernels()[static_cast<std::size_t>(each.row)].name()
-                                           : named[static_cast<std::size_t>(-1 - each.row)];
+    const std::string name =
+        each.row >= 0 ? row_at(each.row).name() : named[static_cast<std::size_t>(-1 - each.row)];
     rows.append(
         py::make_tuple(name, each.thread, each.begin_ns, each.end_ns, each.bytes, each.ops));
   }
@@ -66,6 +67,7 @@ void bind_bench(py::module_& m) {
         check_case(*find_case(name, isa), flip);
       },
       py::arg("case"), py::arg("isa") = "", py::arg("flip") = -1);
+  m.def("load_candidate", &load_candidate, py::arg("path"));
   m.def("spans_on", [] { return spans_on.load(); });
   m.def("start_spans", &start_spans);
   m.def("stop_spans", &stop_recording);

@@ -35,10 +35,16 @@ std::string why_not(const kernel_row& row);
 // Unknown family, format or ISA, or one that cannot run here: an error that lists the choices.
 const kernel_row& select(std::string_view family, std::string_view format, std::string_view isa);
 
-// Position of a row in kernels(): the identity of its spans.
+// Rows of code that is no part of this build: candidates. They have a place behind the list,
+// because spans need one, but neither kernels() nor select() shows them. At most `most_guests`.
+inline constexpr std::size_t most_guests = 64;
+const kernel_row& add_guest(const kernel_row& row);
+
+// Position of a row in kernels(), guests behind it: the identity of its spans.
 inline int row_index(const kernel_row& row) {
   return static_cast<int>(&row - kernels().data());
 }
+const kernel_row& row_at(int index);
 
 template <class Args>
 using kernel_fn = void (*)(const Args&);

@@ -10,6 +10,23 @@ bool starts(std::string_view text, std::string_view head) {
   return text.substr(0, head.size()) == head;
 }
 
+constexpr std::size_t listed = 0
+#define BP_KERNEL(family, format, isa) +1
+#include "kernels/all.inc"
+#undef BP_KERNEL
+    ;
+
+kernel_row* rows() {
+  static kernel_row table[listed + most_guests] = {
+#define BP_KERNEL(family, format, isa) \
+  {#family, #format, #isa,             \
+   BP_BUILT_##isa(reinterpret_cast<void (*)()>(&family##_##format##_##isa))},
+#include "kernels/all.inc"
+#undef BP_KERNEL
+  };
+  return table;
+}
+
 void add_choice(std::string& list, std::string_view word) {
   if (list.find(word) == std::string::npos) (list += list.empty() ? "" : ", ") += word;
 }
@@ -27,14 +44,19 @@ std::span<const isa_info> isas() {
 }
 
 std::span<const kernel_row> kernels() {
-  static const kernel_row table[] = {
-#define BP_KERNEL(family, format, isa) \
-  {#family, #format, #isa,             \
-   BP_BUILT_##isa(reinterpret_cast<void (*)()>(&family##_##format##_##isa))},
-#include "kernels/all.inc"
-#undef BP_KERNEL
-  };
-  return table;
+  return {rows(), listed};
+}
+
+const kernel_row& add_guest(const kernel_row& row) {
+  static std::size_t guests = 0;
+  if (guests == most_guests)
+    fail(error_kind::config, "candidate: at most " + std::to_string(most_guests) +
+                                 " functions are accepted in one process");
+  return rows()[listed + guests++] = row;
+}
+
+const kernel_row& row_at(int index) {
+  return rows()[index];
 }
 
 std::string why_not(const kernel_row& row) {
