@@ -1,0 +1,189 @@
+"""From a raw file to rows: one judged row per case, and one verdict of them all."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from bitnet_perf.analyze.paired.canary import Canary, judge_canary, unsound
+from bitnet_perf.analyze.paired.estimate import Estimate, pair_values, record_values, yuen
+from bitnet_perf.analyze.paired.rules import Class, Rules
+from bitnet_perf.analyze.paired.verdict import IDENTICAL, ONE_SIDED, Decision, decide
+from bitnet_perf.bench.paired.raw import CANARY, PairRecord, Raw, Samples
+
+__all__ = ["Row", "canaries", "clock_of", "decide_records", "judge", "overall"]
+
+# Cases that time a whole run of the engine: a user waits for the wall clock.
+_END_TO_END = ("generation/", "load/", "forward/prefill/")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One case, judged. Slowdowns are parts of the base's time (0.05 = 5 % slower).
+
+    slowdown, low, high, mde: of the primary `clock`, None without pairs; low and high are one-sided
+    bounds. pairs: fresh pairs of the look that decided. wall, cpu: slowdown by each clock; `clocks`
+    is "differ" where they are more than two combined standard errors apart, "agree", or None where
+    one has no value. canaries: kinds whose failure or absence would take this case's alarms back.
+    """
+
+    case: str
+    verdict: str
+    slowdown: float | None
+    low: float | None
+    high: float | None
+    mde: float | None
+    pairs: int
+    reason: str
+    look: int
+    gate: str
+    notes: tuple[str, ...]
+    class_: Class
+    bound: str
+    clock: str
+    wall: float | None
+    cpu: float | None
+    clocks: str | None
+    canaries: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values; `class_` becomes `class`."""
+        plain = asdict(self)
+        plain["class"] = plain.pop("class_")
+        return {key: list(v) if isinstance(v, tuple) else v for key, v in plain.items()}
+
+
+def clock_of(meta: Mapping[str, Any], case: Mapping[str, Any], threads: int) -> str:
+    """The primary clock of a case, "wall" or "cpu".
+
+    What the case or else the file names as `clock`; else wall for several threads and end-to-end
+    cases. A single-threaded kernel is judged by its thread's CPU time, which does not run while a
+    shared host runs somebody else.
+    """
+    named = case.get("clock") or meta.get("clock")
+    if named:
+        return str(named)
+    return "wall" if threads > 1 or case["name"].startswith(_END_TO_END) else "cpu"
+
+
+def decide_records(
+    looks: Sequence[Sequence[PairRecord]],
+    rules: Rules,
+    class_: Class,
+    *,
+    clock: str,
+    last: bool,
+    sound: bool = True,
+) -> Decision:
+    """The driver's stop rule: `decide` on the records of the looks taken so far of one case."""
+    estimates = [yuen(record_values(records, clock), rules.alpha_look) for records in looks]
+    return decide(estimates, rules, class_, last=last, sound=sound)
+
+
+def canaries(raw: Raw, rules: Rules) -> tuple[Canary, ...]:
+    """Every canary of the file that has pairs, judged."""
+    found = []
+    for index, case in enumerate(raw.cases()):
+        samples = raw.samples(index, CANARY)
+        if case.get("canary") and samples.pairs:
+            clock = clock_of(raw.meta, case, raw.meta["threads"][index])
+            values = pair_values(samples, clock)
+            found.append(judge_canary(case["name"], case["canary"], values, rules))
+    return tuple(found)
+
+
+def judge(raw: Raw, rules: Rules | None = None) -> tuple[Row, ...]:
+    """One row per case of the file in its order, canaries left out.
+
+    rules: None takes those of the file, and the defaults where it names none. A case without pairs
+    is inconclusive (its `error`, if it has that key, is the reason); a case that is `identical`, or
+    that `only` one side knows, was not timed. Raises FormatError where the file's rules make none.
+    """
+    rules = rules or Rules.from_dict(raw.meta.get("rules", {}))
+    watched = canaries(raw, rules)
+    return tuple(
+        _row(raw, index, case, rules, watched)
+        for index, case in enumerate(raw.cases())
+        if not case.get("canary")
+    )
+
+
+def _row(
+    raw: Raw, index: int, case: Mapping[str, Any], rules: Rules, watched: Sequence[Canary]
+) -> Row:
+    clock = clock_of(raw.meta, case, raw.meta["threads"][index])
+    bound = case.get("bound") or "unknown"
+    failed = unsound(bound, watched)
+    looks = [raw.samples(index, look) for look in raw.looks(index)]
+    decision = _decision(
+        case, [_estimate(samples, clock, rules) for samples in looks], rules, failed
+    )
+    decided = looks[decision.look] if decision.look >= 0 else None
+    wall, cpu = (_estimate(decided, name, rules) if decided else None for name in ("wall", "cpu"))
+    known = decision.estimate if decision.estimate and decision.estimate.pairs else None
+    return Row(
+        case=case["name"],
+        verdict=decision.verdict,
+        slowdown=known.slowdown if known else None,
+        low=known.low_slowdown if known else None,
+        high=known.high_slowdown if known else None,
+        mde=known.mde_slowdown if known else None,
+        pairs=known.pairs if known else 0,
+        reason=decision.reason,
+        look=decision.look,
+        gate=decision.gate,
+        notes=decision.notes,
+        class_=case["class"],
+        bound=bound,
+        clock=clock,
+        wall=wall.slowdown if wall and wall.pairs else None,
+        cpu=cpu.slowdown if cpu and cpu.pairs else None,
+        clocks=_clocks(wall, cpu),
+        canaries=failed,
+    )
+
+
+def _decision(
+    case: Mapping[str, Any], estimates: Sequence[Estimate], rules: Rules, failed: tuple[str, ...]
+) -> Decision:
+    """Without timing where nothing is to be timed, else by the table."""
+    if case.get("only"):
+        return ONE_SIDED[case["only"]]
+    if case.get("identical"):
+        return IDENTICAL
+    missing = str(case.get("error") or "nothing was measured")
+    decision = decide(estimates, rules, case["class"], last=True, sound=not failed, missing=missing)
+    if "environment" in decision.notes:
+        return replace(decision, reason=f"{decision.reason} ({', '.join(failed)})")
+    return decision
+
+
+def _estimate(samples: Samples, clock: str, rules: Rules) -> Estimate:
+    return yuen(pair_values(samples, clock), rules.alpha_look)
+
+
+def _clocks(wall: Estimate | None, cpu: Estimate | None) -> str | None:
+    if not (wall and cpu and wall.pairs and cpu.pairs):
+        return None
+    return "differ" if abs(wall.m - cpu.m) > 2 * math.hypot(wall.se, cpu.se) else "agree"
+
+
+def overall(rows: Iterable[Row]) -> tuple[str, int]:
+    """The verdict of all rows and its exit code, the first that any row asks for.
+
+    action 1 (of any class), concern of a core case 3, inconclusive core case 4, pass 0 (concerns of
+    other cases included); skipped 6 where no case stands on both sides.
+    """
+    judged = [row for row in rows if row.verdict not in {"new", "gone"}]
+    if not judged:
+        return "skipped", 6
+    if any(row.verdict == "action" for row in judged):
+        return "action", 1
+    core = {row.verdict for row in judged if row.class_ == "core"}
+    if "concern" in core:
+        return "concern", 3
+    if "inconclusive" in core:
+        return "inconclusive", 4
+    return "pass", 0
