@@ -23,10 +23,11 @@ _END_TO_END = ("generation/", "load/", "forward/prefill/")
 class Row:
     """One case, judged. Slowdowns are parts of the base's time (0.05 = 5 % slower).
 
-    slowdown, low, high, mde: of the primary `clock`, None without pairs; low and high are one-sided
-    bounds. pairs: fresh pairs of the look that decided. wall, cpu: slowdown by each clock; `clocks`
-    is "differ" where they are more than two combined standard errors apart, "agree", or None where
-    one has no value. canaries: kinds whose failure or absence would take this case's alarms back.
+    slowdown, low, high, mde: of the primary `clock`, None where there is none (no pairs; no bounds
+    below two); low and high are one-sided bounds. pairs: fresh pairs of the look that decided.
+    wall, cpu: slowdown by each clock; `clocks` is "differ" where they are more than two combined
+    standard errors apart, "agree", or None where one has no value. canaries: the kinds whose
+    failure or absence takes this case's alarms back.
     """
 
     case: str
@@ -126,10 +127,10 @@ def _row(
     return Row(
         case=case["name"],
         verdict=decision.verdict,
-        slowdown=known.slowdown if known else None,
-        low=known.low_slowdown if known else None,
-        high=known.high_slowdown if known else None,
-        mde=known.mde_slowdown if known else None,
+        slowdown=_finite(known.slowdown) if known else None,
+        low=_finite(known.low_slowdown) if known and known.df else None,
+        high=_finite(known.high_slowdown) if known else None,
+        mde=_finite(known.mde_slowdown) if known else None,
         pairs=known.pairs if known else 0,
         reason=decision.reason,
         look=decision.look,
@@ -138,8 +139,8 @@ def _row(
         class_=case["class"],
         bound=bound,
         clock=clock,
-        wall=wall.slowdown if wall and wall.pairs else None,
-        cpu=cpu.slowdown if cpu and cpu.pairs else None,
+        wall=_finite(wall.slowdown) if wall and wall.pairs else None,
+        cpu=_finite(cpu.slowdown) if cpu and cpu.pairs else None,
         clocks=_clocks(wall, cpu),
         canaries=failed,
     )
@@ -153,11 +154,20 @@ def _decision(
         return ONE_SIDED[case["only"]]
     if case.get("identical"):
         return IDENTICAL
-    missing = str(case.get("error") or "nothing was measured")
+    missing = _printable(str(case.get("error") or "nothing was measured"))
     decision = decide(estimates, rules, case["class"], last=True, sound=not failed, missing=missing)
     if "environment" in decision.notes:
         return replace(decision, reason=f"{decision.reason} ({', '.join(failed)})")
     return decision
+
+
+def _printable(text: str) -> str:
+    """One line of up to 500 characters that steers no terminal."""
+    return "".join(char if char.isprintable() else " " for char in text)[:500]
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def _estimate(samples: Samples, clock: str, rules: Rules) -> Estimate:

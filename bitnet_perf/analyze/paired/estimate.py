@@ -31,7 +31,9 @@ __all__ = [
     "medians",
     "pair_values",
     "record_values",
+    "slowdown_of",
     "t_quantile",
+    "trimmed_mean",
     "yuen",
 ]
 
@@ -66,26 +68,27 @@ class Estimate:
     @property
     def slowdown(self) -> float:
         """exp(m) - 1."""
-        return math.expm1(self.m)
+        return slowdown_of(self.m)
 
     @property
     def low_slowdown(self) -> float:
         """exp(low) - 1."""
-        return _expm1(self.low)
+        return slowdown_of(self.low)
 
     @property
     def high_slowdown(self) -> float:
         """exp(high) - 1."""
-        return _expm1(self.high)
+        return slowdown_of(self.high)
 
     @property
     def mde_slowdown(self) -> float:
         """exp(mde) - 1."""
-        return _expm1(self.mde)
+        return slowdown_of(self.mde)
 
 
-def _expm1(value: float) -> float:
-    return math.expm1(value) if value < 700 else math.inf
+def slowdown_of(log_ratio: float) -> float:
+    """exp(log_ratio) - 1, infinite where a float cannot hold it."""
+    return math.expm1(log_ratio) if log_ratio < 700 else math.inf
 
 
 def block_differences(side: NDArray[Any], times: FloatArray) -> FloatArray:
@@ -135,11 +138,18 @@ def record_values(records: Iterable[PairRecord], clock: str) -> FloatArray:
 
 
 @lru_cache(maxsize=4096)
-def t_quantile(probability: float, df: int) -> float:
-    """The quantile of Student's t with `df` >= 1 degrees of freedom."""
+def t_quantile(probability: float, df: float) -> float:
+    """The quantile of Student's t with `df` degrees of freedom."""
     from scipy.special import stdtrit  # slow to load, and only here
 
     return float(stdtrit(df, probability))
+
+
+def trimmed_mean(values: FloatArray) -> FloatArray:
+    """The mean of the last axis without the least and the greatest fifth (rounded down)."""
+    cut = math.floor(TRIM * values.shape[-1])
+    middle = np.sort(values, axis=-1)[..., cut : values.shape[-1] - cut]
+    return np.asarray(middle.mean(axis=-1), np.float64)
 
 
 def yuen(values: Iterable[float], alpha: float) -> Estimate:
@@ -161,7 +171,7 @@ def yuen(values: Iterable[float], alpha: float) -> Estimate:
         return Estimate((), math.nan, math.inf, 0, -math.inf, math.inf, math.inf)
     cut = math.floor(TRIM * count)
     h = count - 2 * cut
-    m = float(v[cut : count - cut].mean())
+    m = float(trimmed_mean(v))
     if h < 2:
         return Estimate(tuple(v.tolist()), m, math.inf, 0, -math.inf, math.inf, math.inf)
     winsorised = np.clip(v, v[cut], v[count - 1 - cut])

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from bitnet_perf.analyze.paired.estimate import Estimate
+from bitnet_perf.analyze.paired.estimate import Estimate, slowdown_of
 from bitnet_perf.analyze.paired.rules import Class, Rules
 
 __all__ = ["IDENTICAL", "ONE_SIDED", "Decision", "Gate", "Verdict", "decide", "percent"]
@@ -55,9 +55,7 @@ ONE_SIDED = {
 
 def percent(log_ratio: float) -> str:
     """A log ratio as a slowdown in percent with its sign."""
-    if math.isinf(log_ratio):
-        return "any" if log_ratio > 0 else "-100 %"
-    return f"{100 * math.expm1(log_ratio):+.1f} %"
+    return f"{100 * slowdown_of(log_ratio):+.1f} %"
 
 
 def decide(

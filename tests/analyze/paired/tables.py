@@ -1,0 +1,346 @@
+"""The verdict table as cases: what a module of the rules must answer. Shared by the tests and by
+the mutants that these answers must kill.
+
+Each function takes the module under test and raises AssertionError where it answers otherwise.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from types import ModuleType
+from typing import Any
+
+from analyze.paired.synthetic import case, estimate, meta, raw, record
+
+from bitnet_perf.analyze.paired.canary import Canary
+from bitnet_perf.analyze.paired.estimate import Estimate, yuen
+from bitnet_perf.analyze.paired.rules import Budget, Rules
+from bitnet_perf.analyze.paired.verdict import Decision
+from bitnet_perf.bench.paired.raw import Raw
+
+RULES = Rules(precise=2**-7)  # half widths that floats hold exactly
+T = math.log1p(0.05 - 0.005)
+C = math.log1p(0.05)
+A = math.log1p(0.10 - 0.005)
+W = 2**-7
+BELOW, ABOVE = -1e-9, 1e-9
+
+OPEN = estimate(-0.01, 0.09)  # neither inside nor outside
+LATE = estimate(T + 0.01, T + 0.02)  # an alarm, once it may be raised
+
+
+# looks; class; last; sound; verdict; gate; notes; look that decides; settled
+VERDICTS: dict[str, tuple[Any, ...]] = {
+    # pass at any look, its edge, and the classes
+    "inside": ([estimate(-0.02, 0.02)], "core", False, True, "pass", "pass", (), 0, True),
+    "edge": ([estimate(-1, T)], "core", False, True, "inconclusive", "closed", (), 0, False),
+    "just inside": ([estimate(-1, T + BELOW)], "core", False, True, "pass", "pass", (), 0, True),
+    "look 1": ([OPEN, estimate(-1, 0.03)], "core", False, True, "pass", "pass", (), 1, True),
+    "look 2": ([OPEN, OPEN, estimate(-1, 0.03)], "core", True, True, "pass", "pass", (), 2, True),
+    "first settles": ([estimate(-1, 0.01), LATE], "core", True, True, "pass", "pass", (), 0, True),
+    "other": ([estimate(-1, 0.02)], "other", False, True, "pass", "pass", (), 0, True),
+    "unsound passes": ([estimate(-1, 0.01)], "core", True, False, "pass", "pass", (), 0, True),
+    # notes of a pass
+    "slower": ([estimate(ABOVE, 0.01)], "core", False, True, "pass", "pass",
+               ("measurably slower",), 0, True),
+    "at zero": ([estimate(0.0, 0.01)], "core", False, True, "pass", "pass", (), 0, True),
+    "faster": ([estimate(-0.02, BELOW)], "core", False, True, "pass", "pass", ("faster",), 0, True),
+    "up to zero": ([estimate(-0.02, 0.0)], "core", False, True, "pass", "pass", (), 0, True),
+    # at the budget: at the last look alone
+    "budget": ([estimate(-1, C + BELOW)], "core", True, True, "pass", "pass",
+               ("at the budget",), 0, True),
+    "budget from T": ([estimate(-1, T)], "core", True, True, "pass", "pass",
+                      ("at the budget",), 0, True),
+    "budget's edge": ([estimate(-1, C)], "core", True, True, "inconclusive", "closed", (), 0, True),
+    "budget early": ([estimate(-1, C + BELOW)], "core", False, True, "inconclusive", "closed", (),
+                     0, False),
+    "budget before the last": ([estimate(-1, C + BELOW), OPEN], "core", True, True, "inconclusive",
+                               "closed", (), 1, True),
+    # improved
+    "improved": ([estimate(-0.2, -C + BELOW)], "core", False, True, "improved", "pass", (), 0,
+                 True),
+    "improved's edge": ([estimate(-0.2, -C)], "core", False, True, "pass", "pass", ("faster",), 0,
+                        True),
+    "improved unsound": ([estimate(-0.2, -0.1)], "core", True, False, "improved", "pass", (), 0,
+                         True),
+    # alarms
+    "look 0 raises none": ([LATE], "core", False, True, "inconclusive", "closed", (), 0, False),
+    "nor when last, if wide": ([estimate(T + 0.01, T + 0.05)], "core", True, True, "inconclusive",
+                               "closed", (), 0, True),
+    "concern": ([OPEN, LATE], "core", False, True, "concern", "fail", (), 1, True),
+    "concern at look 2": ([OPEN, OPEN, LATE], "core", True, True, "concern", "fail", (), 2, True),
+    "concern, other": ([OPEN, LATE], "other", False, True, "concern", "note", (), 1, True),
+    "low at T": ([OPEN, estimate(T, 0.08)], "core", False, True, "inconclusive", "closed", (), 1,
+                 False),
+    "low above T": ([OPEN, estimate(T + ABOVE, 0.09)], "core", False, True, "concern", "fail", (),
+                    1, True),
+    "action": ([OPEN, estimate(T + 0.01, 0.5, m=A)], "core", False, True, "action", "fail", (), 1,
+               True),
+    "below action": ([OPEN, estimate(T + 0.01, 0.5, m=A + BELOW)], "core", False, True, "concern",
+                     "fail", (), 1, True),
+    "action, other": ([OPEN, estimate(0.2, 0.3)], "other", False, True, "action", "fail", (), 1,
+                      True),
+    # narrow at the last look: at the budget
+    "narrow alarm": ([estimate(T + BELOW, C + 0.005, m=T)], "core", True, True, "concern", "fail",
+                     ("at the budget",), 0, True),
+    "narrow's edge": ([estimate(0.0625 - 2 * W, 0.0625)], "core", True, True, "concern", "fail",
+                      ("at the budget",), 0, True),
+    "too wide": ([estimate(0.0625 - 2 * W - ABOVE, 0.0625)], "core", True, True, "inconclusive",
+                 "closed", (), 0, True),
+    "narrow below T": ([estimate(0.0425, 0.0495, m=T + BELOW)], "core", True, True, "inconclusive",
+                       "closed", (), 0, True),
+    "narrow, not last": ([estimate(T + BELOW, C + 0.005, m=T)], "core", False, True, "inconclusive",
+                         "closed", (), 0, False),
+    # canaries take alarms back
+    "unsound": ([OPEN, LATE], "core", True, False, "inconclusive", "closed", ("environment",), 1,
+                True),
+    "unsound, not last": ([OPEN, LATE], "core", False, False, "inconclusive", "closed",
+                          ("environment",), 1, False),
+    "unsound, other": ([OPEN, LATE], "other", True, False, "inconclusive", "neutral",
+                       ("environment",), 1, True),
+    "unsound, then passes": ([OPEN, LATE, estimate(-1, 0.01)], "core", True, False, "pass", "pass",
+                             (), 2, True),
+    # bimodal
+    "bimodal": ([estimate(-0.01, 0.01, pairs=10, slow=2)], "core", True, True, "inconclusive",
+                "closed", ("bimodal",), 0, True),
+    "one in ten": ([estimate(-0.01, 0.01, pairs=10, slow=1)], "core", True, True, "pass", "pass",
+                   (), 0, True),
+    "bimodal, faster": ([estimate(-0.3, -0.2, pairs=10, slow=2)], "core", True, True,
+                        "inconclusive", "closed", ("bimodal",), 0, True),
+    "bimodal concern": ([OPEN, estimate(0.06, 0.07, pairs=10, slow=2)], "core", False, True,
+                        "concern", "fail", (), 1, True),
+    "bimodal, other": ([estimate(-0.01, 0.01, pairs=10, slow=2)], "other", True, True,
+                       "inconclusive", "neutral", ("bimodal",), 0, True),
+    "m at action": ([replace(estimate(0.0, 0.2, slow=15), m=math.log1p(0.10))], "core", True, True,
+                    "inconclusive", "closed", (), 0, True),
+    "pairs at action": ([replace(estimate(-0.01, 0.01), values=(math.log1p(0.10),) * 20)], "core",
+                        True, True, "pass", "pass", (), 0, True),
+    # too few pairs
+    "seven": ([estimate(-0.01, 0.01, pairs=7)], "core", True, True, "inconclusive", "closed", (), 0,
+              True),
+    "eight": ([estimate(-0.01, 0.01, pairs=8)], "core", True, True, "pass", "pass", (), 0, True),
+    "seven, faster": ([estimate(-0.3, -0.2, pairs=7)], "core", True, True, "inconclusive", "closed",
+                      (), 0, True),
+    "seven, other": ([estimate(-0.01, 0.01, pairs=7)], "other", True, True, "pass", "pass", (), 0,
+                     True),
+    # nothing
+    "nothing": ([], "core", True, True, "inconclusive", "closed", (), -1, True),
+    "nothing yet": ([], "core", False, True, "inconclusive", "closed", (), -1, False),
+    "no pair": ([yuen([], 0.01)], "core", True, True, "inconclusive", "closed", (), 0, True),
+    "no pair, other": ([yuen([], 0.01)], "other", True, True, "inconclusive", "neutral", (), 0,
+                       True),
+}  # fmt: skip
+
+
+def check_verdict(module: ModuleType, name: str) -> None:
+    looks, class_, last, sound, verdict, gate, notes, look, settled = VERDICTS[name]
+    found: Decision = module.decide(looks, RULES, class_, last=last, sound=sound)
+    shown = (found.verdict, found.gate, found.notes, found.look, found.settled)
+    assert shown == (verdict, gate, notes, look, settled), (name, found)
+    assert found.reason
+    assert found.estimate is (looks[look] if looks else None)
+
+
+def check_budgets(module: ModuleType) -> None:
+    """The classes have their own budgets."""
+    rules = Rules(core=Budget(0.2, 0.3), other=Budget(0.05, 0.1))
+    looks = [OPEN, LATE]
+    assert module.decide(looks, rules, "core", last=True).verdict == "pass"
+    assert module.decide(looks, rules, "other", last=True).verdict == "concern"
+
+
+def check_untimed(module: ModuleType) -> None:
+    """What is decided without timing."""
+    same = module.IDENTICAL
+    assert (same.verdict, same.gate, same.settled) == ("identical", "pass", True)
+    assert {side: (d.verdict, d.gate, d.settled) for side, d in module.ONE_SIDED.items()} == {
+        "base": ("gone", "neutral", True),
+        "candidate": ("new", "neutral", True),
+    }
+
+
+def verdict_table(module: ModuleType) -> None:
+    for name in VERDICTS:
+        check_verdict(module, name)
+    check_budgets(module)
+    check_untimed(module)
+
+
+def decision(verdict: Any) -> Decision:
+    return Decision(verdict, "pass", 0, (), "given", True, None)
+
+
+def canary_table(module: ModuleType) -> None:
+    """Soundness, repeats, and who listens to whom."""
+    kinds = {
+        word: module.Canary(word, "compute", (decision(word),))
+        for word in ("pass", "improved", "concern", "inconclusive")
+    }
+    assert [word for word, canary in kinds.items() if canary.sound] == ["pass"]
+    assert not module.Canary("none", "compute", ()).sound
+    assert module.Canary("again", "compute", (decision("concern"), decision("pass"))).sound
+    quiet, fast, slow = [0.001, -0.001] * 8, [-0.1, -0.11] * 8, [0.2, 0.21] * 8
+    for values, sound in (
+        (quiet, True),
+        (slow, False),
+        (fast, False),
+        (slow + quiet, True),
+        (slow + slow, False),
+        (slow + slow + quiet, False),  # repeated once, not until it is quiet
+        (quiet + slow, True),
+        (quiet[:7], False),
+        ([], False),
+    ):
+        assert module.judge_canary("c", "compute", values, Rules()).sound is sound, values
+    assert len(module.judge_canary("c", "compute", quiet, Rules()).runs) == 1
+    edge = [T + 0.02] * 8 + [T + 0.03] * 8
+    assert module.judge_canary("c", "compute", edge, Rules()).runs[0].settled
+    assert module.listens("compute") == ("compute",)
+    assert module.listens("streaming") == ("streaming",)
+    assert module.listens("unknown") == ("compute", "streaming")
+    good = {kind: Canary(kind, kind, (decision("pass"),)) for kind in ("compute", "streaming")}
+    bad = {kind: Canary(kind, kind, (decision("concern"),)) for kind in ("compute", "streaming")}
+    mixed = [good["compute"], bad["streaming"]]
+    assert module.unsound("compute", mixed) == ()
+    assert module.unsound("streaming", mixed) == ("streaming",)
+    assert module.unsound("unknown", mixed) == ("streaming",)
+    assert module.unsound("unknown", list(good.values())) == ()
+    assert module.unsound("unknown", list(bad.values())) == ("compute", "streaming")
+    assert module.unsound("compute", [good["streaming"]]) == ("compute",)
+    assert module.unsound("compute", []) == ("compute",)
+    assert module.unsound("compute", [good["compute"], bad["compute"]]) == ("compute",)
+
+
+SLOW = [0.07, 0.075, 0.065, 0.07] * 5
+MAYBE = [0.0, 0.1] * 4
+
+
+def row_of(module: ModuleType, file: Raw, rules: Rules | None = None) -> Any:
+    (row,) = module.judge(file, rules)
+    return row
+
+
+def comparison_table(module: ModuleType) -> None:
+    """Rows, clocks, canaries and exit codes from whole files."""
+    _check_rows(module)
+    _check_canaries(module)
+    _check_clocks(module)
+    _check_overall(module)
+
+
+def _check_rows(module: ModuleType) -> None:
+    alarm = {(0, 0): MAYBE, (0, 1): SLOW}
+    row = row_of(module, raw([case()], alarm))
+    assert (row.verdict, row.look, row.pairs, row.clock) == ("concern", 1, 20, "cpu")
+    assert row.canaries == ()
+    first = row_of(module, raw([case()], {(0, 0): [0.001, -0.001] * 4, (0, 1): SLOW}))
+    assert (first.verdict, first.look, first.pairs) == ("pass", 0, 8)
+    assert first.wall is not None
+    assert abs(first.wall) < 1e-9
+    same = row_of(module, raw([case(identical=True)], {}))
+    assert (same.verdict, same.look, same.pairs, same.slowdown) == ("identical", -1, 0, None)
+    assert (same.wall, same.cpu, same.clocks) == (None, None, None)
+    timed = row_of(module, raw([case(identical=False)], alarm))
+    assert timed.verdict == "concern"
+    assert row_of(module, raw([case(only="base")], {})).verdict == "gone"
+    assert row_of(module, raw([case(only="candidate")], {})).verdict == "new"
+    nothing = row_of(module, raw([case()], {}))
+    assert (nothing.verdict, nothing.reason) == ("inconclusive", "nothing was measured")
+    died = row_of(module, raw([case(error="the worker died\n\x1b[31m")], {}))
+    assert died.reason == "the worker died  [31m"
+    one = row_of(module, raw([case()], {(0, 0): [0.01]}))
+    assert (one.pairs, one.low, one.high, one.mde) == (1, None, None, None)
+    two = row_of(module, raw([case()], {(0, 0): [0.01, 0.02]}))
+    assert two.low is not None
+    budget = row_of(module, raw([case()], {(0, 0): [0.0450, 0.0455] * 4}))
+    assert (budget.verdict, budget.notes) == ("pass", ("at the budget", "measurably slower"))
+    wider = Rules(core=Budget(0.2, 0.3))
+    assert row_of(module, raw([case()], alarm), wider).verdict == "pass"
+    assert row_of(module, raw([case()], alarm, rules=wider.to_dict())).verdict == "pass"
+
+
+def _check_canaries(module: ModuleType) -> None:
+    alarm = {(0, 0): MAYBE, (0, 1): SLOW}
+    loud = {"streaming": SLOW}
+    for bound, failed in (
+        ("compute", ()),
+        ("streaming", ("streaming",)),
+        ("unknown", ("streaming",)),
+        (None, ("streaming",)),
+    ):
+        row = row_of(module, raw([case(bound=bound)], alarm, canary=loud))
+        assert row.canaries == failed
+        assert row.verdict == ("inconclusive" if failed else "concern")
+        assert ("environment" in row.notes) is bool(failed)
+        assert row.reason.endswith("(streaming)") is bool(failed)
+    absent = raw([case()], alarm, canary={"compute": [], "streaming": []})
+    assert row_of(module, absent).canaries == ("compute", "streaming")
+    assert module.canaries(absent, Rules()) == ()
+    assert [c.kind for c in module.canaries(raw([case()], alarm), Rules())] == [
+        "compute",
+        "streaming",
+    ]
+    quiet = raw([case()], {(0, 0): [0.001] * 8}, canary={"compute": [], "streaming": []})
+    assert row_of(module, quiet).verdict == "pass"
+
+
+def _check_clocks(module: ModuleType) -> None:
+    for name, threads, keys, file, clock in (
+        ("forward/gemv/i2_s/64x64/t1", 1, {}, {}, "cpu"),
+        ("forward/gemv/i2_s/64x64/t2", 2, {}, {}, "wall"),
+        ("forward/prefill/i2_s/2b4t-n128/t1", 1, {}, {}, "wall"),
+        ("generation/decode/i2_s/2b4t-n32/t1", 1, {}, {}, "wall"),
+        ("load/gguf/i2_s/2b4t/t1", 1, {}, {}, "wall"),
+        ("forward/gemv/i2_s/64x64/t2", 2, {}, {"clock": "cpu"}, "cpu"),
+        ("forward/gemv/i2_s/64x64/t1", 1, {"clock": "wall"}, {"clock": "cpu"}, "wall"),
+    ):
+        assert module.clock_of(file, case(name, **keys), threads) == clock, name
+    records = [record(0, 0, 0.2, wall=0.001 * sign) for sign in (-1, 1) * 4]
+    for clock, verdict in (("wall", "pass"), ("cpu", "inconclusive")):
+        row = row_of(module, Raw.build(meta([case()], clock=clock), records))
+        assert (row.clock, row.verdict, row.clocks) == (clock, verdict, "differ")
+        assert row.cpu is not None
+        assert abs(row.cpu - math.expm1(0.2)) < 1e-9
+    stopped = [record(0, 0, 0.0, cpu_ns=[0.0] * 12) for _ in range(8)]
+    row = row_of(module, Raw.build(meta([case()]), stopped))
+    assert (row.verdict, row.pairs, row.cpu, row.clocks) == ("inconclusive", 0, None, None)
+    a = Estimate((0.0,), 0.0, 3.0, 5, 0, 0, 0)
+    for m, words in ((10.0, "agree"), (10.0 + 1e-9, "differ"), (-10.1, "differ"), (-9.9, "agree")):
+        assert module._clocks(a, replace(a, m=m, se=4.0)) == words
+    empty = replace(a, values=())
+    for wall, cpu in ((empty, a), (a, empty), (None, a), (a, None)):
+        assert module._clocks(wall, cpu) is None
+    stop = module.decide_records(
+        [[record(0, 0, v, wall=0.2) for v in (0.001, -0.001) * 4]], Rules(), "core",
+        clock="cpu", last=False,
+    )  # fmt: skip
+    assert (stop.verdict, stop.settled) == ("pass", True)
+    loud = [[record(0, 0, v) for v in MAYBE], [record(0, 1, v) for v in SLOW]]
+    for sound, verdict in ((True, "concern"), (False, "inconclusive")):
+        found = module.decide_records(loud, Rules(), "core", clock="cpu", last=True, sound=sound)
+        assert found.verdict == verdict
+    assert module.decide_records(loud, Rules(), "core", clock="cpu", last=True).verdict == "concern"
+
+
+def _check_overall(module: ModuleType) -> None:
+    def row(verdict: str, class_: str = "core") -> Any:
+        return replace(row_of(module, raw([case()], {})), verdict=verdict, class_=class_)
+
+    words = ("identical", "improved", "pass", "inconclusive", "concern", "action")
+    codes = {word: module.overall([row(word)]) for word in words}
+    assert codes == {
+        "identical": ("pass", 0),
+        "improved": ("pass", 0),
+        "pass": ("pass", 0),
+        "inconclusive": ("inconclusive", 4),
+        "concern": ("concern", 3),
+        "action": ("action", 1),
+    }
+    others = {word: module.overall([row("pass"), row(word, "other")])[1] for word in words}
+    assert others == dict.fromkeys(words, 0) | {"action": 1}
+    assert module.overall([row("inconclusive"), row("concern")]) == ("concern", 3)
+    assert module.overall([row("inconclusive"), row("concern"), row("action")]) == ("action", 1)
+    assert module.overall([]) == ("skipped", 6)
+    assert module.overall([row("new"), row("gone")]) == ("skipped", 6)
+    assert module.overall([row("new"), row("pass")]) == ("pass", 0)
