@@ -40,8 +40,11 @@ def run_program(
     environment: Mapping[str, str],
     timeout: float | None = None,
     progress: Callable[[str], None] | None = None,
+    *,
+    descriptors: Sequence[int] = (),
 ) -> Finished:
-    """Run `command` in `folder`; `progress` gets every line of its console.
+    """Run `command` in `folder`; `progress` gets every line of its console, the program inherits
+    the open files `descriptors`.
 
     The program gets a process group of its own, and the whole group is ended when the limit is
     reached, when `progress` raises, on Ctrl-C, and, should anything be left, at the end. Raises
@@ -57,6 +60,7 @@ def run_program(
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            pass_fds=descriptors,
         )
     except OSError as error:
         raise EnvironmentRefused(
