@@ -9,40 +9,11 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-# One line per public module: the names it gives to `import bitnet_perf as bp`.
-_PUBLIC: dict[str, tuple[str, ...]] = {
-    "errors": (
-        "BitnetPerfError",
-        "ConfigError",
-        "EnvironmentRefused",
-        "FormatError",
-        "IsaError",
-        "MeasurementError",
-        "ModelError",
-        "ShapeError",
-    ),
-    "formats": (
-        "Packed",
-        "Prepared",
-        "Tiling",
-        "dequantize",
-        "formats",
-        "pack",
-        "prepare",
-        "quantize",
-        "unpack",
-    ),
-    "formats.blocks": ("Blocks", "Codec", "codecs"),
-    "kernels.activations": ("Activations", "quantize_activations"),
-    "kernels.blocks": ("dequantize_blocks", "matmul_blocks", "matmul_i2s", "quantize_blocks"),
-    "kernels.matmul": ("matmul", "matmul_int"),
-    "kernels.registry": ("Kernel", "isas"),
-    "review.roofline": ("Roofline", "roofline"),
-    "stages.profile": ("Profile", "profile"),
-}
-_HOME = {name: module for module, names in _PUBLIC.items() for name in names}
+from bitnet_perf._public import PUBLIC
 
-__all__ = sorted([*_HOME, "__version__"])  # noqa: PLE0605 - the table above is the one list
+_HOME = {name: module for module, names in PUBLIC.items() for name in names}
+
+__all__ = sorted([*_HOME, "__version__"])  # noqa: PLE0605 - the table is the one list
 
 
 def __getattr__(name: str) -> Any:

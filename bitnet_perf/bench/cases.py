@@ -12,10 +12,11 @@ import fnmatch
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 from bitnet_perf.errors import ConfigError
 
-__all__ = ["SUITES", "Case", "nearest", "select", "with_threads"]
+__all__ = ["SUITES", "Case", "class_of", "nearest", "select", "with_threads"]
 
 # The matrices of a BitNet b1.58 2B4T layer, N x K: q and o, k and v, gate and up, down.
 LAYER_SHAPES = ((2560, 2560), (640, 2560), (6912, 2560), (2560, 6912))
@@ -86,6 +87,11 @@ SUITES: dict[str, tuple[Case, ...]] = {
 def with_threads(name: str, threads: int) -> str:
     """The case `name` on that many threads."""
     return re.sub(r"/t\d+$", f"/t{threads}", name)
+
+
+def class_of(name: str) -> Literal["core", "other"]:
+    """The class whose budget a case has: core is everything under forward and generation."""
+    return "core" if name.partition("/")[0] in ("forward", "generation") else "other"
 
 
 def nearest(text: str, count: int = 3) -> tuple[str, ...]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -122,6 +124,27 @@ def emit(result: dict[str, Any], json_to: str | None) -> None:
         sys.stdout.write(text)
     else:
         write_atomic(json_to, text)
+
+
+def picture_format(path: Path) -> str:
+    """The format that the name asks for; what cannot be drawn is refused before any measuring."""
+    if path.suffix not in {".svg", ".png"}:
+        raise ConfigError(f"--plot: found {str(path)!r}, accepted is a name ending in .svg or .png")
+    from bitnet_perf.report.pictures import figure
+
+    figure()  # refuses where matplotlib is missing
+    return path.suffix[1:]
+
+
+def save_picture(draw: Callable[[Any], object], path: Path) -> None:
+    """Let `draw` fill the axes of a new figure, and write it to `path` (.svg or .png)."""
+    from bitnet_perf.report.pictures import figure
+
+    drawing = figure()
+    draw(drawing.subplots())
+    image = io.BytesIO()
+    drawing.savefig(image, format=picture_format(path))
+    write_atomic(path, image.getvalue())
 
 
 def shows_text(json_to: str | None, quiet: bool) -> bool:

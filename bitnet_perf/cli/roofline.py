@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -13,13 +12,13 @@ from bitnet_perf.cli.output import (
     QuietOption,
     console,
     emit,
+    picture_format,
     progress,
+    save_picture,
     shows_text,
     table,
 )
 from bitnet_perf.cli.places import limit_table, place_table
-from bitnet_perf.errors import ConfigError
-from bitnet_perf.files import write_atomic
 
 
 def command(
@@ -51,7 +50,8 @@ def command(
 
     if floors:
         return _floors(json_to, quiet)
-    drawing = None if plot is None else _drawing(plot)
+    if plot is not None:
+        picture_format(plot)
     with progress("roofline", quiet) as step:
         found = roofline(
             cases or (),
@@ -61,13 +61,8 @@ def command(
             on_progress=lambda what: step(0.0, what),
         )
     emit(found.to_dict(), json_to)
-    if drawing is not None and plot is not None:
-        from bitnet_perf.report.pictures import roofline_axes
-
-        roofline_axes(found.ceilings, found.places, drawing.subplots())
-        image = io.BytesIO()
-        drawing.savefig(image, format=plot.suffix[1:])
-        write_atomic(plot, image.getvalue())
+    if plot is not None:
+        save_picture(found.plot, plot)
     if shows_text(json_to, quiet):
         out = console()
         out.print(limit_table(found.ceilings))
@@ -91,12 +86,3 @@ def _floors(json_to: str | None, quiet: bool) -> int:
         columns = ["what", ">measured", ">floor", "unit", "detail", "met"]
         console().print(table("Speed floors", columns, rows))
     return 0 if all(floor.met for floor in found) else 1
-
-
-def _drawing(plot: Path) -> Any:
-    """An empty figure; what cannot be drawn is refused before anything is measured."""
-    if plot.suffix not in {".svg", ".png"}:
-        raise ConfigError(f"--plot: found {str(plot)!r}, accepted is a name ending in .svg or .png")
-    from bitnet_perf.report.pictures import figure
-
-    return figure()

@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from bitnet_perf.analyze.paired.comparison import Row
+from bitnet_perf.analyze.paired.rules import Rules
 from bitnet_perf.analyze.roofline import Place
 from bitnet_perf.bench.ceilings import Ceilings
 from bitnet_perf.errors import EnvironmentRefused
 
-__all__ = ["figure", "roofline_axes"]
+__all__ = ["comparison_axes", "figure", "roofline_axes"]
 
 _MARKERS = "osD^v<>Ph*X"
 _LEVELS = ("L2", "memory")  # the two slopes that matter: what stays in a cache, and what streams
@@ -70,4 +72,52 @@ def roofline_axes(limits: Ceilings, places: Iterable[Place], axes: Any = None) -
     )
     axes.grid(alpha=0.3, which="both")
     axes.legend(fontsize=6.5, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return axes
+
+
+# Verdicts by marker, so that the picture can be read in black and white.
+_VERDICTS = {
+    "pass": ("o", "white"),
+    "improved": ("<", "white"),
+    "concern": (">", "0.5"),
+    "action": (">", "black"),
+    "inconclusive": ("D", "0.75"),
+}
+
+
+def comparison_axes(rows: Iterable[Row], rules: Rules, axes: Any = None) -> Any:
+    """Draw a comparison: one line a case with its bounds, beside the budgets; matplotlib axes.
+
+    Horizontally the slowdown in percent. Cases without an interval stand as a word (`identical`,
+    `inconclusive`). Raises EnvironmentRefused where matplotlib is missing.
+    """
+    axes = figure().subplots() if axes is None else axes
+    shown = list(rows)
+    axes.figure.set_size_inches(10, max(2.0, 1.2 + 0.28 * len(shown)))
+    for place, row in enumerate(shown):
+        if row.slowdown is None or row.low is None or row.high is None:
+            axes.annotate(row.verdict, (0, place), va="center", ha="center", fontsize=7)
+            continue
+        marker, fill = _VERDICTS.get(row.verdict, ("s", "white"))
+        axes.plot([100 * row.low, 100 * row.high], [place, place], color="black", lw=1)
+        axes.plot(100 * row.slowdown, place, marker, color="black", mfc=fill, ms=5)
+    core = any(row.class_ == "core" for row in shown)
+    budget = rules.core if core else rules.other
+    for value, style, name in (
+        (0.0, "-", "no change"),
+        (budget.concern, "--", f"concern, {100 * budget.concern:g} %"),
+        (budget.action, ":", f"action, {100 * budget.action:g} %"),
+    ):
+        axes.axvline(100 * value, ls=style, color="black", lw=0.8, label=name)
+    for verdict in dict.fromkeys(row.verdict for row in shown if row.verdict in _VERDICTS):
+        marker, fill = _VERDICTS[verdict]
+        axes.plot([], [], marker, color="black", mfc=fill, label=verdict)
+    axes.set_yticks(range(len(shown)), [row.case for row in shown], fontsize=7)
+    axes.invert_yaxis()
+    axes.set_xlabel("slowdown, %: trimmed mean and one-sided bounds")
+    reach = [abs(100 * v) for r in shown for v in (r.low, r.high) if v is not None]
+    if reach and max(reach) > 60:
+        axes.set_xscale("symlog", linthresh=10)
+    axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    axes.grid(axis="x", alpha=0.3)
     return axes

@@ -18,6 +18,7 @@ from bitnet_perf.bench.ceilings import Ceilings, measure_ceilings, sampler, stre
 from bitnet_perf.bench.results import BenchRow
 from bitnet_perf.errors import MeasurementError
 from bitnet_perf.files import write_atomic
+from bitnet_perf.notebook import frame, html_table
 
 __all__ = ["Roofline", "place_rows", "roofline"]
 
@@ -41,6 +42,24 @@ class Roofline(BaseModel):
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write as JSON, whole or not at all."""
         return write_atomic(path, json.dumps(self.to_dict(), indent=1) + "\n")
+
+    def to_frame(self) -> Any:
+        """The places as a pandas DataFrame; EnvironmentRefused where pandas is missing."""
+        return frame(each.to_dict() for each in self.places)
+
+    def plot(self, axes: Any = None) -> Any:
+        """The kernels of one thread under the limits; matplotlib axes."""
+        from bitnet_perf.report.pictures import roofline_axes
+
+        return roofline_axes(self.ceilings, self.places, axes)
+
+    def _repr_html_(self) -> str:
+        columns = ("case", "isa", ">GB/s", ">Gop/s", "place")
+        rows = (
+            (p.case, p.isa, f"{p.gb_per_s:.2f}", f"{p.gop_per_s:.1f}", p.words())
+            for p in self.places
+        )
+        return html_table(f"Kernels under the limits of {self.ceilings.host.cpu}", columns, rows)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Roofline:

@@ -1,0 +1,64 @@
+"""A judged comparison for a terminal: one line a case, why, and the verdict over all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.table import Table
+
+from bitnet_perf.analyze.paired.comparison import Row
+from bitnet_perf.cli.output import table
+from bitnet_perf.review.compare import Comparison
+
+STYLES = {
+    "pass": "green",
+    "identical": "green",
+    "improved": "green",
+    "concern": "yellow",
+    "inconclusive": "magenta",
+    "action": "red",
+    "error": "red",
+}
+
+
+def print_comparison(out: Console, found: Comparison) -> None:
+    """The table, what stands beside it, and the verdict as the last line."""
+    meta = found.raw.meta
+    rows = found.rows()
+    out.print(verdict_table(found.title, rows))
+    for row in rows:
+        out.print(f"  {row.case}: {'; '.join((row.reason, *row.notes))}", markup=False)
+    for case, line in meta.get("counts", {}).items():
+        out.print(f"  {case}: {line['text']}", markup=False)
+    if "code" in meta:
+        out.print(f"code: {meta['code']}", markup=False)
+    if "stopped" in meta:
+        out.print(
+            f"stopped by {meta['stopped']}: what was not settled is inconclusive", markup=False
+        )
+    out.print(f"verdict: {found.verdict}", style=f"bold {STYLES.get(found.verdict, '')}".strip())
+
+
+def verdict_table(title: str, rows: Iterable[Row]) -> Table:
+    """One line a case: verdict, slowdown with its bounds, MDE and pairs."""
+    columns = ["case", "verdict", ">slowdown", ">bounds", ">MDE", ">pairs"]
+    cells = (
+        (r.case, r.verdict, percent(r.slowdown), bounds(r), percent(r.mde, ""), r.pairs or "")
+        for r in rows
+    )
+    return table(title, columns, cells)
+
+
+def bounds(row: Row) -> str:
+    """ "+1.2 to +3.4 %", or nothing where there is no interval."""
+    if row.low is None or row.high is None:
+        return ""
+    return f"{percent(row.low).removesuffix(' %')} to {percent(row.high)}"
+
+
+def percent(value: float | None, sign: str = "+") -> str:
+    """A part as percent, with its sign where `sign` is "+"; nothing where there is none."""
+    if value is None:
+        return ""
+    return f"{100 * value:{sign}.1f} %" if abs(value) < 100 else "any"
