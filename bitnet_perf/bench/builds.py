@@ -16,10 +16,9 @@ import subprocess
 import sys
 import venv
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from bitnet_perf.bench import revisions
@@ -46,22 +45,16 @@ _ERROR = re.compile(
 )
 _SHOWN = 15  # lines of a failed build's log
 _PROBE = """
-import json, os, sys
-try:
+import importlib.util, json
+found = importlib.util.find_spec("bitnet_perf")
+native = package = None
+if found is not None and found.origin is not None:
     import bitnet_perf
     package = bitnet_perf.__file__
-except ModuleNotFoundError as error:
-    if error.name != "bitnet_perf":
-        raise
-    package = None
-native = None
-if package:
-    try:
-        from bitnet_perf import _native
-        native = _native.__file__
-    except ImportError as error:
-        native = f"!{error}"
-print(json.dumps({"package": package, "native": native}))
+    if importlib.util.find_spec("bitnet_perf._native") is not None:
+        import bitnet_perf._native as extension
+        native = extension.__file__
+print(json.dumps([package, native]))
 """
 
 
@@ -136,8 +129,18 @@ def install_wheel(path: str | os.PathLike[str]) -> Environment:
     kept = _kept(key)
     if kept is None:
         with locked(cache_folder("locks") / key) as lock:
-            kept = _kept(key) or _install(wheel, key, cache_folder("new") / key, lock)
+            kept = _kept(key) or _install(wheel, key, lock)
     return Environment(**_paths(key, kept), description=f"wheel {wheel.name}")
+
+
+def _install(wheel: Path, key: str, lock: int) -> dict[str, Any]:
+    folder = cache_folder("new") / key
+    command = _new_environment(folder, wheel, ["--no-index"])
+    environment = os.environ | {"PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    done = run_program(command, folder, environment, descriptors=[lock])
+    if done.status != 0:
+        raise ConfigError(f"wheel: {wheel} cannot be installed:\n{shortened(done.text)}")
+    return _publish(folder, key, {}, None)
 
 
 def use_environment(path: str | os.PathLike[str]) -> Environment:
@@ -151,8 +154,13 @@ def use_environment(path: str | os.PathLike[str]) -> Environment:
         raise ConfigError(
             f"environment: {given} is neither a virtual environment (no bin/python) nor a Python"
         )
-    place = _probe(python)
-    return Environment(python, place["package"], f"environment {given}", native=place["native"])
+    package, native = _probe(python)
+    if package is None:
+        raise EnvironmentRefused(
+            f"{python} has no package bitnet_perf: install a wheel of it there, for example with "
+            f"'{python} -m pip install bitnet_perf'"
+        )
+    return Environment(python, package, f"environment {given}", native=native)
 
 
 def _silent(_: str) -> None:
@@ -222,8 +230,8 @@ def _build(side: _Side) -> dict[str, Any]:
                 remove(slot / part)
         unfinished.touch()
         _check_out(side, slot)
-        wheel = _make_wheel(side, slot, lock)
-        known = _install(wheel, side.key, slot / "new", lock, kernels=_kernels(slot), log=side.log)
+        _compile(side, slot, lock)
+        known = _publish(slot / "new", side.key, _kernels(slot), side.log)
         unfinished.unlink()
     keep_newest(cache_folder("environments"), ENVIRONMENTS)
     keep_newest(cache_folder("slots"), SLOTS, cache_folder("locks"))
@@ -250,15 +258,10 @@ def _check_out(side: _Side, slot: Path) -> None:
             )
 
 
-def _make_wheel(side: _Side, slot: Path, lock: int) -> Path:
-    source, build, wheels = slot / "source", slot / "build", slot / "wheel"
-    remove(wheels)
+def _compile(side: _Side, slot: Path, lock: int) -> None:
+    """Build what is checked out, into the environment `new`."""
+    source, build = slot / "source", slot / "build"
     (build / "CMakeCache.txt").unlink(missing_ok=True)  # defaults of another tree must not stay
-    isolation = ["--no-build-isolation"] if has_backend(source, side.tools) else []
-    command = [
-        *(sys.executable, "-m", "pip", "wheel", "-v", "--no-deps", "--no-input"),
-        *(*isolation, "--wheel-dir", str(wheels), str(source)),
-    ]
 
     def follow(line: str) -> None:
         step = re.match(r"\s*\[(\d+)/(\d+)\] ", line)
@@ -266,6 +269,8 @@ def _make_wheel(side: _Side, slot: Path, lock: int) -> Path:
             side.progress(f"building, step {step[1]} of {step[2]}")
 
     side.progress("building")
+    options = ["-v", *(["--no-build-isolation"] if has_backend(source, side.tools) else [])]
+    command = _new_environment(slot / "new", source, options)
     environment = build_environment(side.tools, source, build)
     done = run_program(command, slot, environment, progress=follow, descriptors=[lock])
     write_atomic(side.log, done.text)
@@ -275,46 +280,34 @@ def _make_wheel(side: _Side, slot: Path, lock: int) -> Path:
             f"tree {side.tree[:12]} does not build (the whole log: {side.log}):\n"
             f"{shortened(done.text)}"
         )
-    made = list(wheels.glob("*.whl"))
-    if len(made) != 1:
-        raise MeasurementError(
-            f"tree {side.tree[:12]} gave {len(made)} wheels, not one (the log: {side.log})"
-        )
-    return made[0]
 
 
-def _install(
-    wheel: Path,
-    key: str,
-    temporary: Path,
-    lock: int,
-    *,
-    kernels: Mapping[str, str] = MappingProxyType({}),
-    log: Path | None = None,
-) -> dict[str, Any]:
-    """Make the environment of `wheel` in `temporary`, and move it to its place when it is whole."""
-    remove(temporary)
-    venv.EnvBuilder(symlinks=True).create(temporary)
-    python = temporary / "bin" / "python"
-    site = temporary / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}/site-packages"
-    command = [
-        *(sys.executable, "-m", "pip", "install", "--no-deps", "--no-index", "--no-input"),
-        *("--target", str(site), str(wheel)),
-    ]
-    environment = os.environ | {"PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-    done = run_program(command, temporary, environment, descriptors=[lock])
-    if done.status != 0:
-        raise ConfigError(f"wheel: {wheel} cannot be installed:\n{shortened(done.text)}")
+def _new_environment(folder: Path, what: Path, options: Sequence[str]) -> list[str]:
+    """Make an environment without the package; the command that installs `what` into it."""
+    remove(folder)
+    venv.EnvBuilder(symlinks=True).create(folder)
+    site = folder / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
     # A line of a .pth file is a folder alone: files of that kind within it are not read, so that an
     # editable installation there stays asleep. It comes after the side's own folder.
-    shared = "".join(f"{folder}\n" for folder in dependency_folders())
+    shared = "".join(f"{path}\n" for path in dependency_folders())
     (site / "shared_dependencies.pth").write_text(shared)
-    place = _probe(python)
-    if not place["package"].is_relative_to(temporary):
-        raise MeasurementError(f"{wheel.name} does not install a package bitnet_perf")
+    pip = (sys.executable, "-m", "pip", "install", "--no-deps", "--no-input", "--no-warn-conflicts")
+    return [*pip, *options, "--target", str(site), str(what)]
+
+
+def _publish(
+    temporary: Path, key: str, kernels: Mapping[str, str], log: Path | None
+) -> dict[str, Any]:
+    """Check the environment in `temporary`, and move it to its place."""
+    try:
+        package, native = _probe(temporary / "bin" / "python")
+    except EnvironmentRefused as error:
+        raise MeasurementError(f"it is built, but {error}") from error
+    if package is None or not package.is_relative_to(temporary):
+        raise MeasurementError("it is built, but installs no package bitnet_perf")
     known = {
-        "package": os.path.relpath(place["package"], temporary),
-        "native": os.path.relpath(place["native"], temporary) if place["native"] else None,
+        "package": os.path.relpath(package, temporary),
+        "native": os.path.relpath(native, temporary) if native else None,
         "log": str(log) if log else None,
         "kernels": dict(kernels),
     }
@@ -336,25 +329,21 @@ def _kernels(slot: Path) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
-def _probe(python: Path) -> dict[str, Any]:
-    """Where that Python finds the package and its extension."""
+def _probe(python: Path) -> tuple[Path | None, Path | None]:
+    """Where that Python finds the package (the folder that holds it) and its extension."""
+    command = [str(python), "-I", "-c", _PROBE]
     try:
         done = subprocess.run(
-            [python, "-I", "-c", _PROBE], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-            errors="replace", timeout=120, check=False, cwd=python.parent,
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
+            timeout=120, check=False, cwd=python.parent,
         )  # fmt: skip
-        found = json.loads(done.stdout)
-        package, native = found["package"], found["native"]
-    except (OSError, subprocess.TimeoutExpired, ValueError, KeyError, TypeError) as error:
-        raise EnvironmentRefused(f"{python} cannot be run as a Python: {error}") from error
-    if package is None:
+        package, native = json.loads(done.stdout.rpartition("\n")[0].rpartition("\n")[2])
+    except (OSError, subprocess.TimeoutExpired, ValueError, TypeError) as error:
+        said = done.stderr.strip().splitlines() if isinstance(error, ValueError) else []
         raise EnvironmentRefused(
-            f"{python} has no package bitnet_perf: install a wheel of it there, for example with "
-            f"'{python} -m pip install bitnet_perf'"
-        )
-    if native and native.startswith("!"):
-        raise EnvironmentRefused(f"{python} cannot load the extension of bitnet_perf: {native[1:]}")
-    return {"package": Path(package).parent.parent, "native": Path(native) if native else None}
+            f"{python} cannot import bitnet_perf: {said[-1] if said else error}"
+        ) from error
+    return Path(package).parent.parent if package else None, Path(native) if native else None
 
 
 def shortened(log: str) -> str:
