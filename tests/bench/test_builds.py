@@ -10,21 +10,18 @@ import signal
 import subprocess
 import sys
 import time
-import venv
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from checkout import commit, new_checkout, write
-from forks import INFO, NATIVE, PLAIN
+from forks import NATIVE, PLAIN
 
 import bitnet_perf
-from bitnet_perf import _native
 from bitnet_perf.bench import builds
 from bitnet_perf.bench.build_cache import keep_newest, locked
-from bitnet_perf.bench.builds import Environment, build_revision, install_wheel, use_environment
-from bitnet_perf.errors import ConfigError, EnvironmentRefused, MeasurementError
+from bitnet_perf.bench.builds import Environment, build_revision
+from bitnet_perf.errors import EnvironmentRefused, MeasurementError
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is missing")
 
@@ -367,58 +364,3 @@ def test_without_cmake(tmp_path, monkeypatch):
     monkeypatch.setenv("CPPFLAGS", "-DCACHED_ANEW")
     with pytest.raises(EnvironmentRefused, match=r"cmake is missing.*pip install cmake"):
         build_revision(folder, "HEAD")
-
-
-# Wheels and environments
-
-
-def plain_wheel(folder: Path, name: str = "bitnet_perf-0.1.0-py3-none-any.whl") -> Path:
-    folder.mkdir(exist_ok=True)
-    with zipfile.ZipFile(folder / name, "w") as wheel:
-        wheel.writestr("bitnet_perf/__init__.py", "SIDE = 9\n")
-        for file, text in INFO.items():
-            wheel.writestr(f"bitnet_perf-0.1.0.dist-info/{file}", text)
-    return folder / name
-
-
-def test_a_wheel(tmp_path, monkeypatch):
-    wheel = plain_wheel(tmp_path / "wheels")
-    side = install_wheel(wheel)
-    assert side_of(side) == "9"
-    assert (side.tree, side.commit, side.description) == (None, None, f"wheel {wheel.name}")
-    monkeypatch.setattr(builds, "run_program", lambda *_, **__: pytest.fail("installed again"))
-    assert install_wheel(wheel) == side
-
-
-def test_wheels_that_are_refused(tmp_path):
-    (tmp_path / "text.whl").write_text("no zip")
-    with zipfile.ZipFile(tmp_path / "other-1-py3-none-any.whl", "w") as wheel:
-        wheel.writestr("other/__init__.py", "")
-    foreign = plain_wheel(tmp_path / "wheels", "bitnet_perf-0.1.0-cp27-cp27mu-win32.whl")
-    for path, reason in [
-        (tmp_path / "missing.whl", "cannot be read"),
-        (tmp_path / "text.whl", "cannot be read"),
-        (tmp_path / "other-1-py3-none-any.whl", "holds no package bitnet_perf"),
-        (foreign, "not a supported wheel"),
-    ]:
-        with pytest.raises(ConfigError, match=reason):
-            install_wheel(path)
-
-
-def test_an_environment_that_exists():
-    by_python = use_environment(sys.executable)
-    assert by_python.package == Path(bitnet_perf.__file__).parent.parent
-    assert by_python.native == Path(_native.__file__)
-    if Path(sys.prefix, "bin", "python").exists():
-        assert use_environment(sys.prefix).package == by_python.package
-
-
-def test_environments_that_are_refused(tmp_path):
-    venv.EnvBuilder(symlinks=True).create(tmp_path / "bare")
-    with pytest.raises(EnvironmentRefused, match=r"no package bitnet_perf: install .*pip install"):
-        use_environment(tmp_path / "bare")
-    for path in (tmp_path, tmp_path / "missing", Path(__file__)):
-        with pytest.raises(ConfigError, match="neither a virtual environment"):
-            use_environment(path)
-    with pytest.raises(EnvironmentRefused, match="cannot import bitnet_perf"):
-        use_environment("/bin/true")
