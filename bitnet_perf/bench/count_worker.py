@@ -4,7 +4,7 @@ library and that side's native entry alone. `counters` and `callgrind` start it 
 Arguments: TOOL PACKAGE NATIVE LIBRARY CASE ISA LOOP... TOOL is `perf` or `callgrind`; PACKAGE the
 folder that holds bitnet_perf/; NATIVE the folder of its extension where that is elsewhere, LIBRARY
 a candidate kernel, ISA an instruction set, or each of them empty; LOOP the iterations of one loop
-after the other. Prints `isa WHAT_RUNS`, then with `perf` a line `loop INSTRUCTIONS` for each.
+after the other. Writes `isa WHAT_RUNS`, then with `perf` a line `loop INSTRUCTIONS` for each.
 """
 
 from __future__ import annotations
@@ -56,6 +56,11 @@ def stop(counter: int) -> int:
     return count if running == enabled else -1
 
 
+def say(line: str) -> None:
+    """One line on standard output."""
+    os.write(1, f"{line}\n".encode())
+
+
 def main() -> None:
     """Check the case, then run its loops."""
     tool, package, native, library, case, isa, *loops = sys.argv[1:]
@@ -68,14 +73,14 @@ def main() -> None:
 
     if library:
         _bench.load_candidate(library)
-    print("isa", _bench.work(case, isa).isa)  # makes the inputs and checks the result
+    say(f"isa {_bench.work(case, isa).isa}")  # makes the inputs and checks the result
     counter = open_counter() if tool == "perf" else -1
     for iterations in map(int, loops):
         if counter >= 0:
             start(counter)
         _bench.loop(case, iterations, isa)
         if counter >= 0:
-            print("loop", stop(counter))
+            say(f"loop {stop(counter)}")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ import pytest
 import bitnet_perf as bp
 from bitnet_perf import _native
 from bitnet_perf.bench.ceilings import Ceilings, measure_ceilings, stream_probes
-from bitnet_perf.bench.fingerprint import fingerprint
 
 MIB = 1 << 20
 
@@ -54,13 +53,3 @@ def test_saved_and_loaded(ceilings, tmp_path):
 def test_probes_read_as_much_as_asked():
     assert set(stream_probes(5000, 1).values()) >= {"host/probe_read/plain/5120/t1"}
     assert stream_probes(1 << 30, 2)["plain"] == "host/probe_read/plain/16777216-1024mb/t2"
-
-
-def test_a_fingerprint_is_stable_and_frozen():
-    host = fingerprint()
-    assert host == fingerprint()
-    assert "scalar" in host.isas
-    assert host.cores >= host.allowed >= 1
-    assert host.cache_bytes(9) is None
-    with pytest.raises(ValueError, match="frozen"):
-        host.cpu = "other"
