@@ -1,5 +1,6 @@
 # Every variant against scalar on drawn inputs, under ASan and UBSan: by libFuzzer where Clang and
-# its runtime are, else with inputs drawn at random. LANE_ALL: ten times as long.
+# its runtime are, else with inputs drawn at random; and the reader of raw files (atheris), within
+# bounded memory. LANE_ALL: ten times as long.
 set -eu
 PATH=$PWD/.venv/bin:$PATH
 drivers="products blocks"
@@ -41,4 +42,20 @@ for driver in $drivers; do
   tail -n 1 "$build/$driver.log"
   passed=$((passed + 1))
 done
+
+# The readers of files, in Python.
+if python -c 'import atheris' 2>/dev/null; then
+  echo "raw_file: $seconds s"
+  if ! python tests/fuzz/raw_file.py -max_total_time="$seconds" -seed="${SEED:-1}" -timeout=20 \
+      -rss_limit_mb=1024 -malloc_limit_mb=300 -artifact_prefix="$build/" "$build/corpus/raw_file" \
+      >"$build/raw_file.log" 2>&1; then
+    tail -n 60 "$build/raw_file.log"
+    echo "$passed passed, 1 failed"
+    exit 1
+  fi
+  tail -n 1 "$build/raw_file.log"
+  passed=$((passed + 1))
+else
+  echo "raw_file is left out: atheris is missing (it has no wheel for this Python or CPU)"
+fi
 echo "$passed passed"

@@ -22,7 +22,7 @@ from bitnet_perf.errors import ConfigError
 if TYPE_CHECKING:
     from bitnet_perf.review.compare import Comparison
 
-SIDES = "An ISA, git revision, `tree`, environment folder, .whl, .cpp, or KIND:VALUE."
+SIDES = "An ISA, git revision, `tree`, environment folder, .whl, or KIND:VALUE."
 
 
 def command(

@@ -80,7 +80,7 @@ class Driver:
 
     Ctrl-C and the end of the time budget end a run between two pairs, and `recording.stopped` says
     so. A worker that dies, hangs or gives a wrong result marks its case (`error`, `error_side`) and
-    no other; a case that a side lacks is `absent` there.
+    no other; a case that one side lacks is the `only` one of the other.
     """
 
     def __init__(
@@ -163,7 +163,7 @@ class Driver:
     def _plan(self, sides: Sequence[Ready], number: int) -> Plan | None:
         """The plan of a case, calibrated at first use; None where a side lacks it or fails."""
         case = self.recording.cases[number]
-        if number in self.recording.plans or "error" in case or "absent" in case:
+        if number in self.recording.plans or "error" in case or "only" in case:
             return self.recording.plans.get(number)
         try:
             plan = calibrate(
@@ -173,7 +173,10 @@ class Driver:
                 self._pair_seconds(),
             )
         except WorkerLacksCase as error:
-            case |= {"absent": error.sides, "note": str(error)}
+            if len(error.sides) == 1:
+                case["only"] = "candidate" if error.sides == [0] else "base"
+            else:
+                case["error"] = f"neither side has it ({error})"
             return None
         except WorkerFailed as error:
             case |= {"error": str(error), "error_side": error.side}

@@ -32,7 +32,7 @@ _DIRECTORY = 16 << 10  # bytes
 _HEADER = 4096  # bytes of one array's header
 _END = struct.Struct("<4s4H2LH")  # end of the central directory, without comment
 _ITEM = (
-    rb"\s*(?:'descr'\s*:\s*'(?P<descr%d>[<>|=]?[a-zA-Z]\d{1,3})'"
+    rb"\s*(?:'descr'\s*:\s*'(?P<descr%d>[<>|=]?[a-zA-Z]\d{0,3})'"
     rb"|'fortran_order'\s*:\s*(?P<order%d>True|False)"
     rb"|'shape'\s*:\s*\((?P<shape%d>[\d\s,]{0,64})\))\s*"
 )
@@ -137,7 +137,7 @@ def _array(place: str, stream: Any, size: int, dtype: Any) -> NDArray[Any]:
     data = size - 8 - width - length
     if shape[0] * wanted.itemsize != data:
         raise FormatError(
-            f"{place} declares {shape[0]} entries of {wanted.str}, holds {data} bytes"
+            f"{place} declares {shape[0]} entries of {wanted.str}, holds {max(data, 0)} bytes"
         )
     if wanted == np.uint8 and data > META_LIMIT:
         raise FormatError(f"{place} has {data} bytes, accepted are {META_LIMIT}")

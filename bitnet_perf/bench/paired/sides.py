@@ -22,8 +22,8 @@ from bitnet_perf.errors import ConfigError
 
 __all__ = ["NATIVE", "Ready", "Side", "own_environment", "parse_side", "prepare_side"]
 
-Kind = Literal["isa", "revision", "environment", "wheel", "source", "function", "command"]
-NATIVE = ("isa", "revision", "environment", "wheel", "source")  # kinds that time named cases
+Kind = Literal["isa", "revision", "environment", "wheel", "function", "command"]
+NATIVE = ("isa", "revision", "environment", "wheel")  # kinds that time named cases
 OnStep = Callable[[str], None]
 
 
@@ -61,11 +61,6 @@ class Side:
     def wheel(cls, path: str | os.PathLike[str], *, isa: str = "") -> Side:
         """A wheel file of this package."""
         return cls("wheel", os.fspath(path), isa)
-
-    @classmethod
-    def source(cls, path: str | os.PathLike[str]) -> Side:
-        """A candidate kernel: one source file."""
-        return cls("source", os.fspath(path))
 
     @classmethod
     def function(cls, function: Callable[[], object] | str) -> Side:
@@ -135,8 +130,8 @@ def own_environment() -> Environment:
 def parse_side(text: str) -> Side:
     """A side from the command line: `KIND:VALUE`, or a form that speaks for itself.
 
-    An instruction set (`x86_avx2`), a wheel (`x.whl`), a source (`x.cpp`, `x.py`), a folder with an
-    environment, `tree` (the working tree), and a git revision for everything else.
+    An instruction set (`x86_avx2`), a wheel (`x.whl`), a folder with an environment, `tree` (the
+    working tree), and a git revision for everything else.
     """
     kind, colon, value = text.partition(":")
     makers: dict[str, Callable[[str], Side]] = {
@@ -144,7 +139,6 @@ def parse_side(text: str) -> Side:
         "revision": Side.revision,
         "environment": Side.environment,
         "wheel": Side.wheel,
-        "source": Side.source,
         "function": Side.function,
         "command": Side.command,
     }
@@ -158,8 +152,6 @@ def parse_side(text: str) -> Side:
         return Side.revision(None)
     if text.endswith(".whl"):
         return Side.wheel(text)
-    if text.endswith((".cpp", ".cu", ".py")):
-        return Side.source(text)
     if any((Path(text) / "bin" / name).exists() for name in ("python", "python3")):
         return Side.environment(text)
     return Side.revision(text)
@@ -168,7 +160,7 @@ def parse_side(text: str) -> Side:
 def prepare_side(side: Side, on_step: OnStep | None = None) -> Ready:
     """Build, install or look up what a worker of `side` needs.
 
-    Raises the errors of bench.builds and bench.candidates where that fails; then nothing is timed.
+    Raises the errors of bench.builds where that fails; then nothing is timed.
     """
     step = on_step or (lambda _: None)
     if side.kind == "function":
