@@ -1,4 +1,4 @@
-"""What result objects share in a notebook: rows as a pandas frame, and as an HTML table."""
+"""What result objects share in a notebook: rows as a pandas frame, as an HTML table, a figure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,18 @@ from typing import Any
 
 from bitnet_perf.errors import EnvironmentRefused
 
-__all__ = ["frame", "html_table"]
+__all__ = ["figure", "frame", "html_table"]
+
+
+def figure() -> Any:
+    """An empty matplotlib figure; raises EnvironmentRefused where matplotlib is missing."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise EnvironmentRefused(
+            "matplotlib: not installed; `pip install 'bitnet_perf[report]'` brings it"
+        ) from error
+    return Figure(figsize=(10, 5.5), layout="constrained")
 
 
 def frame(rows: Iterable[Mapping[str, Any]]) -> Any:

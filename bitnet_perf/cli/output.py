@@ -130,7 +130,7 @@ def picture_format(path: Path) -> str:
     """The format that the name asks for; what cannot be drawn is refused before any measuring."""
     if path.suffix not in {".svg", ".png"}:
         raise ConfigError(f"--plot: found {str(path)!r}, accepted is a name ending in .svg or .png")
-    from bitnet_perf.report.pictures import figure
+    from bitnet_perf.notebook import figure
 
     figure()  # refuses where matplotlib is missing
     return path.suffix[1:]
@@ -138,7 +138,7 @@ def picture_format(path: Path) -> str:
 
 def save_picture(draw: Callable[[Any], object], path: Path) -> None:
     """Let `draw` fill the axes of a new figure, and write it to `path` (.svg or .png)."""
-    from bitnet_perf.report.pictures import figure
+    from bitnet_perf.notebook import figure
 
     drawing = figure()
     draw(drawing.subplots())

@@ -11,23 +11,12 @@ from bitnet_perf.analyze.paired.comparison import Row
 from bitnet_perf.analyze.paired.rules import Rules
 from bitnet_perf.analyze.roofline import Place
 from bitnet_perf.bench.ceilings import Ceilings
-from bitnet_perf.errors import EnvironmentRefused
+from bitnet_perf.notebook import figure
 
-__all__ = ["comparison_axes", "figure", "roofline_axes"]
+__all__ = ["comparison_axes", "roofline_axes"]
 
 _MARKERS = "osD^v<>Ph*X"
 _LEVELS = ("L2", "memory")  # the two slopes that matter: what stays in a cache, and what streams
-
-
-def figure() -> Any:
-    """An empty matplotlib figure; raises EnvironmentRefused where matplotlib is missing."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise EnvironmentRefused(
-            "matplotlib: not installed; `pip install 'bitnet_perf[report]'` brings it"
-        ) from error
-    return Figure(figsize=(10, 5.5), layout="constrained")
 
 
 def roofline_axes(limits: Ceilings, places: Iterable[Place], axes: Any = None) -> Any:

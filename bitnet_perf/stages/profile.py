@@ -12,10 +12,13 @@ from typing import Any
 from bitnet_perf import _native
 from bitnet_perf.errors import MeasurementError
 from bitnet_perf.files import write_atomic
+from bitnet_perf.notebook import figure, frame, html_table
 from bitnet_perf.stages.export import EXPORTERS
 from bitnet_perf.stages.table import NO_MODEL, STAGES, stage_of
 
 __all__ = ["KernelRow", "Node", "Profile", "StageRow", "profile", "span"]
+
+NAMED_SHARE = 0.05  # of a run: what a bar must fill to bear its name
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +144,35 @@ class Profile:
             "stages": [asdict(row) for row in self.stages()],
             "kernels": [asdict(row) for row in self.kernels()],
         }
+
+    def to_frame(self) -> Any:
+        """The kernels as a pandas DataFrame; EnvironmentRefused where pandas is missing."""
+        return frame(asdict(row) for row in self.kernels())
+
+    def plot(self, axes: Any = None) -> Any:
+        """Self time by stage as bars, kernels stacked in each; matplotlib axes."""
+        axes = figure().subplots() if axes is None else axes
+        rows = [row for row in self.stages() if row.seconds is not None]
+        for place, row in enumerate(rows):
+            left = 0.0
+            for kernel in (k for k in self.kernels() if STAGES.get(k.stage or "") == row.stage):
+                axes.barh(place, 1e3 * kernel.seconds, left=left, color="0.8", edgecolor="black")
+                if kernel.share > NAMED_SHARE:
+                    middle = left + 500 * kernel.seconds
+                    axes.annotate(kernel.name, (middle, place), ha="center", va="center", size=6)
+                left += 1e3 * kernel.seconds
+        axes.set_yticks(range(len(rows)), [row.stage for row in rows])
+        axes.invert_yaxis()
+        axes.set_xlabel("self time, ms")
+        return axes
+
+    def _repr_html_(self) -> str:
+        rows = (
+            (k.name, k.stage or "", f"{1e3 * k.seconds:.3f}", f"{100 * k.share:.1f} %", k.calls)
+            for k in self.kernels()
+        )
+        columns = ("kernel", "stage", ">self ms", ">share", ">calls")
+        return html_table(f"{1e3 * self.seconds:.3f} ms", columns, rows)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write as `*.speedscope.json`, `*.folded` (stacks) or any other `*.json` (Chrome trace).

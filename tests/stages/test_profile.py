@@ -1,6 +1,7 @@
 """Profiles: nesting, self times, stages and exports, on spans with known times and on real ones."""
 
 import json
+import sys
 import threading
 
 import numpy as np
@@ -198,3 +199,29 @@ def test_a_layer_quantizes_once_per_operation(tokens):
     assert rows["Forward Pass"].calls == len(LAYER) + sum(map(len, LAYER.values()))
     total = sum(row.seconds or 0.0 for row in rows.values()) + recorded.outside
     assert total == pytest.approx(recorded.seconds)
+
+
+def test_a_profile_in_a_notebook(known):
+    html = known._repr_html_()
+    assert f'<td style="text-align:left">{GEMV}</td>' in html
+    assert "0.001 ms" not in html.partition("</caption>")[0]
+    assert "0.002 ms" in html.partition("</caption>")[0]
+
+
+def test_a_profile_as_a_picture_and_a_frame(known):
+    pytest.importorskip("matplotlib", reason="matplotlib: pip install 'bitnet_perf[report]'")
+    pytest.importorskip("pandas", reason="pandas: pip install 'bitnet_perf[report]'")
+    axes = known.plot()
+    assert [label.get_text() for label in axes.get_yticklabels()] == [
+        row.stage for row in known.stages() if row.seconds is not None
+    ]
+    assert list(known.to_frame()["calls"]) == [row.calls for row in known.kernels()]
+
+
+def test_what_lacks_a_package_says_how_to_get_it(known, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(bp.EnvironmentRefused, match="pip install"):
+        known.to_frame()
+    with pytest.raises(bp.EnvironmentRefused, match="pip install"):
+        known.plot()
