@@ -102,7 +102,7 @@ def comparison_axes(rows: Iterable[Row], rules: Rules, axes: Any = None) -> Any:
         marker, fill = _VERDICTS[verdict]
         axes.plot([], [], marker, color="black", mfc=fill, label=verdict)
     axes.set_yticks(range(len(shown)), [row.case for row in shown], fontsize=7)
-    axes.invert_yaxis()
+    axes.set_ylim(len(shown) - 0.5, -0.5)
     axes.set_xlabel("slowdown, %: trimmed mean and one-sided bounds")
     reach = [abs(100 * v) for r in shown for v in (r.low, r.high) if v is not None]
     if reach and max(reach) > 60:

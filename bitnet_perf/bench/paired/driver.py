@@ -25,6 +25,9 @@ CANARIES = (
 )
 
 
+PAIR_START = 0.3  # seconds that a pair takes before its blocks, about
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """How much is measured: fresh pairs of each look, the whole time in seconds, the seed."""
@@ -93,6 +96,7 @@ class Driver:
         self._rng = random.Random(settings.seed)
         self._begin = time.monotonic()
         self._turn = 0
+        self._open = 0  # cases that are not settled
 
     def run_canaries(self, side: Ready, passes: Settled) -> None:
         """Measure `side` against itself on both canaries, each once more where it does not pass."""
@@ -115,9 +119,12 @@ class Driver:
     def run_cases(self, names: Iterable[str], settled: Settled) -> None:
         """Measure the cases one look after the other; a look takes those that are not settled, in
         random order."""
+        whole = {"clock": "wall"} if self._sides[0].side.kind == "command" else {}
         numbers = [
-            self.recording.add_case({"name": name, "threads": threads_of(name)}) for name in names
+            self.recording.add_case({"name": name, "threads": threads_of(name), **whole})
+            for name in names
         ]
+        self._open = len(numbers)
         open_cases = self._rng.sample(numbers, len(numbers))
         try:
             for look in range(max(len(self._settings.looks), len(self._settings.long_looks))):
@@ -125,6 +132,7 @@ class Driver:
                     self._report(look, place, len(open_cases), number)
                     if self._look(number, look, settled):
                         open_cases.remove(number)
+                        self._open = len(open_cases)
         except _Ended:
             pass
         except KeyboardInterrupt:
@@ -194,7 +202,7 @@ class Driver:
             return
         done = len(self.recording.pairs_of(number))
         seconds: float = self.recording.cases[number].get("seconds", 0.0)
-        next_pair = seconds / done if done else 0.2 + plan.seconds
+        next_pair = seconds / done if done else PAIR_START + plan.seconds
         if time.monotonic() - self._begin + next_pair > budget:
             self.recording.stopped = f"the time budget of {budget:g} s"
             raise _Ended
@@ -204,8 +212,8 @@ class Driver:
         budget = self._settings.time_budget
         if budget is None:
             return None
-        cases = max(1, len(self.recording.cases))
-        return max(0.05, budget / cases / self._settings.long_looks[0] - 0.3)
+        left = budget - (time.monotonic() - self._begin)
+        return max(0.05, left / max(1, self._open) / self._settings.long_looks[0] - PAIR_START)
 
     def _report(self, look: int, done: int, total: int, number: int) -> None:
         """Say how far this look is; the estimate is what its other cases will take."""

@@ -218,7 +218,9 @@ def test_an_interpreter_that_cannot_be_started(native):
 def test_commands_are_timed_as_whole_processes():
     good = prepare_side(Side.command([sys.executable, "-S", "-c", "pass"]))
     bad = prepare_side(Side.command([sys.executable, "-S", "-c", "raise SystemExit(5)"]))
-    assert len(drive(good, good).recording.pairs) == 2
+    found = drive(good, good).recording
+    assert len(found.pairs) == 2
+    assert found.cases[0]["clock"] == "wall"
     assert "exit status 5" in drive(good, bad).recording.cases[0]["error"]
 
 
