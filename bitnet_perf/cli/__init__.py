@@ -10,7 +10,7 @@ import typer
 from bitnet_perf.cli.output import exit_code, fail
 
 # One line per command, in the order in which `--help` shows them.
-COMMANDS = ("run", "info", "bench", "compare", "roofline", "profile", "rust", "report")
+COMMANDS = ("run", "info", "bench", "compare", "roofline", "profile", "rust", "report", "selftest")
 
 # Options that may stand alone or take a value: `--recorded` and `--recorded DIR`.
 _OPTIONAL_VALUE = {"--recorded": "default"}
