@@ -44,9 +44,11 @@ def command(
 ) -> int:
     """Measure false alarms and power of the comparison with slowdowns of known size.
 
-    Exit code 0 when every goal that was shown is met, 1 otherwise.
+    Exit code 0 when every goal that was shown is met, 1 otherwise. What was recorded in `--folder`
+    is not recorded again.
 
-    Example: `bitnet-perf selftest --quick`
+    Examples: `bitnet-perf selftest --quick`,
+    `bitnet-perf selftest --nightly --folder pairs --time-budget 1h --json selftest.json`
     """
     import tempfile
 
@@ -80,9 +82,11 @@ def command(
 def _print(out: Console, found: Selftest) -> None:
     """One table for each case and environment, then the goals."""
     columns = [">true", "by", ">passes", ">alarms", ">unknown", ">slower", ">near", ">read", ">s"]
-    for place in dict.fromkeys((c.case, c.environment) for c in found.cells):
-        cells = [c for c in found.cells if (c.case, c.environment) == place]
-        pairs = f"{cells[0].pairs} pairs each, {cells[0].pair_seconds:.2f} s a pair"
+    for place in dict.fromkeys((c.case, c.environment, c.source == "live") for c in found.cells):
+        cells = [c for c in found.cells if (c.case, c.environment, c.source == "live") == place]
+        first = cells[0]
+        how = f"{first.passed.trials} live trials" if place[2] else f"{first.pairs} pairs each"
+        load = f"load {first.load:.1f}, {first.pair_seconds:.2f} s a pair"
         rows = (
             (
                 f"{100 * c.slowdown:+.1f} %",
@@ -94,11 +98,17 @@ def _print(out: Console, found: Selftest) -> None:
             )
             for c in cells
         )
-        out.print(table(f"{place[0]}, {place[1]}: {pairs}", columns, rows))
+        out.print(table(f"{first.case}, {first.environment}: {how}, {load}", columns, rows))
         out.print()
     for goal in found.goals:
         word = {True: "met", False: "MISSED", None: "not shown"}[goal.met]
         out.print(f"{word}: {goal.text}; worst {goal.worst}", markup=False)
-    out.print("Bounds: Clopper-Pearson, 95 %, on the recorded pairs.", markup=False)
+    out.print(
+        "Bounds: Clopper-Pearson, 95 %. Drawn trials are resampled: their bounds hold for the "
+        "pairs that were recorded, not for other hours of this host.",
+        markup=False,
+    )
+    for line in found.missing:
+        out.print(f"missing: {line}", markup=False)
     if found.stopped:
         out.print(f"stopped by {found.stopped}", markup=False)

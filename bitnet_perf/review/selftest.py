@@ -7,19 +7,22 @@ pair of every (case, slowdown) in random order, so that the host's drift meets a
 from __future__ import annotations
 
 import json
+import math
 import os
 import random
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic_core import to_jsonable_python
 
 from bitnet_perf.analyze.paired.comparison import decide_records
-from bitnet_perf.analyze.paired.estimate import pair_values, record_values
+from bitnet_perf.analyze.paired.estimate import pair_values, yuen
 from bitnet_perf.analyze.paired.operating import (
     Cell,
     Goal,
@@ -29,7 +32,7 @@ from bitnet_perf.analyze.paired.operating import (
     goals,
 )
 from bitnet_perf.analyze.paired.rules import Rules
-from bitnet_perf.analyze.paired.verdict import Decision
+from bitnet_perf.analyze.paired.verdict import Decision, decide
 from bitnet_perf.bench.cases import class_of
 from bitnet_perf.bench.fingerprint import Fingerprint, fingerprint, refuse_other_host
 from bitnet_perf.bench.paired.disturb import ENVIRONMENTS, disturbed
@@ -37,7 +40,7 @@ from bitnet_perf.bench.paired.driver import Driver, Settings
 from bitnet_perf.bench.paired.pair import calibrate, measure_pair
 from bitnet_perf.bench.paired.raw import PairRecord, Raw
 from bitnet_perf.bench.paired.sides import Ready, Side, prepare_side
-from bitnet_perf.errors import MeasurementError
+from bitnet_perf.errors import ConfigError, MeasurementError
 from bitnet_perf.files import write_atomic
 
 __all__ = ["NIGHTLY", "QUICK", "Extent", "Selftest", "selftest"]
@@ -52,27 +55,39 @@ FloatArray = NDArray[np.float64]
 @dataclass(frozen=True, slots=True)
 class Extent:
     """How much is done: rounds recorded for each environment, rounds of a batch, trials drawn of a
-    cell, and whole live trials (environment, slowdowns, how many of each)."""
+    cell, and whole live trials of the first case (environment, slowdowns, how many of each)."""
 
     environments: tuple[str, ...]
     cases: tuple[str, ...]
     rounds: int
     batch: int
     trials: int
-    live: tuple[str, tuple[float, ...], int] | None = None
+    live: tuple[str, tuple[float, ...], int]
+    rules: Rules = field(default_factory=Rules)
+
+    @property
+    def cells(self) -> list[tuple[str, float]]:
+        """(case, true slowdown) of one round."""
+        return [(case, slowdown) for case in self.cases for slowdown in SLOWDOWNS]
 
 
-QUICK = Extent(("quiet", "4 CPU hogs"), CASES[:1], 20, 20, 1000)
-NIGHTLY = Extent(tuple(ENVIRONMENTS), CASES, 150, 10, 10_000, ("4 CPU hogs", (0.0, 0.05, 0.10), 30))
+_LIVE = (0.0, 0.05, 0.10)
+QUICK = Extent(("quiet", "4 CPU hogs"), CASES[:1], 16, 16, 1000, ("quiet", _LIVE, 3))
+NIGHTLY = Extent(tuple(ENVIRONMENTS), CASES, 150, 10, 10_000, ("4 CPU hogs", _LIVE, 30))
 
 
 @dataclass(frozen=True)
 class Selftest:
-    """What a selftest found on `host`; `stopped` says why it is not whole."""
+    """What a selftest found on `host`, ended at `date` (UTC).
+
+    `stopped` says why it is not whole, `missing` what it lacks, a line each.
+    """
 
     host: Fingerprint
+    date: str
     cells: tuple[Cell, ...]
     goals: tuple[Goal, ...]
+    missing: tuple[str, ...] = ()
     stopped: str = ""
 
     @property
@@ -83,13 +98,18 @@ class Selftest:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
-        return {
+        found = {
+            "version": 1,
             "host": self.host.to_dict(),
+            "date": self.date,
             "bounds": "Clopper-Pearson, 95 %, on the recorded pairs; live trials on themselves",
             "cells": [cell.to_dict() for cell in self.cells],
             "goals": [asdict(goal) for goal in self.goals],
+            "missing": list(self.missing),
             "stopped": self.stopped,
         }
+        plain: dict[str, Any] = to_jsonable_python(found, inf_nan_mode="null")
+        return plain
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write as JSON, whole or not at all."""
@@ -118,8 +138,24 @@ class _Run:
     def batch(self, environment: str, number: int) -> Path:
         return self.folder / f"{environment.replace(' ', '-')}-{number:03d}.npz"
 
-    def batches(self, environment: str) -> list[Path]:
-        return sorted(self.folder.glob(f"{environment.replace(' ', '-')}-[0-9]*.npz"))
+    def trial(self, slowdown: float, number: int) -> Path:
+        environment = self.extent.live[0].replace(" ", "-")
+        return self.folder / f"live-{environment}-{100 * slowdown:g}-{number:03d}.npz"
+
+    def batches(self, environment: str) -> Iterator[Raw]:
+        """The batches that are there, each checked to be one of this run."""
+        extent = self.extent
+        for number, rounds in enumerate(_batches(extent)):
+            path = self.batch(environment, number)
+            if path.exists():
+                yield _checked(path, extent.cells, rounds * len(extent.cells))
+
+    def trials(self, slowdown: float) -> Iterator[Raw]:
+        """The live trials that are there."""
+        for number in range(self.extent.live[2]):
+            path = self.trial(slowdown, number)
+            if path.exists():
+                yield _checked(path, [(self.extent.cases[0], slowdown)], None)
 
 
 def selftest(
@@ -133,45 +169,70 @@ def selftest(
     """Record pairs with known extra work into `folder`, or go on with what is there, and judge.
 
     `time_budget` in seconds bounds the recording; Ctrl-C ends it likewise, and what is there is
-    judged. Raises EnvironmentRefused where the folder holds pairs of another host.
+    judged. Raises EnvironmentRefused where the folder holds pairs of another host, ConfigError
+    where those of another extent, FormatError for files that are no recordings.
     """
     say = on_progress or (lambda _share, _what: None)
     end = None if time_budget is None else time.monotonic() + time_budget
     run = _Run(Path(folder), prepare_side(Side.isa("")), extent, seed, end, say)
-    stopped, live = "", []
+    stopped = ""
     try:
         for environment in extent.environments:
             _record(run, environment)
-        if extent.live is not None:
-            live = _live(run, *extent.live)
+        _live(run)
     except _Stopped:
         stopped = f"the time budget of {time_budget:g} s"
     except KeyboardInterrupt:
         stopped = "Ctrl-C"
-    cells = [*_drawn(run), *live]
-    return Selftest(fingerprint(), tuple(cells), goals(cells), stopped)
+    cells = [*_drawn(run), *_judged(run)]
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    missing = tuple(_missing(run))
+    return Selftest(fingerprint(), now, tuple(cells), goals(cells), missing, stopped)
+
+
+def _batches(extent: Extent) -> list[int]:
+    """The rounds of each batch."""
+    whole, rest = divmod(extent.rounds, extent.batch)
+    return [extent.batch] * whole + [rest] * (rest > 0)
+
+
+def _checked(path: Path, cells: list[tuple[str, float]], pairs: int | None) -> Raw:
+    """The recording at `path`, refused where it is of another host or extent."""
+    raw = Raw.load(path)
+    host = raw.meta["fingerprint"]
+    found = [(case.get("case"), case.get("extra")) for case in raw.cases()]
+    if found != cells or pairs not in (None, len(raw.pairs["pair_case"])):
+        raise ConfigError(
+            f"{path}: found {len(raw.pairs['pair_case'])} pairs of {len(found)} cells, accepted "
+            f"are {pairs or 'all'} of {len(cells)}: it is of another selftest, take a new folder"
+        )
+    if not isinstance(host, dict):
+        raise ConfigError(f"{path}: fingerprint: found {host!r:.80}, accepted is that of a host")
+    refuse_other_host(Fingerprint.model_validate(host), fingerprint())
+    return raw
 
 
 def _record(run: _Run, environment: str) -> None:
     """Record the batches of one environment that are missing."""
-    extent = run.extent
-    for batch in range(-(-extent.rounds // extent.batch)):
+    for _ in run.batches(environment):
+        pass  # what cannot be gone on with is refused before anything is recorded
+    for batch, rounds in enumerate(_batches(run.extent)):
         path = run.batch(environment, batch)
-        if path.exists():
-            refuse_other_host(_host_of(Raw.load(path)), fingerprint())
-            continue
-        with disturbed(environment):
-            _record_batch(run, environment, batch).save(path)
+        if not path.exists():
+            run.check_time()
+            with disturbed(environment):
+                raw = _record_batch(run, environment, batch, rounds)
+            raw.save(path)
 
 
-def _record_batch(run: _Run, environment: str, batch: int) -> Raw:
+def _record_batch(run: _Run, environment: str, batch: int, rounds: int) -> Raw:
     """One batch as a raw file: the cells are its cases, each with its true slowdown."""
     rng = random.Random(f"{run.seed} {environment} {batch}")
     side, extent = run.side, run.extent
     plans = {case: calibrate((side, side), (case, 1), rng, None) for case in extent.cases}
-    cells = [(case, slowdown) for case in extent.cases for slowdown in SLOWDOWNS]
+    cells = extent.cells
     records, seconds = [], []
-    for number in range(min(extent.batch, extent.rounds - batch * extent.batch)):
+    for number in range(rounds):
         run.say((batch * extent.batch + number) / extent.rounds, f"recording: {environment}")
         for cell in rng.sample(range(len(cells)), len(cells)):
             run.check_time()
@@ -180,28 +241,24 @@ def _record_batch(run: _Run, environment: str, batch: int) -> Raw:
             pair = (side, side.with_extra(slowdown))
             records.append(measure_pair(pair, plans[case], (cell, 0), number + cell, rng))
             seconds.append(time.monotonic() - begin)
-    meta = {
+    iterations = [plans[case].iterations for case, _ in cells]
+    beside = {"environment": environment, "pair_seconds": seconds}
+    return Raw.build(_meta(run, cells, iterations) | beside, records)
+
+
+def _meta(run: _Run, cells: list[tuple[str, float]], iterations: list[int]) -> dict[str, Any]:
+    return {
         "sides": ["the installation", "the same with extra work"],
         "seed": run.seed,
         "cases": [
             {"name": f"{case}+{100 * s:g}%", "class": class_of(case), "case": case, "extra": s}
             for case, s in cells
         ],
-        "iterations": [plans[case].iterations for case, _ in cells],
+        "iterations": iterations,
         "threads": [1] * len(cells),
         "code_hashes": [["", ""]] * len(cells),
         "fingerprint": fingerprint().to_dict(),
-        "environment": environment,
-        "pair_seconds": seconds,
     }
-    return Raw.build(meta, records)
-
-
-def _host_of(raw: Raw) -> Fingerprint:
-    found = raw.meta["fingerprint"]
-    if not isinstance(found, dict):
-        raise MeasurementError(f"fingerprint: found {found!r:.80}, accepted is that of a selftest")
-    return Fingerprint.model_validate(found)
 
 
 def _drawn(run: _Run) -> Iterator[Cell]:
@@ -209,70 +266,112 @@ def _drawn(run: _Run) -> Iterator[Cell]:
     for environment in run.extent.environments:
         values: dict[tuple[str, float], list[FloatArray]] = {}
         seconds: list[float] = []
-        for path in run.batches(environment):
-            raw = Raw.load(path)
+        loads: list[float] = []
+        for raw in run.batches(environment):
             seconds += raw.meta["pair_seconds"]
-            for number, info in enumerate(raw.cases()):
-                found = pair_values(raw.samples(number, 0), CLOCK)
-                values.setdefault((info["case"], info["extra"]), []).append(found)
+            loads += raw.pairs["pair_load"].tolist()
+            for number, cell in enumerate(run.extent.cells):
+                values.setdefault(cell, []).append(pair_values(raw.samples(number, 0), CLOCK))
+        around = (_median(seconds), _median(loads))
         for (case, slowdown), parts in values.items():
             run.say(1.0, f"drawing: {environment}, {case}")
-            yield _cell(run, (environment, case, slowdown, "extra work"), parts, seconds)
+            yield _cell(run, (environment, case, slowdown, "extra work"), parts, around)
             if slowdown > 0:
                 moved = [part + np.log1p(slowdown) for part in values[case, 0.0]]
-                yield _cell(run, (environment, case, slowdown, "scaled"), moved, seconds)
+                yield _cell(run, (environment, case, slowdown, "scaled"), moved, around)
+
+
+def _median(values: list[float]) -> float:
+    return float(np.median(values)) if values else math.nan
 
 
 def _cell(
     run: _Run,
     where: tuple[str, str, float, Source],
     parts: list[FloatArray],
-    seconds: list[float],
+    around: tuple[float, float],
 ) -> Cell:
     values = np.concatenate(parts)
-    decisions = draw_trials(
-        values, Rules(), class_of(where[1]), trials=run.extent.trials, seed=run.seed
-    )
-    return cell_of(where, decisions, values.tolist(), float(np.median(seconds)))
+    extent, class_ = run.extent, class_of(where[1])
+    decisions = draw_trials(values, extent.rules, class_, trials=extent.trials, seed=run.seed)
+    return cell_of(where, decisions, values.tolist(), around[0], load=around[1])
 
 
-def _live(run: _Run, environment: str, slowdowns: tuple[float, ...], count: int) -> list[Cell]:
-    """Whole comparisons on fresh pairs, as a user makes them."""
-    cells = []
-    for slowdown in slowdowns:
-        decisions: list[tuple[Decision, int]] = []
-        values: list[float] = []
-        times: list[float] = []
-        with disturbed(environment):
-            for trial in range(count):
-                run.say(trial / count, f"live trials: {environment}, +{100 * slowdown:g} %")
+def _live(run: _Run) -> None:
+    """Make the whole comparisons on fresh pairs that are missing, the slowdowns in turn."""
+    environment, slowdowns, count = run.extent.live
+    for number in range(count):
+        for slowdown in random.Random(f"{run.seed} live {number}").sample(
+            slowdowns, len(slowdowns)
+        ):
+            path = run.trial(slowdown, number)
+            if not path.exists():
+                run.say(number / count, f"live trials: {environment}, +{100 * slowdown:g} %")
                 run.check_time()
-                begin = time.monotonic()
-                decision, pairs = _trial(run, slowdown, run.seed + trial)
-                decisions.append((decision, len(pairs)))
-                values += record_values(pairs, CLOCK).tolist()
-                times.append(time.monotonic() - begin)
-        where: tuple[str, str, float, Source] = (environment, CASES[0], slowdown, "live")
-        mean = sum(times) / len(times)
-        cells.append(cell_of(where, decisions, values, sum(times) / len(values), mean))
-    return cells
+                with disturbed(environment):
+                    raw = _trial(run, slowdown, number)
+                raw.save(path)
 
 
-def _trial(run: _Run, slowdown: float, seed: int) -> tuple[Decision, list[PairRecord]]:
-    """One whole comparison: its decision and its pairs."""
-    rules = Rules()
+def _trial(run: _Run, slowdown: float, number: int) -> Raw:
+    """One whole comparison, driven as a user's is."""
+    rules, case = run.extent.rules, run.extent.cases[0]
+    seed = random.Random(f"{run.seed} {slowdown} {number}").getrandbits(32)
     settings = Settings(rules.looks, rules.long_looks, seed=seed)
     driver = Driver((run.side, run.side.with_extra(slowdown)), settings)
     recording = driver.recording
 
-    def decision(last: bool) -> Decision:
+    def settled(_number: int, last: bool) -> bool:
         looks = sorted({pair.look for pair in recording.pairs})
-        records = [recording.pairs_of(0, look) for look in looks]
-        return decide_records(records, rules, "core", clock=CLOCK, last=last)
+        records: list[list[PairRecord]] = [recording.pairs_of(0, look) for look in looks]
+        class_ = class_of(case)
+        return decide_records(records, rules, class_, clock=CLOCK, last=last).settled
 
-    driver.run_cases(CASES[:1], lambda _number, last: decision(last).settled)
+    begin = time.monotonic()
+    driver.run_cases([case], settled)
+    seconds = time.monotonic() - begin
     if recording.stopped:
         raise KeyboardInterrupt
-    if "error" in recording.cases[0]:
-        raise MeasurementError(f"selftest: {recording.cases[0]['error']}")
-    return decision(True), recording.pairs
+    if 0 not in recording.plans:
+        raise MeasurementError(f"selftest: {recording.cases[0].get('error', 'no such case')}")
+    meta = _meta(run, [(case, slowdown)], [recording.plans[0].iterations])
+    return Raw.build(meta | {"seconds": seconds}, recording.pairs)
+
+
+def _judged(run: _Run) -> Iterator[Cell]:
+    """The cells of the live trials that are there."""
+    environment, slowdowns, _ = run.extent.live
+    rules, case = run.extent.rules, run.extent.cases[0]
+    for slowdown in slowdowns:
+        decisions: list[tuple[Decision, int]] = []
+        values: list[float] = []
+        seconds: list[float] = []
+        loads: list[float] = []
+        for raw in run.trials(slowdown):
+            looks = [pair_values(raw.samples(0, look), CLOCK) for look in raw.looks(0)]
+            estimates = [yuen(look, rules.alpha_look) for look in looks]
+            decisions.append(
+                (decide(estimates, rules, class_of(case), last=True), sum(map(len, looks)))
+            )
+            values += np.concatenate(looks).tolist()
+            seconds.append(raw.meta["seconds"])
+            loads += raw.pairs["pair_load"].tolist()
+        if decisions:
+            where: tuple[str, str, float, Source] = (environment, case, slowdown, "live")
+            each, mean = sum(seconds) / len(values), float(np.mean(seconds))
+            yield cell_of(where, decisions, values, each, seconds=mean, load=_median(loads))
+
+
+def _missing(run: _Run) -> Iterator[str]:
+    """What the extent asks for and the folder lacks."""
+    extent = run.extent
+    for environment in extent.environments:
+        batches = enumerate(_batches(extent))
+        done = sum(rounds for at, rounds in batches if run.batch(environment, at).exists())
+        if done < extent.rounds:
+            yield f"{environment}: {done} of {extent.rounds} pairs recorded for each cell"
+    environment, slowdowns, count = extent.live
+    for slowdown in slowdowns:
+        done = sum(run.trial(slowdown, number).exists() for number in range(count))
+        if done < count:
+            yield f"live, {environment}, +{100 * slowdown:g} %: {done} of {count} trials"

@@ -60,7 +60,8 @@ class Cell:
     passed (pass or improved), alarmed (concern or action), unknown (inconclusive), slower (lower
     bound above 0 at the last look taken), near (estimate within 1.5 points): rates of trials.
     first_look: part of trials that the first look settled. pairs: recorded; lag1: correlation of
-    one pair with the next; seconds: of one trial, mean; pair_seconds: of one fresh pair, median.
+    one pair with the next; seconds: of one trial, mean; pair_seconds: of one fresh pair, median;
+    mean: slowdown that all pairs show; load: of the host while they were recorded, median.
     """
 
     environment: str
@@ -78,6 +79,7 @@ class Cell:
     seconds: float
     pair_seconds: float
     mean: float
+    load: float
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -114,7 +116,9 @@ def cell_of(
     decisions: Sequence[tuple[Decision, int]],
     values: Sequence[float],
     pair_seconds: float,
+    *,
     seconds: float | None = None,
+    load: float = math.nan,
 ) -> Cell:
     """The rates of some trials. `where`: environment, case, true slowdown, source. `seconds` is the
     mean of whole trials where those were timed, else what their pairs take is used."""
@@ -137,16 +141,21 @@ def cell_of(
         seconds=used * pair_seconds if seconds is None else seconds,
         pair_seconds=pair_seconds,
         mean=math.expm1(yuen(values, 0.01 / 3).m),
+        load=load,
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """A goal, the worst cell for it, and whether it was met; None where no cell shows it."""
+    """A goal, the worst cell for it, and whether it was met; None where no cell shows it.
+
+    bounded: whether the Clopper-Pearson bound of the worst cell meets the goal as well.
+    """
 
     text: str
     met: bool | None
     worst: str
+    bounded: bool = False
 
 
 # (slowdown, rate, at least or at most, bound): what a comparison on this host shall reach.
@@ -169,30 +178,52 @@ _WORDS = {
     "near": "is estimated within 1.5 points",
     "unknown": "is inconclusive",
 }
+QUIET = 2.0  # load up to which seconds are goals
+_SECONDS = (("a fresh pair", 1, 0.35), ("a case, first look", 8, 5.0), ("a case, worst", 68, 30.0))
 
 
 def goals(cells: Iterable[Cell]) -> tuple[Goal, ...]:
-    """Every goal against the worst cell; scaled cells count for none."""
+    """Every goal against the worst cell; scaled cells count for none.
+
+    A drawn cell misses a goal by its rate. Whole live trials are few, one that goes wrong by chance
+    is no rate: their cell misses a goal where its bounds exclude it.
+    """
     counted = [cell for cell in cells if cell.source != "scaled"]
-    return tuple(_goal(counted, *row) for row in _GOALS)
+    rates = [_goal(counted, *row) for row in _GOALS]
+    return (*rates, *(_seconds_goal(counted, *row) for row in _SECONDS))
 
 
 def _goal(cells: Sequence[Cell], slowdown: float, name: str, sense: str, bound: float) -> Goal:
     text = f"+{100 * slowdown:g} % {_WORDS[name]} {sense} {100 * bound:g} %"
+    sign = 1 if sense == ">=" else -1
+
+    def margin(cell: Cell) -> float:
+        """How far on the right side of the bound the cell is."""
+        found: Rate = getattr(cell, name)
+        farthest = found.high if sign > 0 else found.low
+        return sign * ((farthest if cell.source == "live" else found.part) - bound)
+
     mine = [cell for cell in cells if cell.slowdown == slowdown]
     if not mine:
         return Goal(text, None, "not shown")
-
-    def part(cell: Cell) -> float:
-        value: float = getattr(cell, name).part
-        return value
-
-    worst = min(mine, key=part) if sense == ">=" else max(mine, key=part)
+    worst = min(mine, key=margin)
     found: Rate = getattr(worst, name)
-    met = found.part >= bound if sense == ">=" else found.part <= bound
+    nearest = found.low if sign > 0 else found.high
     return Goal(
         text,
-        met,
+        margin(worst) >= 0,
         f"{100 * found.part:.2f} % ({100 * found.low:.2f} to {100 * found.high:.2f} %) in "
         f"{worst.environment}, {worst.case}, {worst.source}",
+        sign * (nearest - bound) >= 0,
     )
+
+
+def _seconds_goal(cells: Sequence[Cell], what: str, pairs: int, limit: float) -> Goal:
+    """Seconds of so many pairs, at a load of QUIET or less."""
+    text = f"{what} ({pairs} pair{'s' * (pairs > 1)}) takes <= {limit:g} s at load <= {QUIET:g}"
+    mine = [cell for cell in cells if cell.load <= QUIET]
+    if not mine:
+        return Goal(text, None, "not shown")
+    worst = max(mine, key=lambda cell: cell.pair_seconds)
+    seconds = pairs * worst.pair_seconds
+    return Goal(text, seconds <= limit, f"{seconds:.2f} s in {worst.environment}, {worst.case}")
