@@ -69,6 +69,7 @@ def test_what_is_recorded_is_not_recorded_again(found, folder, monkeypatch):
 
 def test_a_run_that_was_cut_goes_on(found, folder, tmp_path, monkeypatch):
     """After a kill there are whole batches, and the others are missing."""
+    assert found.missing == ()
     whole = folder / "quiet-000.npz"
     (tmp_path / whole.name).write_bytes(whole.read_bytes())
     cut = selftest(tmp_path, EXTENT, seed=1, time_budget=1e-9)

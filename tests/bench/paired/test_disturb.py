@@ -65,5 +65,5 @@ def test_a_program_that_does_not_begin_is_refused(monkeypatch):
 
 def test_a_program_that_ends_early_makes_the_block_worthless(monkeypatch):
     monkeypatch.setitem(disturb.ENVIRONMENTS, "short", ("import os; os.write(1, b'b')",))
-    with pytest.raises(MeasurementError, match="short: .* ended too early"), disturbed("short"):
+    with pytest.raises(MeasurementError, match=r"short: .* ended too early"), disturbed("short"):
         time.sleep(1)
