@@ -161,3 +161,57 @@ def matmul_blocks(
 def quantize_activations(
     x: ArrayLike, isa: str = "", threads: int = 1
 ) -> tuple[NDArray[np.int8], NDArray[np.float32], NDArray[np.int32]]: ...
+def report_faults(to: int) -> None: ...
+def guarded_activations(
+    format: str,
+    isa: str,
+    x: Guarded,
+    values: Guarded,
+    scale: Guarded,
+    total: Guarded,
+    M: int,
+    K: int,
+    begin: int,
+    end: int,
+    threads: int,
+) -> None: ...
+
+class Guarded:
+    def __init__(self, name: str, size: int, at_end: bool, align: int = 1) -> None: ...
+    def bytes(self) -> NDArray[np.uint8]: ...
+    def seal(self) -> None: ...
+    def open(self) -> None: ...
+    def damage(self) -> int | None: ...
+
+class GuardedKernel:
+    def __init__(
+        self,
+        family: str,
+        format: str,
+        isa: str,
+        N: int,
+        K: int,
+        tile: tuple[int, int, int] = (0, 0, 0),
+    ) -> None: ...
+    def plan(self, M: int) -> tuple[int, int, bool, int, int]: ...
+    def prepare(self, packed: Guarded, to: Guarded, M: int) -> None: ...
+    def tables(
+        self, w: Guarded, q: Guarded, q_sum: Guarded, to: Guarded, M: int, begin: int, end: int
+    ) -> None: ...
+    def rows(
+        self,
+        w: Guarded,
+        q: Guarded,
+        q_sum: Guarded,
+        tables: Guarded | None,
+        y: Guarded,
+        M: int,
+        begin: int,
+        end: int,
+        step: int,
+        threads: int,
+    ) -> None: ...
+    def pack(
+        self, codes: Guarded, data: Guarded, d: int, begin: int, end: int, threads: int
+    ) -> None: ...
+    def unpack(self, data: Guarded, codes: Guarded, begin: int, end: int, threads: int) -> None: ...

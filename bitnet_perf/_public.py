@@ -28,6 +28,7 @@ PUBLIC: dict[str, tuple[str, ...]] = {
     "kernels.blocks": ("dequantize_blocks", "matmul_blocks", "matmul_i2s", "quantize_blocks"),
     "kernels.matmul": ("matmul", "matmul_int"),
     "kernels.registry": ("Kernel", "isas"),
+    "bench.candidates": ("candidate",),
     "bench.paired.sides": ("Side",),
     "review.compare": ("Comparison", "compare"),
     "review.roofline": ("Roofline", "roofline"),

@@ -264,6 +264,11 @@ const kernel_row& pick(std::string_view family, std::string_view format, std::st
                                " is loaded; loaded: " + (names.empty() ? "none" : names));
 }
 
+bool own_layout(const kernel_row& kernel, const layout& w, std::int64_t M) {
+  const place at = place_of(kernel);
+  return at != places && checked_plan(at, w, M).prepared_bytes > 0;
+}
+
 std::int64_t weight_bytes(const kernel_row& kernel, const layout& w, std::int64_t M) {
   const place at = place_of(kernel);
   if (at == places) return packed_bytes(w);
@@ -271,16 +276,15 @@ std::int64_t weight_bytes(const kernel_row& kernel, const layout& w, std::int64_
   return own > 0 ? own : packed_bytes(w);
 }
 
-void prepare_weights(const kernel_row& kernel, const layout& w, const std::uint8_t* packed,
-                     std::uint8_t* to, std::int64_t bytes) {
-  const place at = place_of(kernel);
-  if (at == places || loaded[at].prepare == nullptr || checked_plan(at, w, 1).prepared_bytes == 0) {
+void prepare_weights(const kernel_row& kernel, const layout& w, std::int64_t M,
+                     const std::uint8_t* packed, std::uint8_t* to, std::int64_t bytes) {
+  if (!own_layout(kernel, w, M)) {
     std::memcpy(to, packed, static_cast<std::size_t>(bytes));
     return;
   }
   const bp_prepare args{packed, packed_bytes(w), to,        bytes,     w.N, w.K_padded,
                         w.K,    w.tile.BM,       w.tile.BK, w.tile.bm, 0};
-  loaded[at].prepare(&args);
+  loaded[place_of(kernel)].prepare(&args);
 }
 
 }  // namespace bp

@@ -28,8 +28,11 @@ const kernel_row& pick(std::string_view family, std::string_view format, std::st
 // candidate's own layout. Raises error_kind::config for a plan that cannot be followed.
 std::int64_t weight_bytes(const kernel_row& kernel, const layout& w, std::int64_t M);
 
+// The variant brings a layout of its own.
+bool own_layout(const kernel_row& kernel, const layout& w, std::int64_t M);
+
 // `packed` as the variant reads it, into `to` of weight_bytes() bytes, cleared.
-void prepare_weights(const kernel_row& kernel, const layout& w, const std::uint8_t* packed,
-                     std::uint8_t* to, std::int64_t bytes);
+void prepare_weights(const kernel_row& kernel, const layout& w, std::int64_t M,
+                     const std::uint8_t* packed, std::uint8_t* to, std::int64_t bytes);
 
 }  // namespace bp

@@ -82,7 +82,7 @@ std::shared_ptr<product_data> make_data(const case_name& name, const kernel_row&
   for (std::int64_t i = 0; i < M * K; ++i) d.q()[i] = bytes.byte();
   const buffer packed = allocate(static_cast<std::size_t>(packed_bytes(d.w_layout)));
   run_pack(select("pack", name.format, ""), d.w_layout, weights.data(), packed.get(), half_one, 1);
-  prepare_weights(kernel, d.w_layout, packed.get(), d.w.get(), d.bytes);
+  prepare_weights(kernel, d.w_layout, M, packed.get(), d.w.get(), d.bytes);
   for (std::int64_t copy = 1; copy < d.copies; ++copy)
     std::memcpy(d.w.get() + copy * d.stride, d.w.get(), static_cast<std::size_t>(d.bytes));
   d.want = projected(d, weights.data());

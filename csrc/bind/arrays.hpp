@@ -79,6 +79,7 @@ void bind_formats(py::module_& m);
 void bind_pack(py::module_& m);
 void bind_gemv(py::module_& m);
 void bind_bench(py::module_& m);
+void bind_candidate(py::module_& m);
 void bind_gemm(py::module_& m);
 void bind_blocks(py::module_& m);
 void bind_activations(py::module_& m);

@@ -1,7 +1,6 @@
 // The versioned entry of benchmarks (bitnet_perf/_bench.py). No NumPy: workers start fast.
 #include <pybind11/stl.h>
 
-#include "bench/candidate.hpp"
 #include "bench/cases.hpp"
 #include "bind/arrays.hpp"
 #include "core/spans.hpp"
@@ -67,7 +66,6 @@ void bind_bench(py::module_& m) {
         check_case(*find_case(name, isa), flip);
       },
       py::arg("case"), py::arg("isa") = "", py::arg("flip") = -1);
-  m.def("load_candidate", &load_candidate, py::arg("path"));
   m.def("spans_on", [] { return spans_on.load(); });
   m.def("start_spans", &start_spans);
   m.def("stop_spans", &stop_recording);

@@ -43,6 +43,7 @@ PYBIND11_MODULE(_native, m) {
   bp::bind::bind_pack(m);
   bp::bind::bind_gemv(m);
   bp::bind::bind_bench(m);
+  bp::bind::bind_candidate(m);
   bp::bind::bind_gemm(m);
   bp::bind::bind_blocks(m);
   bp::bind::bind_activations(m);
