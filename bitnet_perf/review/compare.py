@@ -19,7 +19,7 @@ from bitnet_perf.bench.cases import SUITES, class_of, select
 from bitnet_perf.bench.fingerprint import fingerprint
 from bitnet_perf.bench.paired.driver import Driver, Recording, Settings, Step, threads_of
 from bitnet_perf.bench.paired.raw import Raw
-from bitnet_perf.bench.paired.sides import NATIVE, Ready, Side, prepare_side
+from bitnet_perf.bench.paired.sides import NATIVE, Ready, Side, check_source, prepare_side
 from bitnet_perf.errors import ConfigError
 from bitnet_perf.notebook import frame, html_table
 
@@ -126,7 +126,9 @@ def compare(
     `cases` are globs (the quick cases of the suites without one) or whole case names; functions and
     commands bring their own. `pairs` takes one look of so many pairs instead of three looks.
     `time_budget` in seconds bounds the measuring. Both sides are built before anything is timed;
-    what fails to build raises its error. Ctrl-C while measuring gives what was measured until then.
+    what fails to build raises its error, a
+    candidate that fails its check CandidateWrong. Ctrl-C while measuring gives what was measured
+    until then.
     """
     say = on_progress or (lambda _share, _what: None)
     rules = rules or Rules()
@@ -137,6 +139,7 @@ def compare(
     seed = secrets.randbits(32) if seed is None else seed
     ready = [prepare_side(side, lambda what: say(0.0, what)) for side in (base, candidate)]
     names = _names(ready, cases, threads)
+    checks = _checks(ready, names, say)
     settings = Settings(rules.looks, rules.long_looks, rules.canary_pairs, time_budget, seed)
     code = _code_identity(ready)
     driver = Driver(ready, settings, _stepper(say))
@@ -151,7 +154,7 @@ def compare(
             driver.run_canaries(side, _canary_rule(recording, rules))
         if not recording.stopped:
             driver.run_cases(names, _stop_rule(recording, rules))
-    meta = _meta(ready, recording, rules, seed, code)
+    meta = _meta(ready, recording, rules, seed, code) | ({"checks": checks} if checks else {})
     return Comparison(Raw.build(meta, recording.pairs), rules)
 
 
@@ -190,6 +193,17 @@ def _names(ready: Sequence[Ready], globs: Iterable[str], threads: int) -> list[s
         place = 3 if kinds[0] == "function" else 2
         first[place] = f"{first[place]}-{second[place]}"
     return ["/".join(first)]
+
+
+def _checks(ready: Sequence[Ready], names: Sequence[str], say: OnProgress) -> dict[str, Any]:
+    """What the checks of candidate kernels found, by side and family; the first fault is raised."""
+    found: dict[str, Any] = {}
+    for side in (each.side for each in ready):
+        if side.kind == "source":
+            say(0.0, f"checking {side.label}")
+            checked = check_source(side, names)
+            found[side.label] = {family: each.to_dict() for family, each in checked.items()}
+    return found
 
 
 def _code_identity(ready: Sequence[Ready]) -> Code | None:

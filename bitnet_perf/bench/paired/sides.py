@@ -18,12 +18,24 @@ from bitnet_perf.bench.builds import (
     install_wheel,
     use_environment,
 )
-from bitnet_perf.errors import ConfigError
+from bitnet_perf.bench.candidate_check import Checked, check_candidate
+from bitnet_perf.bench.candidates import FAMILIES, compile_candidate, load_functions
+from bitnet_perf.errors import ConfigError, MeasurementError
 
-__all__ = ["NATIVE", "Ready", "Side", "own_environment", "parse_side", "prepare_side"]
+__all__ = [
+    "NATIVE",
+    "CandidateWrong",
+    "Ready",
+    "Side",
+    "check_source",
+    "own_environment",
+    "parse_side",
+    "prepare_side",
+]
 
-Kind = Literal["isa", "revision", "environment", "wheel", "function", "command"]
-NATIVE = ("isa", "revision", "environment", "wheel")  # kinds that time named cases
+Kind = Literal["isa", "revision", "environment", "wheel", "source", "function", "command"]
+NATIVE = ("isa", "revision", "environment", "wheel", "source")  # kinds that time named cases
+SOURCES = (".c", ".cc", ".cpp", ".cxx", ".so", ".py", ".cu")
 OnStep = Callable[[str], None]
 
 
@@ -63,6 +75,12 @@ class Side:
         return cls("wheel", os.fspath(path), isa)
 
     @classmethod
+    def source(cls, path: str | os.PathLike[str]) -> Side:
+        """A candidate kernel: a .c or .cpp file against candidate.h, what it was compiled to (.so),
+        or a .py file with marked functions. It is checked before it is timed."""
+        return cls("source", os.path.abspath(path), "candidate")
+
+    @classmethod
     def function(cls, function: Callable[[], object] | str) -> Side:
         """A Python function without arguments, defined in a file: itself, or "FILE.py:NAME"."""
         return cls("function", _function_place(function))
@@ -79,6 +97,8 @@ class Side:
             return f"revision {self.value[1]}" if self.value[1] is not None else "working tree"
         if self.kind == "function":
             return f"function {self.value[1]}"
+        if self.kind == "source":
+            return f"candidate {os.path.basename(self.value)}"
         if self.kind == "command":
             return f"command {shlex.join(self.value)}"
         return f"{self.kind} {self.value or 'best'}"
@@ -130,8 +150,9 @@ def own_environment() -> Environment:
 def parse_side(text: str) -> Side:
     """A side from the command line: `KIND:VALUE`, or a form that speaks for itself.
 
-    An instruction set (`x86_avx2`), a wheel (`x.whl`), a folder with an environment, `tree` (the
-    working tree), and a git revision for everything else.
+    An instruction set (`x86_avx2`), a wheel (`x.whl`), a candidate kernel (`x.cpp`,
+    `x.py`), a folder with an environment, `tree` (the working tree), and a git revision for
+    everything else.
     """
     kind, colon, value = text.partition(":")
     makers: dict[str, Callable[[str], Side]] = {
@@ -139,6 +160,7 @@ def parse_side(text: str) -> Side:
         "revision": Side.revision,
         "environment": Side.environment,
         "wheel": Side.wheel,
+        "source": Side.source,
         "function": Side.function,
         "command": Side.command,
     }
@@ -150,6 +172,8 @@ def parse_side(text: str) -> Side:
         return Side.isa(text)
     if text == "tree":
         return Side.revision(None)
+    if Path(text).suffix in SOURCES:
+        return Side.source(text)
     if text.endswith(".whl"):
         return Side.wheel(text)
     if any((Path(text) / "bin" / name).exists() for name in ("python", "python3")):
@@ -178,12 +202,58 @@ def prepare_side(side: Side, on_step: OnStep | None = None) -> Ready:
         repository, name = side.value
         step(f"building {side.label}")
         return _package(side, build_revision(Path(repository), name, on_progress=step))
+    if side.kind == "source":
+        step(f"compiling {side.label}")
+        return _source(side)
     if side.kind == "environment":
         return _package(side, use_environment(side.value))
     if side.kind == "wheel":
         step(f"installing {side.label}")
         return _package(side, install_wheel(side.value))
     return _package(side, own_environment())
+
+
+class CandidateWrong(MeasurementError):
+    """A candidate that fails its check: `checked` says what was found. Nothing is timed."""
+
+    def __init__(self, label: str, checked: Checked) -> None:
+        super().__init__(f"{label} is wrong, nothing is timed: {checked.reason}")
+        self.checked = checked
+
+
+def check_source(side: Side, cases: Iterable[str]) -> dict[str, Checked]:
+    """Check a candidate on what `cases` time, in a process of its own; the result by family.
+
+    Raises CandidateWrong at the first fault, ConfigError for a case that no candidate can have.
+    """
+    found: dict[str, Checked] = {}
+    for case in cases:
+        family = "_".join(case.split("/")[1:3])
+        if family not in FAMILIES:
+            raise ConfigError(f"case: found {case}, a candidate has {', '.join(FAMILIES)}")
+        shape = case.split("/")[3].partition("-")[0]
+        checked = check_candidate(Path(side.value), family, shape=shape)
+        if not checked.right:
+            raise CandidateWrong(side.label, checked)
+        found[family] = checked
+    return found
+
+
+def _source(side: Side) -> Ready:
+    """A candidate in this installation: loaded by the native loop, or called from Python."""
+    ready = _package(side, own_environment())
+    path = Path(side.value)
+    if path.suffix != ".py":
+        library = compile_candidate(path)
+        return replace(ready, options={**ready.options, "library": str(library)})
+    load_functions(path)
+    options = {
+        **ready.options,
+        "kind": "marked",
+        "file": side.value,
+        "path": os.pathsep.join(filter(None, sys.path)),
+    }
+    return replace(ready, options=options)
 
 
 def _package(side: Side, environment: Environment) -> Ready:

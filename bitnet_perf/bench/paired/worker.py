@@ -125,6 +125,23 @@ def python_loop(options: dict[str, str]) -> Subject:
     return Subject(timed(call, int(threads[1:])), keywords["isa"] or "", "python loop")
 
 
+def marked(options: dict[str, str]) -> Subject:
+    """A candidate in Python: the function of `file` that is marked for the case's family."""
+    import_package(options)
+    from pathlib import Path
+
+    from bitnet_perf.bench.candidate_data import python_call
+
+    case = options["case"]
+    try:
+        call = python_call(Path(options["file"]), case)
+    except Exception as error:
+        if type(error).__name__ in UNKNOWN:
+            raise Unknown(str(error)) from error
+        raise
+    return Subject(timed(call, int(case.rpartition("/t")[2])), "candidate", "called from Python")
+
+
 def timed(call: Callable[[], object], threads: int = 1) -> Sampler:
     """A sampler that calls `call` N times."""
     who = RUSAGE_THREAD if threads == 1 else RUSAGE_SELF
@@ -208,7 +225,7 @@ def ended(status: int) -> str:
     return f"exit status {code}" if code >= 0 else f"ended by signal {-code}"
 
 
-KINDS = {"native": native, "function": function, "command": command}
+KINDS = {"native": native, "marked": marked, "function": function, "command": command}
 
 
 def warm(sample: Sampler, iterations: int, least: int, most: int) -> int:
