@@ -32,5 +32,6 @@ PUBLIC: dict[str, tuple[str, ...]] = {
     "bench.paired.sides": ("Side",),
     "review.compare": ("Comparison", "compare"),
     "review.roofline": ("Roofline", "roofline"),
+    "review.try_": ("Trial", "try_candidate"),
     "stages.profile": ("Profile", "profile"),
 }

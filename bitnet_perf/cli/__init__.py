@@ -10,7 +10,8 @@ import typer
 from bitnet_perf.cli.output import exit_code, fail
 
 # One line per command, in the order in which `--help` shows them.
-COMMANDS = ("run", "info", "bench", "compare", "roofline", "profile", "rust", "report", "selftest")
+COMMANDS = ("run", "info", "bench", "compare", "try", "roofline", "profile", "rust", "report",
+            "selftest")  # fmt: skip
 
 # Options that may stand alone or take a value: `--recorded` and `--recorded DIR`.
 _OPTIONAL_VALUE = {"--recorded": "default"}
@@ -28,7 +29,7 @@ def application() -> typer.Typer:
     )
     app.callback()(_root)
     for name in COMMANDS:
-        command = import_module(f"bitnet_perf.cli.{name}").command
+        command = import_module(f"bitnet_perf.cli.{'try_' if name == 'try' else name}").command
         app.command(name, help=command.__doc__)(command)
     return app
 

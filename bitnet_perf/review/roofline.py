@@ -20,7 +20,7 @@ from bitnet_perf.errors import MeasurementError
 from bitnet_perf.files import write_atomic
 from bitnet_perf.notebook import frame, html_table
 
-__all__ = ["Roofline", "place_rows", "roofline"]
+__all__ = ["Roofline", "place_case", "place_rows", "roofline"]
 
 SAMPLE = 0.002  # seconds of one sample of a kernel or of a probe beside it
 ROUNDS = 9
@@ -89,9 +89,9 @@ def roofline(
     for case in select(cases, quick=quick, threads=threads):
         if on_progress is not None:
             on_progress(case.name)
-        found = _place(case.name, isa, threads, ceilings, ROUNDS)
+        found = place_case(case.name, isa, threads, ceilings, ROUNDS)
         if found.over:
-            found = _place(case.name, isa, threads, ceilings, 3 * ROUNDS)
+            found = place_case(case.name, isa, threads, ceilings, 3 * ROUNDS)
         places.append(found)
     check_places(places)
     return Roofline(ceilings=ceilings, places=tuple(places))
@@ -120,21 +120,26 @@ def _place_row(row: BenchRow, ceilings: Ceilings) -> Place:
         write=(row.written, write.gb_per_s) if write else None,
     )
     isa = "" if "+" in row.isa else row.isa
-    return _place(row.case, isa, row.threads, ceilings, ROUNDS) if found.over else found
+    return place_case(row.case, isa, row.threads, ceilings, ROUNDS) if found.over else found
 
 
-def _place(case: str, isa: str, threads: int, ceilings: Ceilings, rounds: int) -> Place:
-    """The kernel and the probes of its limits in turns: streams of as many bytes as it walks."""
+def place_case(
+    case: str, isa: str, threads: int, ceilings: Ceilings, rounds: int, *, peak_of: str = ""
+) -> Place:
+    """The kernel and the probes of its limits in turns: streams of as many bytes as it walks.
+
+    `peak_of` names the instruction set whose multiply-adds are its limit, where `isa` has none.
+    """
     work = _bench.work(case, isa)
     level = ceilings.read_limit(work.footprint, threads)
-    mac = ceilings.mac_limit(work.isa, threads)
+    mac = ceilings.mac_limit(peak_of or work.isa, threads)
     size = min(work.footprint, level.bytes) if level and level.level == "memory" else work.footprint
     kernel = sampler(case, SAMPLE, isa)
     readers, writers = (
         [sampler(probe, SAMPLE) for probe in stream_probes(size, threads, family).values()]
         for family in ("probe_read", "probe_write")
     )
-    adder = sampler(mac.case, SAMPLE, work.isa) if mac else None
+    adder = sampler(mac.case, SAMPLE, mac.isa) if mac else None
     times, adds = [], []
     reads: list[list[float]] = [[] for _ in readers]
     writes: list[list[float]] = [[] for _ in writers]
