@@ -178,18 +178,21 @@ _WORDS = {
     "near": "is estimated within 1.5 points",
     "unknown": "is inconclusive",
 }
+LEAST_POOL = 68  # pairs of a trial that takes every look: fewer are no pool to draw it from
 QUIET = 2.0  # load up to which seconds are goals
 _SECONDS = (("a fresh pair", 1, 0.35), ("a case, first look", 8, 5.0), ("a case, worst", 68, 30.0))
 
 
 def goals(cells: Iterable[Cell]) -> tuple[Goal, ...]:
-    """Every goal against the worst cell; scaled cells count for none.
+    """Every goal against the worst cell; scaled cells count for none, nor do rates drawn from less
+    than LEAST_POOL pairs, which would repeat pairs within one trial and share their chance.
 
     A drawn cell misses a goal by its rate. Whole live trials are few, one that goes wrong by chance
     is no rate: their cell misses a goal where its bounds exclude it.
     """
     counted = [cell for cell in cells if cell.source != "scaled"]
-    rates = [_goal(counted, *row) for row in _GOALS]
+    whole = [cell for cell in counted if cell.source == "live" or cell.pairs >= LEAST_POOL]
+    rates = [_goal(whole, *row) for row in _GOALS]
     return (*rates, *(_seconds_goal(counted, *row) for row in _SECONDS))
 
 

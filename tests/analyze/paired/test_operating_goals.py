@@ -35,6 +35,13 @@ def test_a_drawn_cell_misses_by_its_rate(good):
     assert goal(alarms, replace(good, alarmed=rate(2, 1000))).met is False
 
 
+def test_rates_drawn_from_few_pairs_show_nothing(good):
+    few = replace(good, pairs=67, passed=rate(0, 1000))
+    assert goal("+0 % passes", few).met is None
+    assert goal("+0 % passes", replace(few, pairs=68)).met is False
+    assert goal("+0 % passes", replace(few, source="live", passed=rate(30, 30))).met is True
+
+
 def test_live_trials_miss_where_their_bounds_exclude_the_goal(good):
     live = replace(good, source="live", passed=rate(29, 30), alarmed=rate(1, 30))
     assert goal("+0 % passes", live).met is True
