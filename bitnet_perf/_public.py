@@ -31,6 +31,7 @@ PUBLIC: dict[str, tuple[str, ...]] = {
     "bench.candidates": ("candidate",),
     "bench.paired.sides": ("Side",),
     "review.compare": ("Comparison", "compare"),
+    "review.gate": ("Review", "gate"),
     "review.roofline": ("Roofline", "roofline"),
     "review.try_": ("Trial", "try_candidate"),
     "stages.profile": ("Profile", "profile"),

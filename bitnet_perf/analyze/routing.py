@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-__all__ = ["ROUTES", "Route", "Situation", "route"]
+from bitnet_perf.analyze.paired.comparison import Row
+
+__all__ = ["ROUTES", "Route", "Situation", "route", "situation_of"]
 
 
 @dataclass(frozen=True)
 class Situation:
-    """What routing looks at: how many cases were measured, and whether there is a baseline."""
+    """What routing looks at.
+
+    measured_cases: timed, or found identical. over: cases over their budget; quantization: all of
+    those are cases of quantization. localized: the kernel that holds the change, and its share.
+    unknown: core cases that are inconclusive. slower: cases within budget, measurably slower.
+    """
 
     measured_cases: int
     has_baseline: bool
+    over: tuple[str, ...] = ()
+    quantization: bool = False
+    localized: tuple[str, float] | None = None
+    unknown: tuple[str, ...] = ()
+    slower: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Route:
     """A row of the table: when it holds, the verdict, who acts next, and the rule in words."""
 
-    holds: Callable[[Situation], bool]
+    holds: Callable[[Situation], object]
     verdict: str
     agent: str
     rule: str
@@ -39,16 +51,64 @@ ROUTES = (
         "review-summarizer",
         "no baseline stands beside the measurements",
     ),
+    Route(
+        lambda s: s.over and s.quantization,
+        "quantization performance issues",
+        "quantization-optimizer",
+        "over budget in cases of quantization alone",
+    ),
+    Route(
+        lambda s: s.over and s.localized,
+        "significant regression detected",
+        "perf-fixer",
+        "over budget, and one kernel holds at least 70 % of the change",
+    ),
+    Route(
+        lambda s: s.over,
+        "significant regression detected",
+        "perf-fixer",
+        "over budget, in no one place",
+    ),
+    Route(
+        lambda s: s.unknown,
+        "not known yet",
+        "none",
+        "a core case is inconclusive",
+    ),
+    Route(
+        lambda s: s.slower,
+        "regression detected within threshold",
+        "promotion-validator",
+        "slower, within the budget",
+    ),
+    Route(
+        lambda _: True,
+        "performance validation complete",
+        "test-finalizer",
+        "all budgets are met",
+    ),
 )
 
 
 def route(situation: Situation) -> Route:
-    """The first row of ROUTES that holds for `situation`.
+    """The first row of ROUTES that holds for `situation`."""
+    return next(row for row in ROUTES if row.holds(situation))
 
-    Judging against a baseline is the paired comparison's work, so a situation with one has no row
-    here and raises LookupError.
-    """
-    for row in ROUTES:
-        if row.holds(situation):
-            return row
-    raise LookupError("routing: a situation with a baseline is judged by the paired comparison")
+
+def situation_of(rows: Iterable[Row], localized: tuple[str, float] | None) -> Situation:
+    """The situation after a comparison of two sides."""
+    judged = [row for row in rows if row.verdict not in ("new", "gone")]
+    over = [row for row in judged if row.verdict == "action" or row.gate == "fail"]
+    return Situation(
+        measured_cases=sum(row.pairs > 0 or row.verdict == "identical" for row in judged),
+        has_baseline=True,
+        over=tuple(row.case for row in over),
+        quantization=bool(over) and all(r.case.startswith("quantization/") for r in over),
+        localized=localized,
+        unknown=tuple(
+            row.case for row in judged if row.verdict == "inconclusive" and row.class_ == "core"
+        ),
+        slower=tuple(
+            r.case for r in judged if r.verdict == "concern" or "measurably slower" in r.notes
+        ),
+    )

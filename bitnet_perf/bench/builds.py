@@ -35,7 +35,7 @@ from bitnet_perf.bench.toolchain import (
 from bitnet_perf.errors import ConfigError, EnvironmentRefused, MeasurementError
 from bitnet_perf.files import write_atomic
 
-__all__ = ["Environment", "build_revision", "install_wheel", "use_environment"]
+__all__ = ["Environment", "build_revision", "install_wheel", "tree_objects", "use_environment"]
 
 ENVIRONMENTS, SLOTS, LOGS = 32, 3, 64  # how many of each are kept
 LAYOUT = "1"  # of the environments in the cache
@@ -93,7 +93,7 @@ def build_revision(
     what this host lacks; ConfigError for a folder or revision that does not exist.
     """
     root = revisions.repository_root(repo)
-    objects = cache_folder("objects", _short(str(revisions.common_folder(root))))
+    objects = tree_objects(root)
     if revision is None:
         found = revisions.working_tree(root, objects)
         tree, commit, dirty = found.tree, found.commit, found.dirty
@@ -108,6 +108,11 @@ def build_revision(
     return Environment(
         **_paths(side.key, kept), description=description, tree=tree, commit=commit, dirty=dirty
     )
+
+
+def tree_objects(root: Path) -> Path:
+    """Where objects of the working trees of a repository are kept, apart from its own."""
+    return cache_folder("objects", _short(str(revisions.common_folder(root))))
 
 
 def install_wheel(path: str | os.PathLike[str]) -> Environment:

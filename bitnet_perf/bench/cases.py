@@ -16,7 +16,7 @@ from typing import Literal
 
 from bitnet_perf.errors import ConfigError
 
-__all__ = ["SUITES", "Case", "class_of", "nearest", "select", "with_threads"]
+__all__ = ["SUITES", "Case", "class_of", "gate_cases", "nearest", "select", "with_threads"]
 
 # The matrices of a BitNet b1.58 2B4T layer, N x K: q and o, k and v, gate and up, down.
 LAYER_SHAPES = ((2560, 2560), (640, 2560), (6912, 2560), (2560, 6912))
@@ -87,6 +87,30 @@ SUITES: dict[str, tuple[Case, ...]] = {
 def with_threads(name: str, threads: int) -> str:
     """The case `name` on that many threads."""
     return re.sub(r"/t\d+$", f"/t{threads}", name)
+
+
+# What a gate compares: the product of every format, and one case of every other family.
+_GATE = {
+    "quick": (
+        "gemv/*/2560x2560/t1",
+        "gemm/i2_s/16x2560x2560/t1",
+        "gemm/i2_s/128x2560x2560/t1",
+        "block_matmul/matmul_i2s/256x256x256/t1",
+        "quantize_activations/q8_act/1x2560/t1",
+        "block_quantize/quant.i2s/65536/t1",
+        "block_dequantize/quant.i2s/65536/t1",
+        "pack/i2_s/2560x2560/t1",
+        "unpack/i2_s/2560x2560/t1",
+    ),
+    "full": ("*",),
+}
+
+
+def gate_cases(suite: str) -> tuple[str, ...]:
+    """The cases of a gate: `quick`, or `full` for all quick cases of every suite."""
+    if suite not in _GATE:
+        raise ConfigError(f"suite: found {suite!r}, accepted is {', '.join(_GATE)}")
+    return tuple(case.name for case in select(_GATE[suite], quick=True))
 
 
 def class_of(name: str) -> Literal["core", "other"]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bitnet_perf.analyze.accuracy import accuracy_of
-from bitnet_perf.analyze.routing import Situation, route
+from bitnet_perf.analyze.routing import ROUTES, Situation, route
 from bitnet_perf.errors import FormatError, ShapeError
 
 
@@ -14,6 +14,28 @@ from bitnet_perf.errors import FormatError, ShapeError
         (Situation(0, False), "skipped", "none"),
         (Situation(0, True), "skipped", "none"),
         (Situation(3, False), "baseline establishment needed", "review-summarizer"),
+        (
+            Situation(3, True, ("quantization/x",), True, ("pack", 0.9)),
+            "quantization performance issues",
+            "quantization-optimizer",
+        ),
+        (
+            Situation(3, True, ("forward/x",), localized=("gemv", 0.9), unknown=("y",)),
+            "significant regression detected",
+            "perf-fixer",
+        ),
+        (
+            Situation(3, True, ("forward/x", "forward/z"), unknown=("y",)),
+            "significant regression detected",
+            "perf-fixer",
+        ),
+        (Situation(3, True, unknown=("y",), slower=("z",)), "not known yet", "none"),
+        (
+            Situation(3, True, slower=("z",)),
+            "regression detected within threshold",
+            "promotion-validator",
+        ),
+        (Situation(3, True), "performance validation complete", "test-finalizer"),
     ],
 )
 def test_first_row_that_holds(situation, verdict, agent):
@@ -21,9 +43,18 @@ def test_first_row_that_holds(situation, verdict, agent):
     assert (found.verdict, found.agent) == (verdict, agent)
 
 
-def test_a_situation_with_a_baseline_has_no_row():
-    with pytest.raises(LookupError):
-        route(Situation(3, True))
+def test_every_row_can_be_reached():
+    wanted = (
+        Situation(0, True),
+        Situation(1, False),
+        Situation(1, True, ("x",), True),
+        Situation(1, True, ("x",), localized=("k", 0.8)),
+        Situation(1, True, ("x",)),
+        Situation(1, True, unknown=("x",)),
+        Situation(1, True, slower=("x",)),
+        Situation(1, True),
+    )
+    assert tuple(map(route, wanted)) == ROUTES
 
 
 def test_accuracy_of_known_errors():

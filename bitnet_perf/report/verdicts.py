@@ -1,0 +1,232 @@
+"""From a judged comparison to the five-section report: what was measured, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from bitnet_perf.analyze.accuracy import Accuracy
+from bitnet_perf.analyze.attribution import Node, Suspect
+from bitnet_perf.analyze.paired.comparison import Row
+from bitnet_perf.analyze.routing import Route, Situation
+from bitnet_perf.report import evidence
+from bitnet_perf.report.build import Speedup, gemv_speedup
+from bitnet_perf.report.document import TITLES, Block, Lines, Report, Section, Table, Text
+from bitnet_perf.report.evidence import Measured
+
+__all__ = ["Judged", "build_judged_report", "gate_status"]
+
+SHOWN = 10  # kernels, suspects and changed files in a table
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Everything one review measured or decided. `run` names it; `sides` are base and candidate in
+    words; `counts` holds lines about instructions by case."""
+
+    run: str
+    date: str
+    sides: tuple[str, str]
+    host: Mapping[str, str]
+    rows: tuple[Row, ...]
+    exit_code: int
+    verdict: str
+    stages: tuple[Node, ...]
+    kernels: tuple[Node, ...]
+    suspects: tuple[Suspect, ...]
+    situation: Situation
+    route: Route
+    changed: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    counts: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    speedups: tuple[Speedup, ...] = ()
+    accuracy: Mapping[str, Accuracy] = field(default_factory=dict)
+    command: str = "bitnet-perf gate"
+
+
+def gate_status(exit_code: int) -> Literal["pass", "fail", "skipped"]:
+    """The gate's word for an exit code of the verdict: what is not known fails closed."""
+    return "pass" if exit_code == 0 else "skipped" if exit_code == 6 else "fail"
+
+
+def build_judged_report(judged: Judged) -> Report:
+    """The report of one review. Every number in it stands in `judged`."""
+    lines = _evidence(judged)
+    blocks = (
+        _summary(judged),
+        _hotspots(judged),
+        _impact(judged, lines),
+        _recommendations(judged, lines),
+        _actions(judged),
+    )
+    return Report(
+        run=judged.run,
+        date=judged.date,
+        host=dict(judged.host),
+        verdict=judged.route.verdict,
+        route=judged.route.agent,
+        evidence=lines,
+        sections=tuple(
+            Section(title=title, blocks=tuple(block))
+            for title, block in zip(TITLES, blocks, strict=True)
+        ),
+    )
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:+.1f} %"
+
+
+def _bounds(row: Row) -> str:
+    if row.low is None or row.high is None:
+        return ""
+    return f"{_percent(row.low)} to {_percent(row.high)}"
+
+
+def _evidence(judged: Judged) -> tuple[str, ...]:
+    run = judged.run
+    accuracy = {n: Measured(a.accuracy, a.values, run) for n, a in judged.accuracy.items()}
+    speedup = gemv_speedup(judged.speedups)
+    return (
+        evidence.skipped_line("inference", "no model given"),
+        evidence.quantization_line(accuracy, run=run)
+        if accuracy
+        else evidence.skipped_line("quantization", "accuracy not measured"),
+        evidence.skipped_line("gpu", "no-gpu-available"),
+        evidence.simd_line(Measured(speedup.ratio, speedup.samples, run), run=run)
+        if speedup
+        else evidence.skipped_line("simd", "not measured"),
+        evidence.gate_line(gate_status(judged.exit_code), _gate_reason(judged)),
+    )
+
+
+def _gate_reason(judged: Judged) -> str:
+    counts: dict[str, int] = {}
+    for row in judged.rows:
+        counts[row.verdict] = counts.get(row.verdict, 0) + 1
+    if not counts:
+        return "nothing was measured"
+    return ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+
+
+def _summary(judged: Judged) -> list[Block]:
+    base, candidate = judged.sides
+    rows = tuple(
+        (
+            row.case,
+            row.verdict,
+            _percent(row.slowdown),
+            _bounds(row),
+            "" if row.mde is None else f"{100 * row.mde:.1f} %",
+            str(row.pairs or ""),
+        )
+        for row in judged.rows
+    )
+    columns = ("case", "verdict", ">slowdown", ">bounds", ">MDE", ">pairs")
+    blocks: list[Block] = [
+        Text(text=f"{candidate}, judged against {base}: {judged.verdict}."),
+        Table(title="Cases", columns=columns, rows=rows),
+        Table(title="Host", columns=("what", "value"), rows=tuple(judged.host.items())),
+    ]
+    blocks[1:1] = [Text(text=note) for note in judged.notes]
+    return blocks
+
+
+def _hotspots(judged: Judged) -> list[Block]:
+    columns = ("what", ">cases", ">share of time", ">change us", ">bounds us", ">of the change")
+
+    def cells(nodes: Sequence[Node]) -> tuple[tuple[str, ...], ...]:
+        return tuple(
+            (
+                node.name,
+                str(node.cases),
+                f"{100 * node.share:.1f} %",
+                f"{1e6 * node.change:+.2f}",
+                f"{1e6 * node.low:+.2f} to {1e6 * node.high:+.2f}",
+                "" if node.of_change is None else f"{100 * node.of_change:.0f} %",
+            )
+            for node in nodes[:SHOWN]
+        )
+
+    if not judged.kernels:
+        return [Text(text="No case was timed, so no change can be placed.")]
+    blocks: list[Block] = [
+        Text(text="One iteration of each timed case, by stage and by kernel; more is slower:"),
+        Table(title="Stages", columns=columns, rows=cells(judged.stages)),
+        Table(title="Kernels", columns=columns, rows=cells(judged.kernels)),
+    ]
+    for suspect in judged.suspects[:SHOWN]:
+        files = ", ".join(suspect.files[:SHOWN]) or "none of the changed files"
+        blocks.append(
+            Text(text=f"{suspect.kernel}: {1e6 * suspect.change:+.2f} us; made of {files}.")
+        )
+    return blocks
+
+
+def _impact(judged: Judged, lines: tuple[str, ...]) -> list[Block]:
+    blocks: list[Block] = [Lines(language="evidence", lines=lines[:-1])]
+    for row in judged.rows:
+        if row.gate != "pass" or row.notes:
+            text = "; ".join((row.reason, *row.notes, *judged.counts.get(row.case, ())))
+            blocks.append(Text(text=f"{row.case}: {row.verdict}; {text}."))
+    accuracy = tuple(
+        (name, f"{a.accuracy:.1f} %", f"{a.cosine:.4f}", a.distribution)
+        for name, a in judged.accuracy.items()
+    )
+    if accuracy:
+        columns = ("quantizer", ">accuracy", ">cosine", "distribution")
+        blocks.append(Table(title="Accuracy of the quantizers", columns=columns, rows=accuracy))
+    blocks.append(
+        Text(
+            text="Inference throughput, linear memory scaling and deterministic output need a "
+            "model; none was given."
+        )
+    )
+    return blocks
+
+
+def _recommendations(judged: Judged, lines: tuple[str, ...]) -> list[Block]:
+    seen = judged.situation
+    facts = [f"{seen.measured_cases} cases compared", f"{len(seen.over)} over budget"]
+    facts += [f"{len(seen.unknown)} core cases inconclusive", f"{len(seen.slower)} slower within"]
+    if seen.localized:
+        facts.append(f"{seen.localized[0]} holds {100 * seen.localized[1]:.0f} %")
+    blocks: list[Block] = [
+        Lines(language="evidence", lines=lines[-1:]),
+        Text(text=f"Route: {judged.route.agent}. Rule: {judged.route.rule} ({', '.join(facts)})."),
+    ]
+    if seen.localized:
+        blocks.append(
+            Text(
+                text=f"Look at {seen.localized[0]} first; "
+                f"`bitnet-perf roofline '{seen.over[0]}'` shows what limits it."
+            )
+        )
+    for row in judged.rows:
+        if row.verdict == "improved":
+            blocks.append(Text(text=f"{row.case}: {row.reason}."))
+    return blocks
+
+
+def _actions(judged: Judged) -> list[Block]:
+    lines = [judged.command]
+    for case in (*judged.situation.over, *judged.situation.unknown):
+        base, candidate = (side.rpartition(" ")[2] for side in judged.sides)
+        target = "tree" if judged.sides[1].startswith("working tree") else candidate
+        lines.append(f"bitnet-perf compare {base} {target} --cases '{case}'")
+    return [
+        Text(text="Measure it again:"),
+        Lines(language="shell", lines=tuple(lines)),
+    ]
+
+
+def facts_of(fingerprint: Mapping[str, Any]) -> dict[str, str]:
+    """The host of a raw file in words."""
+    return {
+        "CPU": str(fingerprint["cpu"]),
+        "ISAs": ", ".join(fingerprint["isas"]),
+        "CPUs": str(fingerprint["allowed"]),
+        "compiler": str(fingerprint["compiler"]),
+        "kernel": str(fingerprint["kernel"]),
+    }

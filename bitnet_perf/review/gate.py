@@ -1,0 +1,254 @@
+"""The gate: both revisions built, compared, the change placed, decided, routed, reported."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bitnet_perf.analyze.accuracy import Accuracy
+from bitnet_perf.analyze.attribution import Node, attribute, localized, parts_of, suspects
+from bitnet_perf.analyze.counts import annotate, compare_counts
+from bitnet_perf.analyze.counts import lines as count_lines
+from bitnet_perf.analyze.paired.comparison import Row
+from bitnet_perf.analyze.routing import route, situation_of
+from bitnet_perf.bench import revisions
+from bitnet_perf.bench.builds import tree_objects
+from bitnet_perf.bench.cases import gate_cases
+from bitnet_perf.bench.counters import Subject, count_both
+from bitnet_perf.bench.paired.sides import Side, prepare_side
+from bitnet_perf.errors import ConfigError
+from bitnet_perf.files import write_atomic
+from bitnet_perf.report.build import Speedup
+from bitnet_perf.report.document import Report
+from bitnet_perf.report.verdicts import Judged, build_judged_report, facts_of
+from bitnet_perf.review.compare import Comparison, compare
+from bitnet_perf.review.survey import SPEEDUP_CASES, measure_accuracy, measure_speedups
+
+__all__ = ["Plan", "Review", "gate", "plan_gate"]
+
+OnProgress = Callable[[float, str], None]
+CASE_SECONDS = 4.0  # about what a case takes that its first look settles
+BUILD_SECONDS = 120.0  # about what a tree takes that was never built on two cores
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a gate will do. `base` and `head` are commits; a head of None is the working tree."""
+
+    repository: Path
+    base: str
+    head: str | None
+    dirty: bool
+    changed: tuple[str, ...]
+    cases: tuple[str, ...]
+
+    @property
+    def minutes(self) -> float:
+        """About how long it takes at most where both trees are new and every case passes."""
+        return (2 * BUILD_SECONDS + CASE_SECONDS * len(self.cases)) / 60
+
+
+@dataclass(frozen=True)
+class Review:
+    """A completed review. `document` holds every number that it tells."""
+
+    plan: Plan
+    comparison: Comparison
+    stages: tuple[Node, ...]
+    kernels: tuple[Node, ...]
+    document: Report
+
+    @property
+    def verdict(self) -> str:
+        """The verdict of the flow, as the report states it."""
+        return self.document.verdict
+
+    @property
+    def route(self) -> str:
+        """Who acts next."""
+        return self.document.route
+
+    @property
+    def evidence(self) -> tuple[str, ...]:
+        """The evidence lines, the gate's own last."""
+        return self.document.evidence
+
+    @property
+    def exit_code(self) -> int:
+        """0 pass, 1 action, 3 concern, 4 inconclusive, 6 nothing measured."""
+        return self.comparison.exit_code
+
+    def rows(self) -> tuple[Row, ...]:
+        """One row per case."""
+        return self.comparison.rows()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values: the report, the comparison and the attribution."""
+        return {
+            "report": self.document.to_dict(),
+            "comparison": self.comparison.to_dict(),
+            "stages": [node.to_dict() for node in self.stages],
+            "kernels": [node.to_dict() for node in self.kernels],
+            "changed": list(self.plan.changed),
+        }
+
+    def report(self, form: str = "markdown") -> str:
+        """The report as "markdown" or "json"."""
+        if form == "markdown":
+            return self.document.markdown()
+        if form == "json":
+            return json.dumps(self.document.to_dict(), indent=1, ensure_ascii=False) + "\n"
+        raise ConfigError(f"form: found {form!r}, accepted is markdown or json")
+
+    def save(self, folder: str | os.PathLike[str]) -> Path:
+        """Write report.md, report.json and raw.npz into `folder`."""
+        target = Path(folder)
+        write_atomic(target / "report.md", self.report("markdown"))
+        write_atomic(target / "report.json", self.report("json"))
+        self.comparison.save(target / "raw.npz")
+        return target
+
+    def _repr_html_(self) -> str:
+        return self.comparison._repr_html_()
+
+
+def plan_gate(
+    base: str | None, head: str | None, suite: str, repository: str | os.PathLike[str]
+) -> Plan | None:
+    """What would be compared; None where there is no previous commit to compare with.
+
+    `base` None is the parent of the head where the tree is as committed, else the commit itself.
+    A named base is taken at its merge base with the head. Raises EnvironmentRefused with the
+    `git fetch` line where a shallow clone lacks what is needed.
+    """
+    root = revisions.repository_root(repository)
+    tip = revisions.resolve(root, head or "HEAD")
+    objects = tree_objects(root)
+    tree = revisions.working_tree(root, objects) if head is None else None
+    dirty = tree is not None and tree.dirty
+    if base is not None:
+        start: str | None = revisions.merge_base(root, base, tip)
+    else:
+        start = tip if dirty else revisions.parent(root, tip)
+    if start is None:
+        return None
+    after = tree.tree if tree is not None else tip
+    changed = revisions.changed_files(root, start, after, objects)
+    return Plan(root, start, head and tip, dirty, changed, gate_cases(suite))
+
+
+def gate(
+    base: str | None = None,
+    head: str | None = None,
+    suite: str = "quick",
+    model: str | None = None,
+    *,
+    repository: str | os.PathLike[str] = ".",
+    time_budget: float | None = None,
+    on_progress: OnProgress | None = None,
+) -> Review:
+    """Review `head` (None: the working tree as it is) against `base`, and say what to do.
+
+    Raises ConfigError where there is no commit to compare with, and for a model, which no stage
+    here can load yet; MeasurementError where a side does not build.
+    """
+    if model is not None:
+        raise ConfigError(f"model: found {model!r}, accepted is None: no stage here loads one yet")
+    plan = plan_gate(base, head, suite, repository)
+    if plan is None:
+        raise ConfigError("base: the first commit has none before it; name one with --base")
+    return review(plan, time_budget, on_progress)
+
+
+def review(plan: Plan, time_budget: float | None, on_progress: OnProgress | None) -> Review:
+    """Carry out a plan."""
+    say = on_progress or (lambda _share, _what: None)
+    base = Side.revision(plan.base, repository=plan.repository)
+    candidate = Side.revision(plan.head, repository=plan.repository)
+    found = compare(base, candidate, plan.cases, time_budget=time_budget, on_progress=say)
+    rows = found.rows()
+    parts = parts_of(found.raw, rows)
+    stages, kernels = attribute(parts, "stage"), attribute(parts, "kernel")
+    over = [row.case for row in rows if row.verdict in ("concern", "action")]
+    situation = situation_of(rows, localized(parts, over))
+    accuracy: Mapping[str, Accuracy] = {}
+    speedups: tuple[Speedup, ...] = ()
+    if not found.interrupted:
+        say(1.0, "accuracy and vector variants")
+        accuracy, speedups = measure_accuracy(), measure_speedups(SPEEDUP_CASES)
+    judged = Judged(
+        run=uuid.uuid4().hex[:12],
+        date=datetime.datetime.now(datetime.UTC).date().isoformat(),
+        sides=_names(plan),
+        host=facts_of(found.raw.meta["fingerprint"]),
+        rows=rows,
+        exit_code=found.exit_code,
+        verdict=found.verdict,
+        stages=stages,
+        kernels=kernels,
+        suspects=suspects(kernels, plan.changed),
+        situation=situation,
+        route=route(situation),
+        changed=plan.changed,
+        notes=_notes(plan, found),
+        counts=_counts((base, candidate), found, over, say),
+        speedups=speedups,
+        accuracy=accuracy,
+        command=_command(plan),
+    )
+    return Review(plan, found, stages, kernels, build_judged_report(judged))
+
+
+def _names(plan: Plan) -> tuple[str, str]:
+    base = f"revision {plan.base[:12]}"
+    if plan.head is not None:
+        return base, f"revision {plan.head[:12]}"
+    return base, "working tree with changes" if plan.dirty else "working tree"
+
+
+def _command(plan: Plan) -> str:
+    head = "" if plan.head is None else f" --head {plan.head[:12]}"
+    return f"bitnet-perf gate --base {plan.base[:12]}{head}"
+
+
+def _notes(plan: Plan, found: Comparison) -> tuple[str, ...]:
+    notes = []
+    if plan.dirty:
+        notes.append("The working tree has changes that are not committed; it was taken as it is.")
+    count = len(plan.changed)
+    shown = ", ".join(plan.changed[:10]) + (f" and {count - 10} more" if count > 10 else "")
+    notes.append(f"Changed files: {shown or 'none'}.")
+    if "code" in found.raw.meta:
+        notes.append(f"Code: {found.raw.meta['code']}.")
+    if "stopped" in found.raw.meta:
+        notes.append(f"Stopped by {found.raw.meta['stopped']}: what was open is inconclusive.")
+    return tuple(notes)
+
+
+def _counts(
+    sides: tuple[Side, Side], found: Comparison, over: list[str], say: OnProgress
+) -> Mapping[str, tuple[str, ...]]:
+    """Lines about instructions of every alarm: what they add to the verdict by time."""
+    if not over or found.interrupted:
+        return {}
+    environments = [
+        environment for side in sides if (environment := prepare_side(side).environment) is not None
+    ]
+    cases = {case["name"]: case for case in found.raw.cases()}
+    verdicts = {row.case: row.verdict for row in found.rows()}
+    told = {}
+    for name in over:
+        say(1.0, f"instructions: {name}")
+        first, second = (
+            Subject(environment, isa)
+            for environment, isa in zip(environments, cases[name]["isas"], strict=True)
+        )
+        difference = compare_counts(*count_both(first, second, name))
+        told[name] = count_lines(difference, annotate(difference, verdicts[name]))
+    return told
