@@ -10,8 +10,8 @@ import typer
 from bitnet_perf.cli.output import exit_code, fail
 
 # One line per command, in the order in which `--help` shows them.
-COMMANDS = ("run", "info", "bench", "compare", "try", "gate", "roofline", "profile", "rust",
-            "report", "selftest")  # fmt: skip
+COMMANDS = ("run", "info", "bench", "compare", "try", "gate", "bisect", "roofline", "profile",
+            "rust", "report", "selftest")  # fmt: skip
 
 # Options that may stand alone or take a value: `--recorded` and `--recorded DIR`.
 _OPTIONAL_VALUE = {"--recorded": "default"}
@@ -27,15 +27,11 @@ def application() -> typer.Typer:
         rich_markup_mode="markdown",
         pretty_exceptions_enable=False,
     )
-    app.callback()(_root)
+    app.callback()(lambda: None)
     for name in COMMANDS:
         command = import_module(f"bitnet_perf.cli.{'try_' if name == 'try' else name}").command
         app.command(name, help=command.__doc__)(command)
     return app
-
-
-def _root() -> None:
-    """Measure and judge the speed of 1-bit language model kernels."""
 
 
 def _with_values(arguments: list[str]) -> list[str]:

@@ -25,6 +25,23 @@ if TYPE_CHECKING:
 SIDES = "An ISA, git revision, `tree`, environment folder, .whl, or KIND:VALUE."
 
 
+PairsOption = Annotated[
+    int | None, typer.Option("--pairs", help="One look of so many fresh pairs, not three.")
+]
+ReplayOption = Annotated[
+    Path | None, typer.Option("--replay", help="Judge a stored raw file again; no timing.")
+]
+PyperfOption = Annotated[
+    Path | None, typer.Option("--pyperf", help="Folder for both sides as pyperf JSON.")
+]
+ForceOption = Annotated[
+    bool, typer.Option("--force", help="Set pyperf files of two hosts side by side all the same.")
+]
+PlotOption = Annotated[
+    Path | None, typer.Option("--plot", help="Draw intervals and budgets (.svg or .png).")
+]
+
+
 def command(
     base: Annotated[str | None, typer.Argument(help=SIDES)] = None,
     candidate: Annotated[str | None, typer.Argument(help="The same; judged against BASE.")] = None,
@@ -34,27 +51,24 @@ def command(
         typer.Option("--cases", help="Globs of case names, from any segment on: 'gemv/*'."),
     ] = None,
     threads: Annotated[int, typer.Option("--threads", help="Threads of every case.")] = 1,
-    pairs: Annotated[
-        int | None, typer.Option("--pairs", help="One look of so many fresh pairs, not three.")
-    ] = None,
+    pairs: PairsOption = None,
     time_budget: Annotated[
         str | None, typer.Option("--time-budget", help="Stop in time: 60s, 5m.")
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Seed of every random order.")] = None,
-    replay: Annotated[
-        Path | None, typer.Option("--replay", help="Judge a stored raw file again; no timing.")
-    ] = None,
+    replay: ReplayOption = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Keep the raw file (.npz) here.")
     ] = None,
-    plot: Annotated[
-        Path | None, typer.Option("--plot", help="Draw intervals and budgets (.svg or .png).")
-    ] = None,
+    pyperf: PyperfOption = None,
+    force: ForceOption = False,
+    plot: PlotOption = None,
     json_to: JsonOption = None,
     quiet: QuietOption = False,
 ) -> int:
     """Compare two sides with fresh process pairs in ABBA order, and judge every case.
 
+    Two pyperf files (.json) are set side by side, labelled `unpaired`: that decides nothing.
     Exit code 0 pass, 1 action, 3 concern in a core case, 4 inconclusive core case.
 
     Examples: `bitnet-perf compare HEAD~1 tree --cases 'gemv/i2_s/*'`,
@@ -74,6 +88,8 @@ def command(
         raise ConfigError(
             "sides: found fewer than two, accepted is BASE CANDIDATE, or --replay RAW"
         )
+    elif base.endswith(".json") and candidate.endswith(".json"):
+        return show_unpaired(base, candidate, force, json_to, quiet)
     else:
         with progress("compare", quiet) as step:
             found = compare(
@@ -86,11 +102,33 @@ def command(
                 seed=seed,
                 on_progress=step,
             )
+    keep(found, output, pyperf, plot)
+    return show(found, json_to, quiet)
+
+
+def keep(found: Comparison, output: Path | None, pyperf: Path | None, plot: Path | None) -> None:
+    """Write what was asked for: the raw file, both sides for pyperf, the picture."""
     if output is not None:
         found.save(output)
+    if pyperf is not None:
+        found.save_pyperf(pyperf)
     if plot is not None:
         save_picture(found.plot, plot)
-    return show(found, json_to, quiet)
+
+
+def show_unpaired(base: str, candidate: str, force: bool, json_to: str | None, quiet: bool) -> int:
+    """Print two pyperf files beside each other; nothing is decided, hence 4."""
+    from bitnet_perf.cli.verdicts import verdict_table
+    from bitnet_perf.review.unpaired import compare_unpaired
+
+    rows = compare_unpaired(base, candidate, force=force)
+    emit({"label": "unpaired", "rows": [row.to_dict() for row in rows]}, json_to)
+    if shows_text(json_to, quiet):
+        out = console()
+        out.print(verdict_table(f"{candidate} against {base}, unpaired", rows))
+        for row in rows:
+            out.print(f"  {row.case}: {row.reason}", markup=False)
+    return 4
 
 
 def show(found: Comparison, json_to: str | None, quiet: bool) -> int:

@@ -18,6 +18,7 @@ from bitnet_perf.analyze.paired.rules import Rules
 from bitnet_perf.bench.cases import SUITES, class_of, select
 from bitnet_perf.bench.fingerprint import fingerprint
 from bitnet_perf.bench.paired.driver import Driver, Recording, Settings, Step, threads_of
+from bitnet_perf.bench.paired.interchange import write_pyperf
 from bitnet_perf.bench.paired.raw import Raw
 from bitnet_perf.bench.paired.sides import NATIVE, Ready, Side, check_source, prepare_side
 from bitnet_perf.errors import ConfigError
@@ -67,6 +68,10 @@ class Comparison:
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Keep the raw file (.npz)."""
         return self.raw.save(path)
+
+    def save_pyperf(self, folder: str | os.PathLike[str]) -> tuple[Path, Path]:
+        """Write base.json and candidate.json for pyperf's own tools into `folder`; their paths."""
+        return write_pyperf(self.raw, Path(folder))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Comparison:

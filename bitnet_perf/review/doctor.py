@@ -1,0 +1,172 @@
+"""What this host lacks for each command, and the line that brings it: one list of checks."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from bitnet_perf import _native
+from bitnet_perf.bench.build_cache import cache_folder
+from bitnet_perf.bench.counters import available
+from bitnet_perf.bench.paired.host import allowed_cpus
+from bitnet_perf.errors import BitnetPerfError
+
+__all__ = ["CHECKS", "Check", "Finding", "doctor"]
+
+FREE_BYTES = 2 << 30  # what builds of a few revisions take
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that commands need: `lacks` is "" where it is there, else what is the matter.
+
+    `needed` tells that those commands cannot do without it; `bring` is the line that brings it.
+    """
+
+    name: str
+    commands: str
+    needed: bool
+    lacks: Callable[[], str]
+    bring: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A check, carried out."""
+
+    name: str
+    commands: str
+    needed: bool
+    lacks: str
+    bring: str
+
+    @property
+    def fine(self) -> bool:
+        """Whether nothing is lacking."""
+        return not self.lacks
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return asdict(self)
+
+
+def _program(*names: str) -> Callable[[], str]:
+    def lacks() -> str:
+        return "" if any(map(shutil.which, names)) else f"{' and '.join(names)} not found"
+
+    return lacks
+
+
+def _package(*names: str) -> Callable[[], str]:
+    def lacks() -> str:
+        missing = [name for name in names if importlib.util.find_spec(name) is None]
+        return f"not installed: {', '.join(missing)}" if missing else ""
+
+    return lacks
+
+
+def _compiler() -> str:
+    compiler = os.environ.get("CXX", "c++").split()[-1]
+    return "" if shutil.which(compiler) else f"{compiler} not found"
+
+
+def _vector_isa() -> str:
+    runs = [name for name, _, _, built, here in _native.isas() if built and here]
+    return "" if len(runs) > 1 else "only the scalar kernels run on this CPU"
+
+
+def _cpus() -> str:
+    count = len(allowed_cpus())
+    return "" if count > 1 else "one CPU: what else runs disturbs every sample"
+
+
+def _pinning() -> str:
+    try:
+        before = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, before)
+    except (AttributeError, OSError) as error:
+        return f"processes cannot be bound to a CPU ({error})"
+    return ""
+
+
+def _huge_pages() -> str:
+    try:
+        text = Path("/sys/kernel/mm/transparent_hugepage/enabled").read_text()
+    except OSError:
+        return "the kernel has no transparent huge pages"
+    return "switched off" if "[never]" in text else ""
+
+
+def _counters() -> str:
+    there, why = available()
+    return "" if there else why
+
+
+def _cache() -> str:
+    try:
+        folder = cache_folder("doctor")
+        folder.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(folder).free
+        folder.rmdir()
+    except (OSError, BitnetPerfError) as error:
+        return f"the cache folder cannot be used ({error})"
+    return "" if free >= FREE_BYTES else f"{free >> 20} MiB free in {folder.parent}"
+
+
+def _gpu() -> str:
+    if importlib.util.find_spec("cupy") is None:
+        return "cupy is not installed"
+    return "" if Path("/dev/nvidiactl").exists() else "no NVIDIA GPU"
+
+
+PAIRED = "compare, gate, bisect, selftest"
+BUILDS = "gate, bisect, compare of revisions"
+CHECKS = (
+    Check("C++20 compiler", BUILDS, True, _compiler, "apt-get install g++"),
+    Check("git", BUILDS, True, _program("git"), "apt-get install git"),
+    Check("cmake", BUILDS, True, _program("cmake"), "pip install cmake"),
+    Check("ninja or make", BUILDS, True, _program("ninja", "make"), "pip install ninja"),
+    Check("cache folder", BUILDS, True, _cache, "export BITNET_PERF_CACHE=FOLDER with 2 GiB free"),
+    Check(
+        "binding to a CPU", PAIRED, False, _pinning, "permit sched_setaffinity to this container"
+    ),
+    Check("two CPUs", PAIRED, False, _cpus, "give this machine a second CPU"),
+    Check("vector kernels", "bench, roofline", False, _vector_isa, "a CPU with AVX2 or NEON"),
+    Check(
+        "huge pages",
+        "bench, roofline",
+        False,
+        _huge_pages,
+        "echo madvise > /sys/kernel/mm/transparent_hugepage/enabled",
+    ),
+    Check(
+        "hardware counters",
+        "gate (instructions)",
+        False,
+        _counters,
+        "a host that gives them; else callgrind counts",
+    ),
+    Check(
+        "valgrind", "gate (instructions)", False, _program("valgrind"), "apt-get install valgrind"
+    ),
+    Check("cargo", "rust --workspace", False, _program("cargo"), "https://rustup.rs"),
+    Check(
+        "matplotlib, pandas",
+        "compare --plot, roofline --plot, to_frame",
+        False,
+        _package("matplotlib", "pandas"),
+        "pip install 'bitnet_perf[report]'",
+    ),
+    Check("numba", "isa 'numba'", False, _package("numba"), "pip install 'bitnet_perf[numba]'"),
+    Check("GPU", "CUDA kernels", False, _gpu, "pip install 'bitnet_perf[gpu]' on a host with one"),
+)
+
+
+def doctor(checks: tuple[Check, ...] = CHECKS) -> tuple[Finding, ...]:
+    """Carry out the checks, in their order."""
+    return tuple(Finding(c.name, c.commands, c.needed, c.lacks(), c.bring) for c in checks)
