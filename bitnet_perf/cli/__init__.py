@@ -11,7 +11,7 @@ from bitnet_perf.cli.output import exit_code, fail
 
 # One line per command, in the order in which `--help` shows them.
 COMMANDS = ("run", "info", "bench", "compare", "try", "gate", "bisect", "roofline", "profile",
-            "rust", "report", "selftest")  # fmt: skip
+            "rust", "report", "selftest", "doctor")  # fmt: skip
 
 # Options that may stand alone or take a value: `--recorded` and `--recorded DIR`.
 _OPTIONAL_VALUE = {"--recorded": "default"}

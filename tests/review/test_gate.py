@@ -1,0 +1,145 @@
+"""The gate: what would be compared, and a review of a recorded comparison."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import bitnet_perf as bp
+from bitnet_perf.analyze.paired.rules import Rules
+from bitnet_perf.bench.cases import gate_cases, select
+from bitnet_perf.bench.paired.raw import Raw
+from bitnet_perf.cli import main
+from bitnet_perf.report.document import TITLES
+from bitnet_perf.report.verdicts import gate_status
+from bitnet_perf.review import gate as module
+from bitnet_perf.review.compare import Comparison
+from bitnet_perf.review.gate import Plan, plan_gate, review
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "lockstep"
+CASE = "forward/gemv/i2_s/2560x2560/t1"
+HOST = {"cpu": "c", "isas": ["scalar"], "allowed": 2, "compiler": "g", "kernel": "k"}
+
+
+@pytest.fixture
+def repository(tmp_path):
+    def git(*words):
+        identity = ("-c", "user.name=n", "-c", "user.email=e@e")
+        command = ["git", *identity, *words]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    git("init", "-q", "-b", "main")
+    ids = []
+    for number in range(3):
+        (tmp_path / "file").write_text(str(number))
+        git("add", "-A")
+        git("commit", "-q", "-m", f"change {number}")
+        ids.append(git("rev-parse", "HEAD"))
+    return tmp_path, ids, git
+
+
+def test_the_tree_as_committed_is_compared_with_the_commit_before(repository):
+    folder, ids, _ = repository
+    plan = plan_gate(None, None, "quick", folder)
+    assert (plan.base, plan.head, plan.dirty) == (ids[1], None, False)
+    assert plan.changed == ("file",)
+    assert plan.minutes > 0
+
+
+def test_a_changed_tree_is_compared_with_its_commit(repository):
+    folder, ids, _ = repository
+    (folder / "new").write_text("x")
+    plan = plan_gate(None, None, "quick", folder)
+    assert (plan.base, plan.dirty, plan.changed) == (ids[2], True, ("new",))
+
+
+def test_a_named_base_is_taken_at_the_merge_base(repository):
+    folder, ids, git = repository
+    git("checkout", "-q", "-b", "side", ids[1])
+    (folder / "other").write_text("y")
+    git("add", "-A")
+    git("commit", "-q", "-m", "aside")
+    plan = plan_gate("main", "side", "quick", folder)
+    assert (plan.base, plan.changed) == (ids[1], ("other",))
+
+
+def test_the_first_commit_has_nothing_to_be_compared_with(repository):
+    folder, ids, git = repository
+    git("checkout", "-q", ids[0])
+    assert plan_gate(None, None, "quick", folder) is None
+    with pytest.raises(bp.ConfigError, match="--base"):
+        bp.gate(repository=folder)
+
+
+def test_a_shallow_clone_gets_the_line_that_helps(repository, tmp_path_factory):
+    folder, _, git = repository
+    clone = tmp_path_factory.mktemp("clone") / "c"
+    git("clone", "-q", "--depth", "1", f"file://{folder}", str(clone))
+    with pytest.raises(bp.EnvironmentRefused, match="git fetch"):
+        plan_gate(None, None, "quick", clone)
+
+
+def test_suites_name_cases_of_the_table():
+    table = {case.name for case in select()}
+    assert set(gate_cases("quick")) <= set(gate_cases("full")) <= table
+    assert CASE in gate_cases("quick")
+    with pytest.raises(bp.ConfigError, match="suite: found 'x'"):
+        gate_cases("x")
+
+
+def test_a_dry_run_measures_nothing(repository, capsys, monkeypatch):
+    folder, ids, _ = repository
+    monkeypatch.setattr(module, "review", lambda *_: pytest.fail("it measured"))
+    with pytest.raises(SystemExit) as ended:
+        main(["gate", "--repository", str(folder), "--dry-run", "--json", "-"])
+    assert ended.value.code == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["base"], facts["changed"]) == (ids[1], ["file"])
+    assert CASE in facts["cases"]
+
+
+@pytest.fixture(params=["pinned_same_2560", "unpinned_plus5_2560"])
+def reviewed(request, monkeypatch):
+    """A review whose comparison is a recording, and whose instructions are not counted."""
+    raw = Raw.load(GOLDEN / f"{request.param}.npz")
+    meta = {**raw.meta, "fingerprint": HOST, "rules": {}}
+    meta["cases"] = [{**case, "isas": ["x86_avx2"] * 2} for case in meta["cases"]]
+    found = Comparison(Raw(meta, raw.columns, raw.pairs), Rules())
+    monkeypatch.setattr(module, "compare", lambda *_, **__: found)
+    monkeypatch.setattr(module, "_counts", lambda *_: {CASE: ("instructions: unavailable (why)",)})
+    changed = ("csrc/kernels/gemv/i2_s/x86_avx2.cpp",)
+    plan = Plan(Path("x"), "a" * 40, None, True, changed, (CASE,))
+    return request.param, review(plan, None, None)
+
+
+def test_a_review_says_what_was_found(reviewed, tmp_path):
+    name, found = reviewed
+    slow = "plus5" in name
+    assert found.verdict == (
+        "significant regression detected" if slow else "performance validation complete"
+    )
+    assert found.route == ("perf-fixer" if slow else "test-finalizer")
+    assert found.exit_code == (3 if slow else 0)
+    assert found.evidence[-1].startswith(f"review:gate:perf = {'fail' if slow else 'pass'} (1 ")
+    assert [node.name for node in found.kernels] == ["gemv/i2_s/x86_avx2"]
+    assert found.stages[0].name == "forward"
+    text = found.report()
+    assert all(title in text for title in TITLES)
+    assert "taken as it is" in text
+    assert ("made of csrc/kernels/gemv/i2\\_s" in text or "made of csrc/kernels" in text) == slow
+    assert ("instructions: unavailable (why)" in text) == slow
+    found.save(tmp_path)
+    assert json.loads((tmp_path / "report.json").read_text())["verdict"] == found.verdict
+    assert Comparison.load(tmp_path / "raw.npz").rows() == found.rows()
+    json.dumps(found.to_dict(), allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("code", "word"), [(0, "pass"), (1, "fail"), (3, "fail"), (4, "fail"), (6, "skipped")]
+)
+def test_what_is_not_known_fails_closed(code, word):
+    assert gate_status(code) == word
