@@ -31,10 +31,14 @@ static int32_t dot(const uint8_t* w, const int8_t* q, int64_t K) {
 }
 
 #ifdef PLANT_HALF_A_LAYOUT
-void bp_gemv_i2_s_plan(const bp_product*, bp_plan* plan) { plan->prepared_bytes = 64; }
+void bp_gemv_i2_s_plan(const bp_product*, bp_plan* plan) {
+  plan->prepared_bytes = 64;
+}
 #endif
 #ifdef PLANT_WILD_PLAN
-void bp_gemv_i2_s_plan(const bp_product*, bp_plan* plan) { plan->row_step = 0; }
+void bp_gemv_i2_s_plan(const bp_product*, bp_plan* plan) {
+  plan->row_step = 0;
+}
 #endif
 
 void bp_gemv_i2_s(const bp_product* p) {
