@@ -1,4 +1,4 @@
-# make run        see the kernels of this CPU checked, measured and reported
+# make run        check against the BitNet.rs crates, judge the checkout against its previous commit
 # make test       every lane that this host can test, the missing ones named at the end
 # make test-all   the same lanes, each on all of its models
 # All need only Python 3.11+, a C++20 compiler and make; the rest comes into .venv.
@@ -38,7 +38,7 @@ quick: lint
 
 run: build
 	@$(BIN)/bitnet-perf rust
-	@$(BIN)/bitnet-perf run
+	@$(BIN)/bitnet-perf gate --report-only
 
 test: build
 	@.ci/lanes/run

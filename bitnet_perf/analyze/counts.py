@@ -10,6 +10,7 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from bitnet_perf.analyze.paired.verdict import ALARMS
 from bitnet_perf.bench.counters import Counts, Unavailable
 
 __all__ = ["Annotation", "Difference", "FunctionDifference", "annotate", "compare_counts", "lines"]
@@ -121,7 +122,7 @@ def annotate(difference: Difference | Unavailable, verdict: str) -> Annotation:
         return Annotation("", "")
     change = difference.change
     told = f"{change:+.2%} instructions"
-    if verdict in ("concern", "action"):
+    if verdict in ALARMS:
         if abs(change) < SAME:
             return Annotation(
                 "layout, memory or noise", f"layout, memory or noise: {told}", next_look=True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -21,6 +21,7 @@ from bitnet_perf.errors import ConfigError
 
 if TYPE_CHECKING:
     from bitnet_perf.review.compare import Comparison
+    from bitnet_perf.review.counted import Mode
 
 SIDES = "An ISA, git revision, `tree`, environment folder, .whl, or KIND:VALUE."
 
@@ -36,6 +37,9 @@ PyperfOption = Annotated[
 ]
 ForceOption = Annotated[
     bool, typer.Option("--force", help="Set pyperf files of two hosts side by side all the same.")
+]
+CountsOption = Annotated[
+    str, typer.Option("--counts", help="Count instructions of: alarms, all, off.")
 ]
 PlotOption = Annotated[
     Path | None, typer.Option("--plot", help="Draw intervals and budgets (.svg or .png).")
@@ -62,6 +66,7 @@ def command(
     ] = None,
     pyperf: PyperfOption = None,
     force: ForceOption = False,
+    counts: CountsOption = "alarms",
     plot: PlotOption = None,
     json_to: JsonOption = None,
     quiet: QuietOption = False,
@@ -100,6 +105,7 @@ def command(
                 pairs=pairs,
                 time_budget=None if time_budget is None else seconds_of(time_budget),
                 seed=seed,
+                counts=cast("Mode", counts),
                 on_progress=step,
             )
     keep(found, output, pyperf, plot)

@@ -16,6 +16,7 @@ from bitnet_perf.cli.output import (
     shows_text,
     table,
 )
+from bitnet_perf.errors import BitnetPerfError
 
 if TYPE_CHECKING:
     from bitnet_perf.review.gate import Plan
@@ -38,7 +39,7 @@ def command(
         bool, typer.Option("--dry-run", help="Only say what would be compared, and how long.")
     ] = False,
     report_only: Annotated[
-        bool, typer.Option("--report-only", help="Exit code 0 when the review was completed.")
+        bool, typer.Option("--report-only", help="Exit code 0 when a report was written.")
     ] = False,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for report.md, report.json, raw.npz.")
@@ -48,8 +49,9 @@ def command(
 ) -> int:
     """Judge a change: both revisions built, compared in fresh pairs, the change placed, a report.
 
-    Without an earlier commit the report is that of `bitnet-perf run`. Exit code 0 pass, 1 action, 3
-    concern and 4 inconclusive in a core case, 6 nothing measured.
+    The first commit has nothing before it: its report is that of `bitnet-perf run`, and with
+    --report-only so is that of a folder whose earlier commit is out of reach. Exit code 0 pass, 1
+    action, 3 concern and 4 inconclusive in a core case, 6 nothing measured.
 
     Example: `bitnet-perf gate --base main --time-budget 5m`
     """
@@ -57,10 +59,19 @@ def command(
     from bitnet_perf.review.gate import plan_gate, review
 
     budget = None if time_budget is None else seconds_of(time_budget)
-    plan = plan_gate(base, head, suite, repository)
+    unreachable = ""
+    try:
+        plan = plan_gate(base, head, suite, repository)
+    except BitnetPerfError as error:
+        if base is not None or head is not None or not report_only:
+            raise
+        plan, unreachable = None, f" ({error})"
     if plan is None:
         from bitnet_perf.cli.run import command as first_report
 
+        if not quiet:
+            why = f"nothing is judged, there is no earlier commit{unreachable}"
+            console(stderr=True).print(why, markup=False)
         return first_report(output, json_to, quiet)
     if dry_run:
         return _dry_run(plan, json_to, quiet)

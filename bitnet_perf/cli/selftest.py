@@ -52,6 +52,7 @@ def command(
     """
     import tempfile
 
+    from bitnet_perf.bench.paired.driver import CTRL_C
     from bitnet_perf.review.compare import seconds_of
     from bitnet_perf.review.selftest import NIGHTLY, QUICK, selftest
 
@@ -74,7 +75,7 @@ def command(
     emit(found.to_dict(), json_to)
     if shows_text(json_to, quiet):
         _print(console(), found)
-    if found.stopped == "Ctrl-C":
+    if found.stopped == CTRL_C:
         return 130
     return 0 if found.met else 1
 

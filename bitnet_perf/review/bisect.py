@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bitnet_perf.analyze.paired.comparison import Row
 from bitnet_perf.analyze.paired.rules import Budget, Rules
+from bitnet_perf.analyze.paired.verdict import ALARMS
 from bitnet_perf.analyze.search import Answer, Found, first_bad
 from bitnet_perf.bench import revisions
 from bitnet_perf.bench.paired.sides import Side
@@ -23,7 +24,6 @@ __all__ = ["Bisection", "Step", "bisect"]
 
 OnProgress = Callable[[float, str], None]
 Measure = Callable[[str, str, Rules], Row]  # (good, commit, rules) -> the judged case
-BAD = ("concern", "action")
 GOOD = ("pass", "improved", "identical")
 MARGIN = 8  # the guard is that part of the slowdown
 
@@ -183,10 +183,10 @@ class _Search:
                 )
             except MeasurementError as error:
                 return Step(commit=commit, answer="skip", reason=str(error))
-            if row.verdict in (*BAD, *GOOD):
+            if row.verdict in (*ALARMS, *GOOD):
                 break
         assert row is not None
-        answer: Answer = "bad" if row.verdict in BAD else "skip"
+        answer: Answer = "bad" if row.verdict in ALARMS else "skip"
         return Step(
             commit=commit,
             answer="good" if row.verdict in GOOD else answer,
@@ -204,7 +204,7 @@ class _Search:
 def _paired(root: Path, case: str) -> Measure:
     def measure(good: str, commit: str, rules: Rules) -> Row:
         base, candidate = (Side.revision(name, repository=root) for name in (good, commit))
-        found = compare(base, candidate, [case], rules=rules)
+        found = compare(base, candidate, [case], rules=rules, counts="off")
         if found.interrupted:
             raise KeyboardInterrupt
         return found.rows()[0]

@@ -17,12 +17,13 @@ from bitnet_perf.analyze.paired.comparison import Row, clock_of, decide_records,
 from bitnet_perf.analyze.paired.rules import Rules
 from bitnet_perf.bench.cases import SUITES, class_of, select
 from bitnet_perf.bench.fingerprint import fingerprint
-from bitnet_perf.bench.paired.driver import Driver, Recording, Settings, Step, threads_of
+from bitnet_perf.bench.paired.driver import CTRL_C, Driver, Recording, Settings, Step, threads_of
 from bitnet_perf.bench.paired.interchange import write_pyperf
 from bitnet_perf.bench.paired.raw import Raw
 from bitnet_perf.bench.paired.sides import NATIVE, Ready, Side, check_source, prepare_side
 from bitnet_perf.errors import ConfigError
 from bitnet_perf.notebook import frame, html_table
+from bitnet_perf.review.counted import Counting, Mode
 
 __all__ = ["Comparison", "compare", "seconds_of"]
 
@@ -59,7 +60,13 @@ class Comparison:
     @property
     def interrupted(self) -> bool:
         """Whether Ctrl-C ended the run."""
-        return str(self.raw.meta.get("stopped", "")) == "Ctrl-C"
+        return str(self.raw.meta.get("stopped", "")) == CTRL_C
+
+    @property
+    def count_lines(self) -> Mapping[str, tuple[str, ...]]:
+        """What instruction counts add to the times, as lines of text, by case."""
+        cases = self.raw.cases()
+        return {case["name"]: tuple(case["counts"]) for case in cases if "counts" in case}
 
     def replay(self, rules: Rules | None = None) -> Comparison:
         """Judge the raw file again, by its own rules or by others."""
@@ -124,16 +131,17 @@ def compare(
     seed: int | None = None,
     rules: Rules | None = None,
     canaries: bool = True,
+    counts: Mode = "alarms",
     on_progress: OnProgress | None = None,
 ) -> Comparison:
     """Compare two sides with fresh process pairs in ABBA order, and judge every case.
 
     `cases` are globs (the quick cases of the suites without one) or whole case names; functions and
     commands bring their own. `pairs` takes one look of so many pairs instead of three looks.
-    `time_budget` in seconds bounds the measuring. Both sides are built before anything is timed;
-    what fails to build raises its error, a
-    candidate that fails its check CandidateWrong. Ctrl-C while measuring gives what was measured
-    until then.
+    `time_budget` in seconds bounds the measuring. `counts` says whose instructions are counted:
+    "alarms", "all" or "off". Both sides are built before anything is timed; what fails to build
+    raises its error, a candidate that fails its check CandidateWrong. Ctrl-C while measuring gives
+    what was measured until then.
     """
     say = on_progress or (lambda _share, _what: None)
     rules = rules or Rules()
@@ -147,6 +155,7 @@ def compare(
     checks = _checks(ready, names, say)
     settings = Settings(rules.looks, rules.long_looks, rules.canary_pairs, time_budget, seed)
     code = _code_identity(ready)
+    counting = Counting(ready, counts, say)
     driver = Driver(ready, settings, _stepper(say))
     recording = driver.recording
     if code is not None and code[0]:
@@ -158,9 +167,13 @@ def compare(
             side = ready[0] if native else prepare_side(Side.isa(""))
             driver.run_canaries(side, _canary_rule(recording, rules))
         if not recording.stopped:
-            driver.run_cases(names, _stop_rule(recording, rules))
+            driver.run_cases(names, _stop_rule(recording, rules, counting))
     meta = _meta(ready, recording, rules, seed, code) | ({"checks": checks} if checks else {})
-    return Comparison(Raw.build(meta, recording.pairs), rules)
+    raw = Raw.build(meta, recording.pairs)
+    if recording.stopped != CTRL_C:
+        told = counting.told(raw.cases(), judge(raw, rules))
+        raw = replace(raw, meta={**raw.meta, "cases": told})
+    return Comparison(raw, rules)
 
 
 def seconds_of(text: str) -> float:
@@ -226,19 +239,26 @@ def _code_identity(ready: Sequence[Ready]) -> Code | None:
     return found.identical, found.reason, found.kernels
 
 
-def _stop_rule(recording: Recording, rules: Rules) -> Callable[[int, bool], bool]:
+def _stop_rule(
+    recording: Recording, rules: Rules, counting: Counting
+) -> Callable[[int, bool], bool]:
     """What settles a case: the same decision that a replay of the raw file takes."""
 
     def settled(number: int, last: bool) -> bool:
         case = recording.cases[number]
         looks = sorted({pair.look for pair in recording.pairs_of(number)})
-        return decide_records(
+        decision = decide_records(
             [recording.pairs_of(number, look) for look in looks],
             rules,
             class_of(case["name"]),
             clock=clock_of({}, case, case["threads"]),
             last=last,
-        ).settled
+            contested=case.get("contested", False),
+        )
+        if decision.settled and not last and counting.contests(case, decision.verdict):
+            case["contested"] = True
+            return False
+        return decision.settled
 
     return settled
 

@@ -13,15 +13,13 @@ from typing import Any
 
 from bitnet_perf.analyze.accuracy import Accuracy
 from bitnet_perf.analyze.attribution import Node, attribute, localized, parts_of, suspects
-from bitnet_perf.analyze.counts import annotate, compare_counts
-from bitnet_perf.analyze.counts import lines as count_lines
 from bitnet_perf.analyze.paired.comparison import Row
+from bitnet_perf.analyze.paired.verdict import ALARMS
 from bitnet_perf.analyze.routing import route, situation_of
 from bitnet_perf.bench import revisions
 from bitnet_perf.bench.builds import tree_objects
 from bitnet_perf.bench.cases import gate_cases
-from bitnet_perf.bench.counters import Subject, count_both
-from bitnet_perf.bench.paired.sides import Side, prepare_side
+from bitnet_perf.bench.paired.sides import Side
 from bitnet_perf.errors import ConfigError
 from bitnet_perf.files import write_atomic
 from bitnet_perf.report.build import Speedup
@@ -175,7 +173,7 @@ def review(plan: Plan, time_budget: float | None, on_progress: OnProgress | None
     rows = found.rows()
     parts = parts_of(found.raw, rows)
     stages, kernels = attribute(parts, "stage"), attribute(parts, "kernel")
-    over = [row.case for row in rows if row.verdict in ("concern", "action")]
+    over = [row.case for row in rows if row.verdict in ALARMS]
     situation = situation_of(rows, localized(parts, over))
     accuracy: Mapping[str, Accuracy] = {}
     speedups: tuple[Speedup, ...] = ()
@@ -197,7 +195,7 @@ def review(plan: Plan, time_budget: float | None, on_progress: OnProgress | None
         route=route(situation),
         changed=plan.changed,
         notes=_notes(plan, found),
-        counts=_counts((base, candidate), found, over, say),
+        counts=found.count_lines,
         speedups=speedups,
         accuracy=accuracy,
         command=_command(plan),
@@ -229,26 +227,3 @@ def _notes(plan: Plan, found: Comparison) -> tuple[str, ...]:
     if "stopped" in found.raw.meta:
         notes.append(f"Stopped by {found.raw.meta['stopped']}: what was open is inconclusive.")
     return tuple(notes)
-
-
-def _counts(
-    sides: tuple[Side, Side], found: Comparison, over: list[str], say: OnProgress
-) -> Mapping[str, tuple[str, ...]]:
-    """Lines about instructions of every alarm: what they add to the verdict by time."""
-    if not over or found.interrupted:
-        return {}
-    environments = [
-        environment for side in sides if (environment := prepare_side(side).environment) is not None
-    ]
-    cases = {case["name"]: case for case in found.raw.cases()}
-    verdicts = {row.case: row.verdict for row in found.rows()}
-    told = {}
-    for name in over:
-        say(1.0, f"instructions: {name}")
-        first, second = (
-            Subject(environment, isa)
-            for environment, isa in zip(environments, cases[name]["isas"], strict=True)
-        )
-        difference = compare_counts(*count_both(first, second, name))
-        told[name] = count_lines(difference, annotate(difference, verdicts[name]))
-    return told

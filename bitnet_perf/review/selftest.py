@@ -36,7 +36,7 @@ from bitnet_perf.analyze.paired.verdict import Decision, decide
 from bitnet_perf.bench.cases import class_of
 from bitnet_perf.bench.fingerprint import Fingerprint, fingerprint, refuse_other_host
 from bitnet_perf.bench.paired.disturb import ENVIRONMENTS, disturbed
-from bitnet_perf.bench.paired.driver import Driver, Settings
+from bitnet_perf.bench.paired.driver import CTRL_C, Driver, Settings
 from bitnet_perf.bench.paired.pair import calibrate, measure_pair
 from bitnet_perf.bench.paired.raw import PairRecord, Raw
 from bitnet_perf.bench.paired.sides import Ready, Side, prepare_side
@@ -183,7 +183,7 @@ def selftest(
     except _Stopped:
         stopped = f"the time budget of {time_budget:g} s"
     except KeyboardInterrupt:
-        stopped = "Ctrl-C"
+        stopped = CTRL_C
     cells = [*_drawn(run), *_judged(run)]
     now = datetime.now(UTC).isoformat(timespec="seconds")
     missing = tuple(_missing(run))

@@ -118,6 +118,7 @@ def try_candidate(
             pairs=pairs,
             time_budget=time_budget,
             seed=seed,
+            counts="off",
             on_progress=say,
         )
     except CandidateWrong as wrong:

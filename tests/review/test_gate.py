@@ -13,6 +13,7 @@ from bitnet_perf.analyze.paired.rules import Rules
 from bitnet_perf.bench.cases import gate_cases, select
 from bitnet_perf.bench.paired.raw import Raw
 from bitnet_perf.cli import main
+from bitnet_perf.cli import run as first
 from bitnet_perf.report.document import TITLES
 from bitnet_perf.report.verdicts import gate_status
 from bitnet_perf.review import gate as module
@@ -21,6 +22,7 @@ from bitnet_perf.review.gate import Plan, plan_gate, review
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "lockstep"
 CASE = "forward/gemv/i2_s/2560x2560/t1"
+COUNTS = ["instructions: unavailable (why)"]
 HOST = {"cpu": "c", "isas": ["scalar"], "allowed": 2, "compiler": "g", "kernel": "k"}
 
 
@@ -83,6 +85,31 @@ def test_a_shallow_clone_gets_the_line_that_helps(repository, tmp_path_factory):
         plan_gate(None, None, "quick", clone)
 
 
+def test_report_only_writes_the_first_report_where_the_commit_before_is_out_of_reach(
+    repository, tmp_path_factory, monkeypatch, capsys
+):
+    folder, _, git = repository
+    clone = tmp_path_factory.mktemp("clone") / "c"
+    git("clone", "-q", "--depth", "1", f"file://{folder}", str(clone))
+    written = []
+    monkeypatch.setattr(first, "command", lambda output, *_: written.append(output) or 0)
+
+    def ended(*words):
+        with pytest.raises(SystemExit) as end:
+            main(["gate", "--repository", str(clone), "-o", "out", *words])
+        return end.value.code, capsys.readouterr().err
+
+    code, said = ended("--report-only")
+    assert (code, written) == (0, [Path("out")])
+    assert "nothing is judged" in said
+    assert "git fetch" in said
+    code, said = ended()
+    assert (code, len(written)) == (5, 1)
+    assert "git fetch" in said
+    code, _ = ended("--report-only", "--base", "HEAD~1")
+    assert (code, len(written)) == (5, 1)
+
+
 def test_suites_name_cases_of_the_table():
     table = {case.name for case in select()}
     assert set(gate_cases("quick")) <= set(gate_cases("full")) <= table
@@ -107,10 +134,9 @@ def reviewed(request, monkeypatch):
     """A review whose comparison is a recording, and whose instructions are not counted."""
     raw = Raw.load(GOLDEN / f"{request.param}.npz")
     meta = {**raw.meta, "fingerprint": HOST, "rules": {}}
-    meta["cases"] = [{**case, "isas": ["x86_avx2"] * 2} for case in meta["cases"]]
+    meta["cases"] = [{**case, "isas": ["x86_avx2"] * 2, "counts": COUNTS} for case in meta["cases"]]
     found = Comparison(Raw(meta, raw.columns, raw.pairs), Rules())
     monkeypatch.setattr(module, "compare", lambda *_, **__: found)
-    monkeypatch.setattr(module, "_counts", lambda *_: {CASE: ("instructions: unavailable (why)",)})
     changed = ("csrc/kernels/gemv/i2_s/x86_avx2.cpp",)
     plan = Plan(Path("x"), "a" * 40, None, True, changed, (CASE,))
     return request.param, review(plan, None, None)

@@ -77,10 +77,11 @@ def decide_records(
     clock: str,
     last: bool,
     sound: bool = True,
+    contested: bool = False,
 ) -> Decision:
     """The driver's stop rule: `decide` on the records of the looks taken so far of one case."""
     estimates = [yuen(record_values(records, clock), rules.alpha_look) for records in looks]
-    return decide(estimates, rules, class_, last=last, sound=sound)
+    return decide(estimates, rules, class_, last=last, sound=sound, contested=contested)
 
 
 def canaries(raw: Raw, rules: Rules) -> tuple[Canary, ...]:
@@ -155,7 +156,15 @@ def _decision(
     if case.get("identical"):
         return IDENTICAL
     missing = _printable(str(case.get("error") or "nothing was measured"))
-    decision = decide(estimates, rules, case["class"], last=True, sound=not failed, missing=missing)
+    decision = decide(
+        estimates,
+        rules,
+        case["class"],
+        last=True,
+        sound=not failed,
+        contested=bool(case.get("contested")),
+        missing=missing,
+    )
     if "environment" in decision.notes:
         return replace(decision, reason=f"{decision.reason} ({', '.join(failed)})")
     return decision

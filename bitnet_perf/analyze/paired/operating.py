@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from bitnet_perf.analyze.paired.estimate import yuen
 from bitnet_perf.analyze.paired.rules import Class, Rules
-from bitnet_perf.analyze.paired.verdict import Decision, decide
+from bitnet_perf.analyze.paired.verdict import ALARMS, Decision, decide
 
 __all__ = ["Cell", "Goal", "Rate", "cell_of", "draw_trials", "goals", "lag1", "rate"]
 
@@ -131,7 +131,7 @@ def cell_of(
     return Cell(
         *where,
         passed=rate(sum(v in ("pass", "improved") for v in verdicts), count),
-        alarmed=rate(sum(v in ("concern", "action") for v in verdicts), count),
+        alarmed=rate(sum(v in ALARMS for v in verdicts), count),
         unknown=rate(verdicts.count("inconclusive"), count),
         slower=rate(slower, count),
         near=rate(near, count),

@@ -14,18 +14,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from bitnet_perf.analyze.paired.estimate import Estimate, slowdown_of
 from bitnet_perf.analyze.paired.rules import Class, Rules
 
-__all__ = ["IDENTICAL", "ONE_SIDED", "Decision", "Gate", "Verdict", "decide", "percent"]
+__all__ = ["ALARMS", "IDENTICAL", "ONE_SIDED", "Decision", "Gate", "Verdict", "decide", "percent"]
 
 Verdict = Literal[
     "identical", "improved", "pass", "action", "concern", "inconclusive", "new", "gone"
 ]
 Gate = Literal["pass", "note", "fail", "closed", "neutral"]
+ALARMS = ("concern", "action")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +66,14 @@ def decide(
     *,
     last: bool,
     sound: bool = True,
+    contested: bool = False,
     missing: str = "nothing was measured",
 ) -> Decision:
     """Judge the looks in the order they were taken; the first that settles the case decides.
 
     looks: estimates of fresh pairs each, one per look taken so far. last: no further look can be
     taken (the plan or the time is spent). sound: the canaries of the case's bound are sound.
+    contested: instruction counts speak against an alarm, which the last look alone then settles.
     missing: why there are no pairs, where there are none. The driver asks this after every look and
     a replay asks it of the whole file, so both find the same.
     """
@@ -78,9 +81,9 @@ def decide(
     for index, estimate in enumerate(looks):
         final = last and index == len(looks) - 1
         decision = _at_look(index, estimate, rules, class_, final=final, sound=sound)
-        if decision.settled:
-            break
-    return decision
+        if decision.settled and (final or not contested or decision.verdict not in ALARMS):
+            return decision
+    return replace(decision, settled=last)
 
 
 def _at_look(

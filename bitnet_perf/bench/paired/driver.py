@@ -16,7 +16,7 @@ from bitnet_perf.bench.paired.process import WorkerFailed, WorkerLacksCase
 from bitnet_perf.bench.paired.raw import CANARY, PairRecord
 from bitnet_perf.bench.paired.sides import Ready
 
-__all__ = ["CANARIES", "Driver", "Recording", "Settings", "Step"]
+__all__ = ["CANARIES", "CTRL_C", "Driver", "Recording", "Settings", "Step"]
 
 # (bound, case): one that stays in a core's own cache, one that streams past all of them.
 CANARIES = (
@@ -25,6 +25,7 @@ CANARIES = (
 )
 
 
+CTRL_C = "Ctrl-C"  # why a run stopped
 PAIR_START = 0.3  # seconds that a pair takes before its blocks, about
 
 
@@ -114,7 +115,7 @@ class Driver:
         except _Ended:
             pass
         except KeyboardInterrupt:
-            self.recording.stopped = "Ctrl-C"
+            self.recording.stopped = CTRL_C
 
     def run_cases(self, names: Iterable[str], settled: Settled) -> None:
         """Measure the cases one look after the other; a look takes those that are not settled, in
@@ -136,7 +137,7 @@ class Driver:
         except _Ended:
             pass
         except KeyboardInterrupt:
-            self.recording.stopped = "Ctrl-C"
+            self.recording.stopped = CTRL_C
 
     def _look(self, number: int, look: int, settled: Settled) -> bool:
         """Take one look of a case; whether that settles it."""

@@ -108,11 +108,19 @@ def _check_cases(place: str, cases: Sequence[Any]) -> None:
             ("clock", (*_CLOCKS, None)),
             ("only", ("base", "candidate", None)),
             ("identical", (True, False, None)),
+            ("contested", (True, False, None)),
         ):
             value = case.get(key)
             if not isinstance(value, str | bool | None) or value not in accepted:
                 words = ", ".join(str(word) for word in accepted if word is not None)
                 raise FormatError(f"{here}: {key!r}: found {value!r:.80}, accepted are {words}")
+        counts = case.get("counts", [])
+        if not isinstance(counts, list) or not all(
+            isinstance(line, str) and line.isprintable() and len(line) <= 500 for line in counts
+        ):
+            raise FormatError(
+                f"{here}: 'counts': found {counts!r:.80}, accepted is a list of printable texts"
+            )
 
 
 def check_rows(

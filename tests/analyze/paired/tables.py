@@ -142,6 +142,27 @@ def check_verdict(module: ModuleType, name: str) -> None:
     assert found.estimate is (looks[look] if looks else None)
 
 
+# looks, last; verdict, look that decides, settled: where counts contest alarms
+EARLY = estimate(-1, 0.01)
+CONTESTED: dict[str, tuple[Any, ...]] = {
+    "an alarm waits": ([OPEN, LATE], False, "concern", 1, False),
+    "an action waits": ([OPEN, estimate(0.2, 0.3)], False, "action", 1, False),
+    "the last look settles": ([OPEN, LATE, LATE], True, "concern", 2, True),
+    "also where it is an early one": ([OPEN, LATE], True, "concern", 1, True),
+    "a pass takes it back": ([OPEN, LATE, EARLY], True, "pass", 2, True),
+    "what is open then closes": ([OPEN, LATE, OPEN], True, "inconclusive", 2, True),
+    "a pass settles at once": ([EARLY, LATE], True, "pass", 0, True),
+    "and is not contested": ([EARLY], False, "pass", 0, True),
+}
+
+
+def check_contested(module: ModuleType) -> None:
+    """An alarm that counts speak against has to show on the last look."""
+    for name, (looks, last, *expected) in CONTESTED.items():
+        found = module.decide(looks, RULES, "core", last=last, contested=True)
+        assert [found.verdict, found.look, found.settled] == expected, (name, found)
+
+
 def check_budgets(module: ModuleType) -> None:
     """The classes have their own budgets."""
     rules = Rules(core=Budget(0.2, 0.3), other=Budget(0.05, 0.1))
@@ -164,6 +185,7 @@ def verdict_table(module: ModuleType) -> None:
     for name in VERDICTS:
         check_verdict(module, name)
     check_budgets(module)
+    check_contested(module)
     check_untimed(module)
 
 
@@ -320,7 +342,10 @@ def _check_clocks(module: ModuleType) -> None:
     for sound, verdict in ((True, "concern"), (False, "inconclusive")):
         found = module.decide_records(loud, Rules(), "core", clock="cpu", last=True, sound=sound)
         assert found.verdict == verdict
-    assert module.decide_records(loud, Rules(), "core", clock="cpu", last=True).verdict == "concern"
+    early = module.decide_records(loud, Rules(), "core", clock="cpu", last=False)
+    assert (early.verdict, early.settled) == ("concern", True)
+    waits = module.decide_records(loud, Rules(), "core", clock="cpu", last=False, contested=True)
+    assert (waits.verdict, waits.settled) == ("concern", False)
 
 
 def _check_overall(module: ModuleType) -> None:
