@@ -6,6 +6,7 @@ import re
 import shlex
 
 import pytest
+import yaml
 from house.tree import ROOT, with_suffix
 
 from bitnet_perf.cli import main
@@ -21,12 +22,17 @@ def blocks(path, *languages: str) -> list[str]:
 
 
 def command_lines() -> list[tuple[str, str]]:
-    """(page, line) of every shell line, in blocks and in backticks."""
+    """(page, line) of every shell line, in blocks and in backticks, and of those of workflows."""
     found = []
     for path in PAGES:
         lines = [line for body in blocks(path, "sh", "console") for line in body.splitlines()]
         lines += re.findall(r"`((?:bitnet-perf|make) [^`\n]+)`", (ROOT / path).read_text())
         found += [(str(path), re.sub(r"\s+#.*", "", line.removeprefix("$ "))) for line in lines]
+    for path in sorted((ROOT / ".github" / "workflows").glob("*.yml")):
+        for job in yaml.safe_load(path.read_text())["jobs"].values():
+            runs = [step.get("run", "") for step in job["steps"]]
+            lines = [line.removeprefix(".venv/bin/") for run in runs for line in run.splitlines()]
+            found += [(path.name, line) for line in lines if line.startswith("bitnet-perf ")]
     return found
 
 
