@@ -11,6 +11,7 @@ from rich.console import Console
 
 from bitnet_perf.cli.output import JsonOption, QuietOption, console, emit, shows_text, table
 from bitnet_perf.errors import FormatError
+from bitnet_perf.files import write_atomic
 from bitnet_perf.report.document import Lines, Report, Text
 
 
@@ -19,14 +20,19 @@ def command(
     markdown: Annotated[
         bool, typer.Option("--markdown", help="Print Markdown for a pull request.")
     ] = False,
+    html: Annotated[
+        Path | None, typer.Option("--html", help="Write one page of HTML here.")
+    ] = None,
     json_to: JsonOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """Show a stored report with the numbers that its run measured; nothing is measured again.
 
-    Example: `bitnet-perf report results --markdown`
+    Examples: `bitnet-perf report results --markdown`, `bitnet-perf report results --html page.html`
     """
     report = load_report(stored)
+    if html is not None:
+        _write_page(report, stored, html)
     emit(report.to_dict(), json_to)
     if not shows_text(json_to, quiet):
         return
@@ -34,6 +40,16 @@ def command(
         print(report.markdown(), end="")
     else:
         print_report(console(), report)
+
+
+def _write_page(report: Report, stored: Path, page: Path) -> None:
+    """With the picture of the comparison where its raw file lies beside the report."""
+    from bitnet_perf.report.page import html_page
+    from bitnet_perf.review.compare import Comparison
+
+    raw = (stored if stored.is_dir() else stored.parent) / "raw.npz"
+    draw = Comparison.load(raw).plot if raw.exists() else None
+    write_atomic(page, html_page(report, draw))
 
 
 def load_report(stored: Path) -> Report:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bitnet_perf.errors import FormatError
 
@@ -48,6 +48,15 @@ class Table(_Frozen):
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+
+    @model_validator(mode="after")
+    def _as_wide_as_its_columns(self) -> Table:
+        for number, row in enumerate(self.rows):
+            if len(row) != len(self.columns):
+                raise ValueError(
+                    f"row {number} has {len(row)} cells, accepted are {len(self.columns)}"
+                )
+        return self
 
 
 Block = Annotated[Text | Lines | Table, Field(discriminator="kind")]

@@ -101,7 +101,7 @@ def comparison_axes(rows: Iterable[Row], rules: Rules, axes: Any = None) -> Any:
     for verdict in dict.fromkeys(row.verdict for row in shown if row.verdict in _VERDICTS):
         marker, fill = _VERDICTS[verdict]
         axes.plot([], [], marker, color="black", mfc=fill, label=verdict)
-    axes.set_yticks(range(len(shown)), [row.case for row in shown], fontsize=7)
+    axes.set_yticks(range(len(shown)), [row.case for row in shown], fontsize=7, parse_math=False)
     axes.set_ylim(len(shown) - 0.5, -0.5)
     axes.set_xlabel("slowdown, %: trimmed mean and one-sided bounds")
     reach = [abs(100 * v) for r in shown for v in (r.low, r.high) if v is not None]

@@ -24,6 +24,7 @@ from bitnet_perf.errors import ConfigError
 from bitnet_perf.files import write_atomic
 from bitnet_perf.report.build import Speedup
 from bitnet_perf.report.document import Report
+from bitnet_perf.report.page import html_page
 from bitnet_perf.report.verdicts import Judged, build_judged_report, facts_of
 from bitnet_perf.review.compare import Comparison, compare
 from bitnet_perf.review.survey import SPEEDUP_CASES, measure_accuracy, measure_speedups
@@ -97,12 +98,14 @@ class Review:
         }
 
     def report(self, form: str = "markdown") -> str:
-        """The report as "markdown" or "json"."""
+        """The report as "markdown", "html" or "json"; html needs the report extra."""
         if form == "markdown":
             return self.document.markdown()
         if form == "json":
             return json.dumps(self.document.to_dict(), indent=1, ensure_ascii=False) + "\n"
-        raise ConfigError(f"form: found {form!r}, accepted is markdown or json")
+        if form == "html":
+            return html_page(self.document, self.comparison.plot)
+        raise ConfigError(f"form: found {form!r}, accepted is markdown, html or json")
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write report.md, report.json and raw.npz into `folder`."""

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from bitnet_perf.errors import FormatError
 from bitnet_perf.report import document as doc
+from bitnet_perf.report.page import html_page
 
 
 def make(titles=doc.TITLES, cell="x"):
@@ -63,3 +64,23 @@ def test_a_strange_cell_stays_one_row_of_the_table(cell):
 
 def test_schema_is_published():
     assert doc.schema()["properties"]["version"]["const"] == 1
+
+
+def test_rows_are_as_wide_as_their_columns():
+    with pytest.raises(ValidationError, match="row 0 has 1 cells, accepted are 2"):
+        doc.Table(title="t", columns=("a", "b"), rows=(("x",),))
+
+
+@pytest.mark.parametrize("drawn", [False, True])
+def test_a_page_holds_everything_and_runs_nothing(drawn):
+    strange = "<script>alert(1)</script>"
+
+    def draw(axes):
+        axes.set_title(strange)
+
+    page = html_page(make(cell=strange), draw if drawn else None)
+    assert all(title in page for title in doc.TITLES)
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+    assert (page.count("<svg"), page.count("<?xml")) == (int(drawn), 0)
+    assert '<td class="number">1</td>' in page

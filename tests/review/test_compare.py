@@ -90,7 +90,6 @@ def test_lengths_of_time():
 
 
 def test_a_picture_of_a_comparison(found, tmp_path):
-    pytest.importorskip("matplotlib", reason="matplotlib: pip install 'bitnet_perf[report]'")
     from bitnet_perf.cli.output import save_picture
 
     save_picture(found.plot, tmp_path / "x.svg")

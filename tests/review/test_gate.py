@@ -162,6 +162,13 @@ def test_a_review_says_what_was_found(reviewed, tmp_path):
     assert json.loads((tmp_path / "report.json").read_text())["verdict"] == found.verdict
     assert Comparison.load(tmp_path / "raw.npz").rows() == found.rows()
     json.dumps(found.to_dict(), allow_nan=False)
+    with pytest.raises(SystemExit) as ended:
+        main(["report", str(tmp_path), "--quiet", "--html", str(tmp_path / "page.html")])
+    assert ended.value.code == 0
+    assert (tmp_path / "page.html").read_text().count("<svg") == 1
+    assert found.report("html").count(CASE) >= 2
+    with pytest.raises(bp.ConfigError, match="form: found 'pdf'"):
+        found.report("pdf")
 
 
 @pytest.mark.parametrize(

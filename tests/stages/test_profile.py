@@ -209,8 +209,6 @@ def test_a_profile_in_a_notebook(known):
 
 
 def test_a_profile_as_a_picture_and_a_frame(known):
-    pytest.importorskip("matplotlib", reason="matplotlib: pip install 'bitnet_perf[report]'")
-    pytest.importorskip("pandas", reason="pandas: pip install 'bitnet_perf[report]'")
     axes = known.plot()
     assert [label.get_text() for label in axes.get_yticklabels()] == [
         row.stage for row in known.stages() if row.seconds is not None
