@@ -40,7 +40,7 @@ class Route:
 
 ROUTES = (
     Route(
-        lambda s: s.measured_cases == 0,
+        lambda s: s.measured_cases == 0 and not s.unknown,
         "skipped",
         "none",
         "nothing was measured",
@@ -98,7 +98,7 @@ def route(situation: Situation) -> Route:
 def situation_of(rows: Iterable[Row], localized: tuple[str, float] | None) -> Situation:
     """The situation after a comparison of two sides."""
     judged = [row for row in rows if row.verdict not in ("new", "gone")]
-    over = [row for row in judged if row.verdict == "action" or row.gate == "fail"]
+    over = [row for row in judged if row.gate == "fail"]
     return Situation(
         measured_cases=sum(row.pairs > 0 or row.verdict == "identical" for row in judged),
         has_baseline=True,
@@ -108,7 +108,5 @@ def situation_of(rows: Iterable[Row], localized: tuple[str, float] | None) -> Si
         unknown=tuple(
             row.case for row in judged if row.verdict == "inconclusive" and row.class_ == "core"
         ),
-        slower=tuple(
-            r.case for r in judged if r.verdict == "concern" or "measurably slower" in r.notes
-        ),
+        slower=tuple(r.case for r in judged if r.gate == "note" or "measurably slower" in r.notes),
     )

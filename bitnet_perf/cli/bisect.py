@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from bitnet_perf.analyze.paired.words import percent
 from bitnet_perf.cli.output import (
     JsonOption,
     QuietOption,
@@ -17,7 +18,6 @@ from bitnet_perf.cli.output import (
     shows_text,
     table,
 )
-from bitnet_perf.cli.verdicts import percent
 
 if TYPE_CHECKING:
     from bitnet_perf.review.bisect import Bisection

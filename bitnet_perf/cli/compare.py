@@ -81,7 +81,7 @@ def command(
     `bitnet-perf compare 'command:sleep 0.01' 'command:sleep 0.011'`
     """
     from bitnet_perf.bench.paired.sides import parse_side
-    from bitnet_perf.review.compare import compare, seconds_of
+    from bitnet_perf.review.compare import Comparison, compare, seconds_of
 
     if plot is not None:
         picture_format(plot)

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bitnet_perf.analyze.paired.comparison import Row
+from bitnet_perf.analyze.paired.words import bounds, percent
 from bitnet_perf.cli.output import table
 from bitnet_perf.review.compare import Comparison
 
@@ -49,17 +50,3 @@ def verdict_table(title: str, rows: Iterable[Row]) -> Table:
         for r in rows
     )
     return table(title, columns, cells)
-
-
-def bounds(row: Row) -> str:
-    """ "+1.2 to +3.4 %", or nothing where there is no interval."""
-    if row.low is None or row.high is None:
-        return ""
-    return f"{percent(row.low).removesuffix(' %')} to {percent(row.high)}"
-
-
-def percent(value: float | None, sign: str = "+") -> str:
-    """A part as percent, with its sign where `sign` is "+"; nothing where there is none."""
-    if value is None:
-        return ""
-    return f"{100 * value:{sign}.1f} %" if abs(value) < 100 else "any"

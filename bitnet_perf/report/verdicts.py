@@ -9,6 +9,7 @@ from typing import Any, Literal
 from bitnet_perf.analyze.accuracy import Accuracy
 from bitnet_perf.analyze.attribution import Node, Suspect
 from bitnet_perf.analyze.paired.comparison import Row
+from bitnet_perf.analyze.paired.words import bounds, percent
 from bitnet_perf.analyze.routing import Route, Situation
 from bitnet_perf.report import evidence
 from bitnet_perf.report.build import Speedup, gemv_speedup
@@ -74,16 +75,6 @@ def build_judged_report(judged: Judged) -> Report:
     )
 
 
-def _percent(value: float | None) -> str:
-    return "" if value is None else f"{100 * value:+.1f} %"
-
-
-def _bounds(row: Row) -> str:
-    if row.low is None or row.high is None:
-        return ""
-    return f"{_percent(row.low)} to {_percent(row.high)}"
-
-
 def _evidence(judged: Judged) -> tuple[str, ...]:
     run = judged.run
     accuracy = {n: Measured(a.accuracy, a.values, run) for n, a in judged.accuracy.items()}
@@ -116,9 +107,9 @@ def _summary(judged: Judged) -> list[Block]:
         (
             row.case,
             row.verdict,
-            _percent(row.slowdown),
-            _bounds(row),
-            "" if row.mde is None else f"{100 * row.mde:.1f} %",
+            percent(row.slowdown),
+            bounds(row),
+            percent(row.mde, ""),
             str(row.pairs or ""),
         )
         for row in judged.rows

@@ -15,6 +15,7 @@ from pydantic_core import to_jsonable_python
 
 from bitnet_perf.analyze.paired.comparison import Row, clock_of, decide_records, judge, overall
 from bitnet_perf.analyze.paired.rules import Rules
+from bitnet_perf.analyze.paired.words import percent
 from bitnet_perf.bench.cases import SUITES, class_of, select
 from bitnet_perf.bench.fingerprint import fingerprint
 from bitnet_perf.bench.paired.driver import CTRL_C, Driver, Recording, Settings, Step, threads_of
@@ -114,7 +115,7 @@ class Comparison:
     def _repr_html_(self) -> str:
         columns = ("case", "verdict", ">slowdown", ">at least", ">at most", ">pairs", "reason")
         rows = (
-            (r.case, r.verdict, *map(_percent, (r.slowdown, r.low, r.high)), r.pairs, r.reason)
+            (r.case, r.verdict, *map(percent, (r.slowdown, r.low, r.high)), r.pairs, r.reason)
             for r in self._rows
         )
         return html_table(f"{self.title}: {self.verdict}", columns, rows)
@@ -166,7 +167,10 @@ def compare(
             native = ready[0].side.kind in NATIVE
             side = ready[0] if native else prepare_side(Side.isa(""))
             driver.run_canaries(side, _canary_rule(recording, rules))
-        if not recording.stopped:
+        if recording.stopped:
+            for name in names:
+                recording.add_case({"name": name, "threads": threads_of(name)})
+        else:
             driver.run_cases(names, _stop_rule(recording, rules, counting))
     meta = _meta(ready, recording, rules, seed, code) | ({"checks": checks} if checks else {})
     raw = Raw.build(meta, recording.pairs)
@@ -327,7 +331,3 @@ def _hashes(case: Mapping[str, Any], hashes: Mapping[str, tuple[str, str]]) -> l
 
 def _rules_of(raw: Raw) -> Rules:
     return Rules.from_dict(raw.meta.get("rules", {}))
-
-
-def _percent(value: float | None) -> str:
-    return "" if value is None else f"{100 * value:+.1f} %"

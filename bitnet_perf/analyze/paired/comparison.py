@@ -193,7 +193,7 @@ def overall(rows: Iterable[Row]) -> tuple[str, int]:
     """The verdict of all rows and its exit code, the first that any row asks for.
 
     action 1 (of any class), concern of a core case 3, inconclusive core case 4, pass 0 (concerns of
-    other cases included); skipped 6 where no case stands on both sides.
+    other cases included); skipped 6 where no case stands on both sides or none was timed.
     """
     judged = [row for row in rows if row.verdict not in {"new", "gone"}]
     if not judged:
@@ -205,4 +205,6 @@ def overall(rows: Iterable[Row]) -> tuple[str, int]:
         return "concern", 3
     if "inconclusive" in core:
         return "inconclusive", 4
+    if not any(row.pairs or row.verdict == "identical" for row in judged):
+        return "skipped", 6
     return "pass", 0

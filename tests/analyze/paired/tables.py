@@ -350,7 +350,7 @@ def _check_clocks(module: ModuleType) -> None:
 
 def _check_overall(module: ModuleType) -> None:
     def row(verdict: str, class_: str = "core") -> Any:
-        return replace(row_of(module, raw([case()], {})), verdict=verdict, class_=class_)
+        return replace(row_of(module, raw([case()], {})), verdict=verdict, class_=class_, pairs=8)
 
     words = ("identical", "improved", "pass", "inconclusive", "concern", "action")
     codes = {word: module.overall([row(word)]) for word in words}
@@ -365,6 +365,10 @@ def _check_overall(module: ModuleType) -> None:
     others = {word: module.overall([row("pass"), row(word, "other")])[1] for word in words}
     assert others == dict.fromkeys(words, 0) | {"action": 1}
     assert module.overall([row("inconclusive"), row("concern")]) == ("concern", 3)
+    untimed = {word: replace(row(word, "other"), pairs=0) for word in words}
+    assert module.overall([untimed["inconclusive"]]) == ("skipped", 6)
+    assert module.overall([untimed["identical"]]) == ("pass", 0)
+    assert module.overall([untimed["inconclusive"], row("pass", "other")]) == ("pass", 0)
     assert module.overall([row("inconclusive"), row("concern"), row("action")]) == ("action", 1)
     assert module.overall([]) == ("skipped", 6)
     assert module.overall([row("new"), row("gone")]) == ("skipped", 6)
