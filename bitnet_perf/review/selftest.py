@@ -332,8 +332,8 @@ def _trial(run: _Run, slowdown: float, number: int) -> Raw:
     seconds = time.monotonic() - begin
     if recording.stopped:
         raise KeyboardInterrupt
-    if 0 not in recording.plans:
-        raise MeasurementError(f"selftest: {recording.cases[0].get('error', 'no such case')}")
+    if "error" in recording.cases[0]:
+        raise MeasurementError(f"selftest: {recording.cases[0]['error']}")
     meta = _meta(run, [(case, slowdown)], [recording.plans[0].iterations])
     return Raw.build(meta | {"seconds": seconds}, recording.pairs)
 

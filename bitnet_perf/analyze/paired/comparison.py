@@ -10,7 +10,14 @@ from typing import Any
 from bitnet_perf.analyze.paired.canary import Canary, judge_canary, unsound
 from bitnet_perf.analyze.paired.estimate import Estimate, pair_values, record_values, yuen
 from bitnet_perf.analyze.paired.rules import Class, Rules
-from bitnet_perf.analyze.paired.verdict import IDENTICAL, ONE_SIDED, Decision, decide
+from bitnet_perf.analyze.paired.verdict import (
+    FAILED,
+    IDENTICAL,
+    ONE_SIDED,
+    Decision,
+    decide,
+    failed_case,
+)
 from bitnet_perf.bench.paired.raw import CANARY, PairRecord, Raw, Samples
 
 __all__ = ["Row", "canaries", "clock_of", "decide_records", "judge", "overall"]
@@ -85,11 +92,13 @@ def decide_records(
 
 
 def canaries(raw: Raw, rules: Rules) -> tuple[Canary, ...]:
-    """Every canary of the file that has pairs, judged."""
+    """Every canary of the file that has pairs, judged; one that failed has no run that passes."""
     found = []
     for index, case in enumerate(raw.cases()):
         samples = raw.samples(index, CANARY)
-        if case.get("canary") and samples.pairs:
+        if case.get("canary") and case.get("error"):
+            found.append(Canary(case["name"], case["canary"], ()))
+        elif case.get("canary") and samples.pairs:
             clock = clock_of(raw.meta, case, raw.meta["threads"][index])
             values = pair_values(samples, clock)
             found.append(judge_canary(case["name"], case["canary"], values, rules))
@@ -99,9 +108,10 @@ def canaries(raw: Raw, rules: Rules) -> tuple[Canary, ...]:
 def judge(raw: Raw, rules: Rules | None = None) -> tuple[Row, ...]:
     """One row per case of the file in its order, canaries left out.
 
-    rules: None takes those of the file, and the defaults where it names none. A case without pairs
-    is inconclusive (its `error`, if it has that key, is the reason); a case that is `identical`, or
-    that `only` one side knows, was not timed. Raises FormatError where the file's rules make none.
+    rules: None takes those of the file, and the defaults where it names none. A case with an
+    `error` is inconclusive for that reason whatever its pairs say, and fails closed in every class;
+    a case without pairs is inconclusive; a case that is `identical`, or that `only` one side knows,
+    was not timed. Raises FormatError where the file's rules make none.
     """
     rules = rules or Rules.from_dict(raw.meta.get("rules", {}))
     watched = canaries(raw, rules)
@@ -150,12 +160,13 @@ def _row(
 def _decision(
     case: Mapping[str, Any], estimates: Sequence[Estimate], rules: Rules, failed: tuple[str, ...]
 ) -> Decision:
-    """Without timing where nothing is to be timed, else by the table."""
+    """Without timing where nothing is to be timed or a side failed, else by the table."""
+    if case.get("error"):
+        return failed_case(_printable(str(case["error"])))
     if case.get("only"):
         return ONE_SIDED[case["only"]]
     if case.get("identical"):
         return IDENTICAL
-    missing = _printable(str(case.get("error") or "nothing was measured"))
     decision = decide(
         estimates,
         rules,
@@ -163,7 +174,6 @@ def _decision(
         last=True,
         sound=not failed,
         contested=bool(case.get("contested")),
-        missing=missing,
     )
     if "environment" in decision.notes:
         return replace(decision, reason=f"{decision.reason} ({', '.join(failed)})")
@@ -192,8 +202,9 @@ def _clocks(wall: Estimate | None, cpu: Estimate | None) -> str | None:
 def overall(rows: Iterable[Row]) -> tuple[str, int]:
     """The verdict of all rows and its exit code, the first that any row asks for.
 
-    action 1 (of any class), concern of a core case 3, inconclusive core case 4, pass 0 (concerns of
-    other cases included); skipped 6 where no case stands on both sides or none was timed.
+    action 1 (of any class), concern of a core case 3, inconclusive core case 4 and any case that
+    failed, pass 0 (concerns of other cases included); skipped 6 where no case stands on both sides
+    or none was timed.
     """
     judged = [row for row in rows if row.verdict not in {"new", "gone"}]
     if not judged:
@@ -203,7 +214,7 @@ def overall(rows: Iterable[Row]) -> tuple[str, int]:
     core = {row.verdict for row in judged if row.class_ == "core"}
     if "concern" in core:
         return "concern", 3
-    if "inconclusive" in core:
+    if "inconclusive" in core or any(FAILED in row.notes for row in judged):
         return "inconclusive", 4
     if not any(row.pairs or row.verdict == "identical" for row in judged):
         return "skipped", 6

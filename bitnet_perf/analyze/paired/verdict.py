@@ -20,22 +20,34 @@ from typing import Literal
 from bitnet_perf.analyze.paired.estimate import Estimate, slowdown_of
 from bitnet_perf.analyze.paired.rules import Class, Rules
 
-__all__ = ["ALARMS", "IDENTICAL", "ONE_SIDED", "Decision", "Gate", "Verdict", "decide", "percent"]
+__all__ = [
+    "ALARMS",
+    "FAILED",
+    "IDENTICAL",
+    "ONE_SIDED",
+    "Decision",
+    "Gate",
+    "Verdict",
+    "decide",
+    "failed_case",
+    "percent",
+]
 
 Verdict = Literal[
     "identical", "improved", "pass", "action", "concern", "inconclusive", "new", "gone"
 ]
 Gate = Literal["pass", "note", "fail", "closed", "neutral"]
 ALARMS = ("concern", "action")
+FAILED = "error"  # the note of a case of which a side died, hung or was wrong
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What the looks taken so far say.
 
-    gate: pass; note (a concern of another class); fail; closed (a core case that is not known fails
-    closed); neutral. look: the look that decided, -1 where none was taken. settled: no further look
-    is taken; always so at the last one. reason: one sentence, never empty.
+    gate: pass; note (a concern of another class); fail; closed (a core case that is not known, and
+    any that failed, fails closed); neutral. look: the look that decided, -1 where none was taken.
+    settled: no further look is taken; always so at the last one. reason: one sentence, never empty.
     """
 
     verdict: Verdict
@@ -54,6 +66,11 @@ ONE_SIDED = {
 }
 
 
+def failed_case(reason: str) -> Decision:
+    """A case of which a side failed in some process: the times of the others say nothing."""
+    return Decision("inconclusive", "closed", -1, (FAILED,), reason, True, None)
+
+
 def percent(log_ratio: float) -> str:
     """A log ratio as a slowdown in percent with its sign."""
     return f"{100 * slowdown_of(log_ratio):+.1f} %"
@@ -67,17 +84,16 @@ def decide(
     last: bool,
     sound: bool = True,
     contested: bool = False,
-    missing: str = "nothing was measured",
 ) -> Decision:
     """Judge the looks in the order they were taken; the first that settles the case decides.
 
     looks: estimates of fresh pairs each, one per look taken so far. last: no further look can be
     taken (the plan or the time is spent). sound: the canaries of the case's bound are sound.
     contested: instruction counts speak against an alarm, which the last look alone then settles.
-    missing: why there are no pairs, where there are none. The driver asks this after every look and
-    a replay asks it of the whole file, so both find the same.
+    The driver asks this after every look and a replay asks it of the whole file, so both find the
+    same.
     """
-    decision = _unknown(-1, None, class_, last, missing)
+    decision = _unknown(-1, None, class_, last, "nothing was measured")
     for index, estimate in enumerate(looks):
         final = last and index == len(looks) - 1
         decision = _at_look(index, estimate, rules, class_, final=final, sound=sound)

@@ -163,7 +163,6 @@ class Driver:
                 record = measure_pair(sides, plan, (number, look), self._turn, self._rng)
             except WorkerFailed as error:
                 case |= {"error": str(error), "error_side": error.side}
-                del self.recording.plans[number]
                 return False
             self.recording.pairs.append(record)
             case["seconds"] = case.get("seconds", 0.0) + time.monotonic() - begin
@@ -172,8 +171,10 @@ class Driver:
     def _plan(self, sides: Sequence[Ready], number: int) -> Plan | None:
         """The plan of a case, calibrated at first use; None where a side lacks it or fails."""
         case = self.recording.cases[number]
-        if number in self.recording.plans or "error" in case or "only" in case:
-            return self.recording.plans.get(number)
+        if "error" in case or "only" in case:
+            return None
+        if number in self.recording.plans:
+            return self.recording.plans[number]
         try:
             plan = calibrate(
                 sides,

@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterator
 from types import ModuleType
 
 import pytest
-from analyze.paired import tables
+from analyze.paired import row_tables, tables
 
 from bitnet_perf.analyze.paired import canary, comparison, verdict
 
 TABLES: dict[ModuleType, Callable[[ModuleType], None]] = {
     verdict: tables.verdict_table,
     canary: tables.canary_table,
-    comparison: tables.comparison_table,
+    comparison: row_tables.comparison_table,
 }
 
 
@@ -41,7 +41,7 @@ def test_canaries():
 
 
 def test_comparisons():
-    tables.comparison_table(comparison)
+    row_tables.comparison_table(comparison)
 
 
 # Each operator becomes its negation and, where it has one, its neighbour at the edge.

@@ -48,6 +48,23 @@ def noisy():
 """
 
 
+LATE = """
+import os, pathlib
+
+def good():
+    return sum(range(200))
+
+def late():
+    starts = pathlib.Path(__file__).with_name("starts")
+    if not hasattr(late, "number"):
+        late.number = len(starts.read_bytes()) + 1 if starts.exists() else 1
+        starts.write_bytes(b"." * late.number)
+    if late.number == 3:  # calibration, one pair, and this
+        os._exit(9)
+    return sum(range(200))
+"""
+
+
 @pytest.fixture
 def functions(tmp_path):
     file = tmp_path / "functions.py"
@@ -124,6 +141,18 @@ def test_a_failing_side_is_an_error_of_its_case(functions, name, message):
     assert re.search(message, case["error"])
     assert case["error_side"] == 1
     assert driver.recording.pairs == []
+    assert not children()
+
+
+def test_a_side_that_fails_in_a_later_pair_is_an_error_of_its_case(tmp_path):
+    file = tmp_path / "late.py"
+    file.write_text(LATE)
+    good, late = (prepare_side(Side.function(f"{file}:{name}")) for name in ("good", "late"))
+    driver = drive(good, late)
+    (case,) = driver.recording.cases
+    assert "exit status 9" in case["error"]
+    assert len(driver.recording.pairs) == 1  # the first of two
+    assert driver.recording.plans[0].iterations > 1  # what those times were taken with
     assert not children()
 
 
