@@ -13,14 +13,14 @@ from typing import Any
 
 from pydantic_core import to_jsonable_python
 
-from bitnet_perf.analyze.paired.comparison import Row, clock_of, decide_records, judge, overall
+from bitnet_perf.analyze.paired.comparison import Row, decide_records, judge, overall
 from bitnet_perf.analyze.paired.rules import Rules
 from bitnet_perf.analyze.paired.words import percent
 from bitnet_perf.bench.cases import SUITES, class_of, select
 from bitnet_perf.bench.fingerprint import fingerprint
 from bitnet_perf.bench.paired.driver import CTRL_C, Driver, Recording, Settings, Step, threads_of
 from bitnet_perf.bench.paired.interchange import write_pyperf
-from bitnet_perf.bench.paired.raw import Raw
+from bitnet_perf.bench.paired.raw import Raw, clock_of
 from bitnet_perf.bench.paired.sides import NATIVE, Ready, Side, check_source, prepare_side
 from bitnet_perf.errors import ConfigError
 from bitnet_perf.notebook import frame, html_table
@@ -210,7 +210,7 @@ def _names(ready: Sequence[Ready], globs: Iterable[str], threads: int) -> list[s
             f"sides: found {base.side.label} and {candidate.side.label}, accepted are two of a "
             f"kind where one is a function or a command (or both of {', '.join(NATIVE)})"
         )
-    first, second = base.cases[0].split("/"), candidate.cases[0].split("/")
+    first, second = (f"{side.cases[0]}/t{threads}".split("/") for side in ready)
     if first != second:
         place = 3 if kinds[0] == "function" else 2
         first[place] = f"{first[place]}-{second[place]}"

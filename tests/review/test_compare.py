@@ -94,3 +94,10 @@ def test_a_picture_of_a_comparison(found, tmp_path):
 
     save_picture(found.plot, tmp_path / "x.svg")
     assert "<svg" in Path(tmp_path / "x.svg").read_text()
+
+
+def test_a_command_is_named_with_the_threads_it_was_given():
+    side = bp.Side.command("true")
+    found = compare(side, side, pairs=2, threads=2, canaries=False, seed=1)
+    assert [row.case for row in found.rows()] == ["forward/command/true/run/t2"]
+    assert found.raw.meta["threads"] == [2]

@@ -18,12 +18,9 @@ from bitnet_perf.analyze.paired.verdict import (
     decide,
     failed_case,
 )
-from bitnet_perf.bench.paired.raw import CANARY, PairRecord, Raw, Samples
+from bitnet_perf.bench.paired.raw import CANARY, PairRecord, Raw, Samples, clock_of
 
-__all__ = ["Row", "canaries", "clock_of", "decide_records", "judge", "overall"]
-
-# Cases that time a whole run of the engine: a user waits for the wall clock.
-_END_TO_END = ("generation/", "load/", "forward/prefill/")
+__all__ = ["Row", "canaries", "decide_records", "judge", "overall"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +58,6 @@ class Row:
         plain = asdict(self)
         plain["class"] = plain.pop("class_")
         return {key: list(v) if isinstance(v, tuple) else v for key, v in plain.items()}
-
-
-def clock_of(meta: Mapping[str, Any], case: Mapping[str, Any], threads: int) -> str:
-    """The primary clock of a case, "wall" or "cpu".
-
-    What the case or else the file names as `clock`; else wall for several threads and end-to-end
-    cases. A single-threaded kernel is judged by its thread's CPU time, which does not run while a
-    shared host runs somebody else.
-    """
-    named = case.get("clock") or meta.get("clock")
-    if named:
-        return str(named)
-    return "wall" if threads > 1 or case["name"].startswith(_END_TO_END) else "cpu"
 
 
 def decide_records(

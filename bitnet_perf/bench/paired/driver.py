@@ -13,7 +13,7 @@ from typing import Any
 
 from bitnet_perf.bench.paired.pair import Plan, calibrate, measure_pair
 from bitnet_perf.bench.paired.process import WorkerFailed, WorkerLacksCase
-from bitnet_perf.bench.paired.raw import CANARY, PairRecord
+from bitnet_perf.bench.paired.raw import CANARY, PairRecord, clock_of
 from bitnet_perf.bench.paired.sides import Ready
 
 __all__ = ["CANARIES", "CTRL_C", "Driver", "Recording", "Settings", "Step"]
@@ -181,6 +181,7 @@ class Driver:
                 (case.get("case", case["name"]), case["threads"]),
                 self._rng,
                 self._pair_seconds(),
+                clock_of({}, case, case["threads"]),
             )
         except WorkerLacksCase as error:
             if len(error.sides) == 1:

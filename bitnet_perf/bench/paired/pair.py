@@ -29,6 +29,7 @@ BLOCKS = 80
 LEAST_BLOCKS = 3
 LONG_PAIR_SECONDS = 1.0  # what a pair of a long case may take where no budget says otherwise
 WARM_LEAST, WARM_MOST = 3, 12
+SLOWER = 40  # times as long as planned: what takes longer hangs
 LARGEST_PAD = 4096  # bytes by which the heap of a worker is shifted
 
 
@@ -36,7 +37,8 @@ LARGEST_PAD = 4096  # bytes by which the heap of a worker is shifted
 class Plan:
     """How a case is timed: iterations of a sample, blocks of a pair, and what one pair takes.
 
-    `isas` and `notes` are what the two sides said about themselves.
+    `isas` and `notes` are what the two sides said about themselves; `clock` is the one that the
+    case is judged by, in which `sample_ns` is.
     """
 
     case: str
@@ -46,6 +48,7 @@ class Plan:
     sample_ns: float
     isas: tuple[str, str]
     notes: tuple[str, ...]
+    clock: str = "cpu"
 
     @property
     def long(self) -> bool:
@@ -59,22 +62,27 @@ class Plan:
 
 
 def calibrate(
-    sides: Sequence[Ready], case: tuple[str, int], rng: random.Random, pair_seconds: float | None
+    sides: Sequence[Ready],
+    case: tuple[str, int],
+    rng: random.Random,
+    pair_seconds: float | None,
+    clock: str = "cpu",
 ) -> Plan:
     """Start one pair that is thrown away, and choose iterations and blocks on the slower side.
 
-    `case` is its name and threads; `pair_seconds` bounds the blocks of a pair of a long case.
-    Raises WorkerLacksCase, WorkerFailed.
+    `case` is its name and threads; `pair_seconds` bounds the blocks of a pair of a long case;
+    `clock` is "wall" or "cpu", which leaves out what other programs took. Raises WorkerLacksCase,
+    WorkerFailed.
     """
     name, threads = case
     base, candidate = _start(sides, name, threads, rng)
     with base, candidate:
         said = _ready((base, candidate))
-        _pin((base, candidate), _cpus(threads, 0))
+        _pin((base, candidate), _cpus(sides, threads, 0))
         digests = [_ask(w, "digest")[0] for w in (base, candidate)]
         if all(digests) and digests[0] != digests[1]:
             raise WorkerFailed(1, "the two sides return different results: nothing is timed")
-        each = [_iteration_ns(w, threads) for w in (base, candidate)]
+        each = [_iteration_ns(w, clock) for w in (base, candidate)]
     slower = max(each)
     iterations = max(1, round(SAMPLE_NS / slower))
     sample = iterations * slower
@@ -84,26 +92,28 @@ def calibrate(
         blocks = max(LEAST_BLOCKS, min(BLOCKS, int(fit)))
     names = ("base", "candidate")
     notes = tuple(f"{names[i]}: {note}" for i, (_, note) in enumerate(said) if note)
-    return Plan(name, threads, iterations, blocks, sample, (said[0][0], said[1][0]), notes)
+    return Plan(name, threads, iterations, blocks, sample, (said[0][0], said[1][0]), notes, clock)
 
 
 def measure_pair(
     sides: Sequence[Ready], plan: Plan, place: tuple[int, int], turn: int, rng: random.Random
 ) -> PairRecord:
     """Measure one fresh pair; `place` is (number of the case, look), `turn` chooses the CPU."""
-    cpus = _cpus(plan.threads, turn)
+    cpus = _cpus(sides, plan.threads, turn)
     base, candidate = _start(sides, plan.case, plan.threads, rng)
     with base, candidate:
         _ready((base, candidate))
         pinned = _pin((base, candidate), cpus)
-        cpu = cpus[0] if pinned and plan.threads == 1 else -1
+        cpu = cpus[0] if pinned and len(cpus) == 1 else -1
+        most = WARM_LEAST if plan.long else WARM_MOST
+        limit = START_LIMIT + SLOWER * 1e-9 * most * plan.sample_ns
         for worker in rng.sample((base, candidate), 2):
-            _ask(worker, "warm", plan.iterations, WARM_LEAST, 3 if plan.long else WARM_MOST)
+            _ask(worker, "warm", plan.iterations, WARM_LEAST, most, plan.clock, limit=limit)
         blocks = "".join(rng.choice(("ABBA", "BAAB")) for _ in range(plan.blocks))
         steal = host.steal_ms(cpu)
         for worker in (base, candidate):
             worker.ask("run", plan.iterations, blocks)
-        replies = wait_for((base, candidate), START_LIMIT + 40 * plan.seconds)
+        replies = wait_for((base, candidate), START_LIMIT + SLOWER * plan.seconds)
         steal = host.steal_ms(cpu) - steal
     return _record(replies, blocks, plan, place, (cpu, steal, host.load()))
 
@@ -126,26 +136,28 @@ def _ready(workers: tuple[Worker, Worker]) -> list[list[str]]:
     return wait_for(workers, START_LIMIT)
 
 
-def _ask(worker: Worker, *request: object) -> list[str]:
+def _ask(worker: Worker, *request: object, limit: float | None = None) -> list[str]:
     worker.ask(*request)
-    return wait_for((worker,), START_LIMIT)[0]
+    return wait_for((worker,), START_LIMIT if limit is None else limit)[0]
 
 
-def _iteration_ns(worker: Worker, threads: int) -> float:
+def _iteration_ns(worker: Worker, clock: str) -> float:
     """Nanoseconds of one iteration: the least of three samples that are long enough to tell."""
     iterations = 1
-    clock = 1 if threads == 1 else 0  # CPU time leaves out what other programs took
     while True:
         samples = [_ask(worker, "sample", iterations) for _ in range(3)]
-        taken = min(float(sample[clock]) or float(sample[0]) for sample in samples)
+        taken = min(float(sample[clock == "cpu"]) or float(sample[0]) for sample in samples)
         if taken >= SAMPLE_NS / 4 or iterations >= 1 << 30:
             return max(taken, 1.0) / iterations
         iterations = 2 * max(iterations, round(SAMPLE_NS / 4 * iterations / max(taken, 1.0)))
 
 
-def _cpus(threads: int, turn: int) -> tuple[int, ...]:
+def _cpus(sides: Sequence[Ready], threads: int, turn: int) -> tuple[int, ...]:
+    """One CPU in turn; all that are allowed for several threads, of which a program may have its
+    own."""
     allowed = host.allowed_cpus()
-    return allowed if threads > 1 else (allowed[turn % len(allowed)],)
+    several = threads > 1 or any(side.side.kind == "command" for side in sides)
+    return allowed if several else (allowed[turn % len(allowed)],)
 
 
 def _pin(workers: Sequence[Worker], cpus: Sequence[int]) -> bool:

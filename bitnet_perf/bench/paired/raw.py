@@ -23,10 +23,12 @@ from bitnet_perf.bench.paired.schema import COLUMNS, PAIRS, check_meta, check_ro
 from bitnet_perf.errors import FormatError
 from bitnet_perf.files import write_atomic
 
-__all__ = ["CANARY", "VERSION", "PairRecord", "Raw", "Samples"]
+__all__ = ["CANARY", "VERSION", "PairRecord", "Raw", "Samples", "clock_of"]
 
 VERSION = 1
 CANARY = -1  # the look of a canary's pairs
+# Cases that time a whole run of the engine: a user waits for the wall clock.
+_END_TO_END = ("generation/", "load/", "forward/prefill/")
 
 IntArray = NDArray[np.integer[Any]]
 FloatArray = NDArray[np.float64]
@@ -202,6 +204,19 @@ class Raw:
         spans = [np.arange(every.starts[p], every.starts[p + 1]) for p in chosen]
         rows = np.concatenate([np.empty(0, np.int64), *spans])
         return Samples(starts, every.side[rows], every.wall_ns[rows], every.cpu_ns[rows])
+
+
+def clock_of(meta: Mapping[str, Any], case: Mapping[str, Any], threads: int) -> str:
+    """The primary clock of a case, "wall" or "cpu".
+
+    What the case or else the file names as `clock`; else wall for several threads and end-to-end
+    cases. A single-threaded kernel is judged by its thread's CPU time, which does not run while a
+    shared host runs somebody else.
+    """
+    named = case.get("clock") or meta.get("clock")
+    if named:
+        return str(named)
+    return "wall" if threads > 1 or case["name"].startswith(_END_TO_END) else "cpu"
 
 
 def _cast(name: str, values: NDArray[Any], dtype: str) -> NDArray[Any]:

@@ -113,7 +113,7 @@ class Ready:
     options: Mapping[str, str]
     environment: Environment | None = None
     notes: tuple[str, ...] = ()
-    cases: tuple[str, ...] = field(default=())  # the only cases it has, where it is no package
+    cases: tuple[str, ...] = field(default=())  # where it is no package: what it has, less `/tN`
 
     def for_case(self, case: str, threads: int) -> dict[str, str]:
         """The options of a worker for one case."""
@@ -191,13 +191,13 @@ def prepare_side(side: Side, on_step: OnStep | None = None) -> Ready:
         file, name = side.value
         path = os.pathsep.join(filter(None, sys.path))
         options = {"kind": "function", "file": file, "name": name, "path": path}
-        return Ready(side, sys.executable, options, cases=(f"forward/function/python/{name}/t1",))
+        return Ready(side, sys.executable, options, cases=(f"forward/function/python/{name}",))
     if side.kind == "command":
         if not side.value:
             raise ConfigError("command: found nothing, accepted is a program and its arguments")
         options = {"kind": "command", "program": "\x1f".join(side.value)}
         program = Path(side.value[0]).name
-        return Ready(side, sys.executable, options, cases=(f"forward/command/{program}/run/t1",))
+        return Ready(side, sys.executable, options, cases=(f"forward/command/{program}/run",))
     if side.kind == "revision":
         repository, name = side.value
         step(f"building {side.label}")

@@ -11,7 +11,7 @@ side does not have the case).
 
     ready                          -> ok  isa  note
     sample N                       -> ok  wall cpu switches        ns of the whole sample
-    warm N LEAST MOST              -> ok  samples taken
+    warm N LEAST MOST CLOCK        -> ok  samples taken            CLOCK: wall or cpu
     run N PATTERN                  -> ok  wall cpu switches  wall cpu switches ...
     digest                         -> ok  a text that is equal where results are
 """
@@ -228,11 +228,11 @@ def ended(status: int) -> str:
 KINDS = {"native": native, "marked": marked, "function": function, "command": command}
 
 
-def warm(sample: Sampler, iterations: int, least: int, most: int) -> int:
-    """Take samples until the last three agree in CPU time; how many were taken."""
+def warm(sample: Sampler, iterations: int, least: int, most: int, clock: str) -> int:
+    """Take samples until the last three agree by that clock; how many were taken."""
     times: list[int] = []
     while len(times) < most:
-        times.append(sample(iterations)[1])
+        times.append(sample(iterations)[clock == "cpu"])
         if len(times) >= least:
             low, high = min(times[-3:]), max(times[-3:])
             if high - low <= STABLE * high:
@@ -269,7 +269,7 @@ def answer(subject: Subject, words: list[str], options: dict[str, str]) -> list[
     if words[0] == "sample":
         return list(subject.sample(iterations))
     if words[0] == "warm":
-        return [warm(subject.sample, iterations, int(words[2]), int(words[3]))]
+        return [warm(subject.sample, iterations, int(words[2]), int(words[3]), words[4])]
     samples = run(subject.sample, iterations, words[2], options)
     return [number for times in samples for number in times]
 

@@ -15,7 +15,7 @@ from analyze.paired.synthetic import case, meta, raw, record
 
 from bitnet_perf.analyze.paired.estimate import Estimate
 from bitnet_perf.analyze.paired.rules import Budget, Rules
-from bitnet_perf.bench.paired.raw import Raw
+from bitnet_perf.bench.paired.raw import Raw, clock_of
 
 SLOW = [0.07, 0.075, 0.065, 0.07] * 5
 MAYBE = [0.0, 0.1] * 4
@@ -120,7 +120,7 @@ def _check_clocks(module: ModuleType) -> None:
         ("forward/gemv/i2_s/64x64/t2", 2, {}, {"clock": "cpu"}, "cpu"),
         ("forward/gemv/i2_s/64x64/t1", 1, {"clock": "wall"}, {"clock": "cpu"}, "wall"),
     ):
-        assert module.clock_of(file, case(name, **keys), threads) == clock, name
+        assert clock_of(file, case(name, **keys), threads) == clock, name
     records = [record(0, 0, 0.2, wall=0.001 * sign) for sign in (-1, 1) * 4]
     for clock, verdict in (("wall", "pass"), ("cpu", "inconclusive")):
         row = row_of(module, Raw.build(meta([case()], clock=clock), records))

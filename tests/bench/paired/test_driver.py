@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from bitnet_perf.bench.paired import host, pair
+from bitnet_perf.bench.paired import worker as worker_script
 from bitnet_perf.bench.paired.driver import Driver, Settings, threads_of
 from bitnet_perf.bench.paired.process import Worker, WorkerFailed, start_pair, wait_for
 from bitnet_perf.bench.paired.raw import Raw
@@ -251,6 +252,47 @@ def test_commands_are_timed_as_whole_processes():
     assert len(found.pairs) == 2
     assert found.cases[0]["clock"] == "wall"
     assert "exit status 5" in drive(good, bad).recording.cases[0]["error"]
+
+
+def sleeping(seconds: float, write: Path) -> Ready:
+    """A program that does little but wait, and says where it may run."""
+    text = f"import os, time; time.sleep({seconds}); print(*os.sched_getaffinity(0))"
+    return prepare_side(Side.command(["sh", "-c", f"{sys.executable} -S -c '{text}' > {write}"]))
+
+
+def test_a_command_is_planned_by_the_wall_clock_and_has_every_cpu(tmp_path):
+    side = sleeping(0.05, tmp_path / "cpus")
+    recording = drive(side, side).recording
+    plan = recording.plans[0]
+    assert plan.clock == "wall"
+    assert (plan.iterations, plan.long) == (1, True)
+    assert plan.sample_ns >= 0.05e9
+    assert pair.LEAST_BLOCKS <= plan.blocks <= 5
+    assert {int(word) for word in (tmp_path / "cpus").read_text().split()} == set(
+        host.allowed_cpus()
+    )
+    if len(host.allowed_cpus()) > 1:
+        assert {each.cpu for each in recording.pairs} == {-1}
+
+
+def test_a_long_program_has_the_time_to_warm_up(tmp_path, monkeypatch):
+    limits = {}
+
+    def ask(worker, *request, limit=None):
+        limits[request[0]] = limit
+        return real(worker, *request, limit=limit)
+
+    real = pair._ask
+    monkeypatch.setattr(pair, "_ask", ask)
+    side = sleeping(0.05, tmp_path / "cpus")
+    drive(side, side)
+    assert limits["warm"] >= pair.START_LIMIT + pair.WARM_LEAST * 0.05
+
+
+def test_the_warm_up_follows_the_clock():
+    walls = iter([90, 50, 10, 10, 10, 10])
+    assert worker_script.warm(lambda _: (next(walls), 7, 0), 1, 3, 12, "wall") == 5
+    assert worker_script.warm(lambda _: (1, 7, 0), 1, 3, 12, "cpu") == 3
 
 
 def test_a_side_without_the_native_entry_runs_a_python_loop(tmp_path):
