@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 from collections.abc import Sequence
@@ -115,6 +116,7 @@ def measure_pair(
             worker.ask("run", plan.iterations, blocks)
         replies = wait_for((base, candidate), START_LIMIT + SLOWER * plan.seconds)
         steal = host.steal_ms(cpu) - steal
+        steal = math.nan if steal < 0 else steal  # some hypervisors let the counter go backwards
     return _record(replies, blocks, plan, place, (cpu, steal, host.load()))
 
 

@@ -295,6 +295,14 @@ def test_the_warm_up_follows_the_clock():
     assert worker_script.warm(lambda _: (1, 7, 0), 1, 3, 12, "cpu") == 3
 
 
+def test_a_steal_counter_that_goes_backwards_is_not_known(native, monkeypatch):
+    readings = iter([30.0, 20.0, 20.0, 40.0])
+    monkeypatch.setattr(host, "steal_ms", lambda _cpu: next(readings))
+    first, second = drive(native, native, [GEMV]).recording.pairs
+    assert np.isnan(first.steal_ms)
+    assert second.steal_ms == 20.0
+
+
 def test_a_side_without_the_native_entry_runs_a_python_loop(tmp_path):
     """An older package: the same files, `_bench` aside."""
     package = own_environment().package / "bitnet_perf"
