@@ -236,7 +236,11 @@ def _build(side: _Side) -> dict[str, Any]:
         unfinished.touch()
         _check_out(side, slot)
         _compile(side, slot, lock)
-        known = _publish(slot / "new", side.key, _kernels(slot), side.log)
+        kernels = _kernels(slot)
+        # Another clone of the repository has another slot: it may have built this tree meanwhile.
+        with locked(cache_folder("locks") / side.key):
+            known = _kept(side.key) or _publish(slot / "new", side.key, kernels, side.log)
+        remove(slot / "new")
         unfinished.unlink()
     keep_newest(cache_folder("environments"), ENVIRONMENTS)
     keep_newest(cache_folder("slots"), SLOTS, cache_folder("locks"))
@@ -303,7 +307,8 @@ def _new_environment(folder: Path, what: Path, options: Sequence[str]) -> list[s
 def _publish(
     temporary: Path, key: str, kernels: Mapping[str, str], log: Path | None
 ) -> dict[str, Any]:
-    """Check the environment in `temporary`, and move it to its place."""
+    """Check the environment in `temporary`, and move it to its place, whose lock is held and where
+    no complete one is."""
     try:
         package, native = _probe(temporary / "bin" / "python")
     except EnvironmentRefused as error:
@@ -318,7 +323,7 @@ def _publish(
     }
     (temporary / "environment.json").write_text(json.dumps(known))
     final = cache_folder("environments") / key
-    remove(final)
+    remove(final)  # what a removal that was cut short has left
     os.rename(temporary, final)
     return known
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -277,6 +278,35 @@ def test_two_processes_build_the_same_tree_once(fork, hold):
         answers = [process.communicate()[0].splitlines()[-1] for process in (first, second)]
     assert answers[0] == answers[1]
     assert (hold / "builds").read_text() == "x"
+
+
+def test_what_another_clone_has_built_meanwhile_is_kept(fork, tmp_path, monkeypatch):
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "clone", "-q", fork, clone], check=True)
+    compiled, firsts = builds._compile, []
+
+    def overtaken(side, slot, lock):
+        compiled(side, slot, lock)
+        if side.root == clone:
+            firsts.append(build_revision(fork, "HEAD"))
+            (firsts[0].package / "in_use").touch()
+
+    monkeypatch.setattr(builds, "_compile", overtaken)
+    second = build_revision(clone, "HEAD")
+    assert second == firsts[0]
+    assert (second.package / "in_use").exists()
+
+
+def test_an_environment_is_published_under_its_lock(fork, cache, monkeypatch):
+    publish = builds._publish
+
+    def asked(temporary, key, *rest):
+        with pytest.raises(BlockingIOError), open(cache / "locks" / key, "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return publish(temporary, key, *rest)
+
+    monkeypatch.setattr(builds, "_publish", asked)
+    build_revision(fork, "HEAD")
 
 
 def test_two_processes_build_two_trees(fork):
