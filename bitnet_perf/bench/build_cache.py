@@ -20,13 +20,13 @@ def cache_folder(*parts: str) -> Path:
     named = os.environ.get("BITNET_PERF_CACHE")
     outer = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     root = Path(named) if named else Path(outer) / "bitnet_perf"
-    folder = root.expanduser().absolute().joinpath(*parts)
     try:
+        folder = root.expanduser().absolute().joinpath(*parts)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError) as error:  # RuntimeError: no home folder is known
         raise EnvironmentRefused(
-            f"{folder}: the cache of built sides cannot be made ({error}); name a folder that "
-            "can be written in BITNET_PERF_CACHE"
+            f"{root.joinpath(*parts)}: the cache of built sides cannot be made ({error}); name a "
+            "folder that can be written in BITNET_PERF_CACHE"
         ) from error
     return folder
 

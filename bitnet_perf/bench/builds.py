@@ -153,7 +153,13 @@ def use_environment(path: str | os.PathLike[str]) -> Environment:
 
     Raises ConfigError where there is no Python, EnvironmentRefused where it lacks bitnet_perf.
     """
-    given = Path(path).expanduser().absolute()
+    try:
+        given = Path(path).expanduser().absolute()
+    except RuntimeError as error:
+        raise ConfigError(
+            f"environment: found {os.fspath(path)!r} ({error}), accepted is the folder of a "
+            "virtual environment or its Python"
+        ) from error
     python = given / "bin" / "python" if given.is_dir() else given
     if not python.is_file() or not os.access(python, os.X_OK):
         raise ConfigError(

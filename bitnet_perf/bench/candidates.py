@@ -11,8 +11,6 @@ import hashlib
 import importlib.util
 import os
 import re
-import shlex
-import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -23,6 +21,7 @@ from typing import Any, TypeVar
 import bitnet_perf
 from bitnet_perf.bench.build_cache import cache_folder, keep_newest
 from bitnet_perf.bench.process import run_program
+from bitnet_perf.bench.toolchain import compiler
 from bitnet_perf.errors import BitnetPerfError, ConfigError, EnvironmentRefused
 from bitnet_perf.files import write_atomic
 
@@ -147,7 +146,7 @@ def load_functions(path: Path) -> tuple[PythonCandidate, ...]:
         found = tuple(PythonCandidate(*each) for each in _marked[before:])
     except BitnetPerfError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ConfigError(
             f"candidate: {path}: it cannot be run ({type(error).__name__}: {error})"
         ) from error
@@ -184,7 +183,7 @@ def compile_candidate(source: Path, flags: Sequence[str] | None = None) -> Path:
         )
     if not source.is_file():
         raise ConfigError(f"candidate: {source}: there is no such file")
-    compiler = _compiler()
+    words = compiler()
     language = SUFFIXES[source.suffix]
     options = [
         *(["-std=c++20"] if language == "c++" else []),
@@ -194,38 +193,21 @@ def compile_candidate(source: Path, flags: Sequence[str] | None = None) -> Path:
         language,
     ]
     # Everything that the result depends on: headers, macros of the CPU, options, the compiler.
-    seen = _preprocessed([*compiler, *options, "-E", "-dD", str(source)], source)
-    version = _run([*compiler, "--version"], source)
-    key = hashlib.sha256("\0".join([seen, version, *compiler, *options]).encode()).hexdigest()[:24]
+    seen = _preprocessed([*words, *options, "-E", "-dD", str(source)], source)
+    version = _run([*words, "--version"], source)
+    key = hashlib.sha256("\0".join([seen, version, *words, *options]).encode()).hexdigest()[:24]
     library = cache_folder("candidates") / f"{key}.so"
     if library.exists():
         os.utime(library)
         return library
     made = library.with_name(f".{key}.{os.getpid()}.so")
     try:
-        _run([*compiler, *options, *_FIXED, str(source), "-o", str(made)], source)
+        _run([*words, *options, *_FIXED, str(source), "-o", str(made)], source)
         write_atomic(library, made.read_bytes())
     finally:
         made.unlink(missing_ok=True)
     keep_newest(library.parent, KEPT)
     return library
-
-
-def _compiler() -> list[str]:
-    named = shlex.split(os.environ.get("CXX", ""))
-    if named:
-        if shutil.which(named[0]) is None:
-            raise EnvironmentRefused(
-                f"CXX: found {named[0]!r}, there is no such program; accepted is a C++20 compiler"
-            )
-        return named
-    for name in ("c++", "g++", "clang++"):
-        if shutil.which(name) is not None:
-            return [name]
-    raise EnvironmentRefused(
-        "compiler: found none (c++, g++, clang++); install one (apt-get install g++) or name it "
-        "in CXX"
-    )
 
 
 def _preprocessed(command: Sequence[str], source: Path) -> str:

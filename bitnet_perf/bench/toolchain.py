@@ -22,12 +22,15 @@ from pathlib import Path
 
 from bitnet_perf.errors import EnvironmentRefused
 
-__all__ = ["Toolchain", "build_environment", "dependency_folders", "has_backend", "toolchain"]
+__all__ = ["BUILD_TOOLS", "Toolchain", "build_environment", "build_path", "compiler",
+           "dependency_folders", "has_backend", "missing_pip", "toolchain"]  # fmt: skip
 
 # Code placement alone moves a kernel by 5 to 8 %: both sides get these whatever their tree says.
 ALIGNMENT = ("-falign-functions=64", "-falign-loops=32")
 EPOCH = "315532800"  # 1980, the first time that a zip file can hold
 _COMPILERS = ("c++", "g++", "clang++")  # in the order in which CMake looks
+# What scikit-build-core runs, and the other programs that it takes for each.
+BUILD_TOOLS = {"cmake": ("cmake", "cmake3"), "ninja": ("ninja", "ninja-build", "samu", "make")}
 _PASSED_ON = (
     "CC", "CFLAGS", "CMAKE_ARGS", "CMAKE_BUILD_TYPE", "CMAKE_GENERATOR", "CMAKE_TOOLCHAIN_FILE",
     "CPPFLAGS", "CXX", "CXXFLAGS", "LDFLAGS",
@@ -50,18 +53,29 @@ def toolchain() -> Toolchain:
     """The toolchain of this process. Raises EnvironmentRefused where a tool is missing, with the
     line that brings it."""
     settings = tuple((name, os.environ.get(name, "")) for name in _PASSED_ON)
-    return _toolchain(settings, os.environ.get("PATH", os.defpath))
+    return _toolchain(settings, build_path())
+
+
+def build_path() -> str:
+    """PATH of a build: the tools of this Python's environment come first."""
+    return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+
+
+def missing_pip() -> str:
+    """Why nothing can be built without pip, which is missing; "" where it is there."""
+    if _version("pip") != "missing":
+        return ""
+    return f"pip is missing, and building a side needs it: '{sys.executable} -m ensurepip'"
 
 
 @functools.cache
-def _toolchain(settings: tuple[tuple[str, str], ...], outer: str) -> Toolchain:
-    path = os.pathsep.join([str(Path(sys.executable).parent), outer])
-    compiler = _compiler(dict(settings)["CXX"], path)
+def _toolchain(settings: tuple[tuple[str, str], ...], path: str) -> Toolchain:
+    compiler_words = compiler()
     facts = {
         **dict(settings),
         "flags": " ".join(ALIGNMENT),
-        "compiler": f"{compiler[0]}: {_first_line(compiler, '--version')}",
-        "target": _first_line(compiler, "-dumpmachine"),
+        "compiler": f"{compiler_words[0]}: {_first_line(compiler_words, '--version')}",
+        "target": _first_line(compiler_words, "-dumpmachine"),
         "machine": platform.machine(),
         "python": f"{sys.executable}: {sys.version} {sysconfig.get_config_var('SOABI')}",
         "dependencies": os.pathsep.join(map(str, dependency_folders())),
@@ -71,10 +85,8 @@ def _toolchain(settings: tuple[tuple[str, str], ...], outer: str) -> Toolchain:
         facts[tool] = f"{found}: {_first_line([found], '--version')}" if found else "missing"
     for name in ("pip", "scikit-build-core", "pybind11", "setuptools"):
         facts[name] = _version(name)
-    if facts["pip"] == "missing":
-        raise EnvironmentRefused(
-            f"pip is missing, and building a side needs it: '{sys.executable} -m ensurepip'"
-        )
+    if why := missing_pip():
+        raise EnvironmentRefused(why)
     return Toolchain(tuple(sorted(facts.items())), path)
 
 
@@ -106,7 +118,7 @@ def build_environment(tools: Toolchain, source: Path, build: Path) -> dict[str, 
 def has_backend(source: Path, tools: Toolchain) -> bool:
     """Whether this Python's environment holds all that pyproject.toml of `source` builds with.
 
-    Raises EnvironmentRefused where it does but CMake, which scikit-build-core runs, is missing.
+    Raises EnvironmentRefused where it does but a program that scikit-build-core runs is missing.
     """
     try:
         settings = tomllib.loads((source / "pyproject.toml").read_text(encoding="utf-8"))
@@ -117,11 +129,12 @@ def has_backend(source: Path, tools: Toolchain) -> bool:
     if not all(name and _version(name[0]) != "missing" for name in names):
         return False
     backend = str(settings["build-system"].get("build-backend"))
-    if "scikit_build_core" in backend and shutil.which("cmake", path=tools.path) is None:
-        raise EnvironmentRefused(
-            f"cmake is missing, and building a side needs it: '{sys.executable} -m pip install "
-            "cmake ninja' or 'apt-get install cmake ninja-build'"
-        )
+    for tool, programs in BUILD_TOOLS.items() if "scikit_build_core" in backend else ():
+        if not any(shutil.which(name, path=tools.path) for name in programs):
+            raise EnvironmentRefused(
+                f"{tool} is missing, and building a side needs it: '{sys.executable} -m pip "
+                "install cmake ninja' or 'apt-get install cmake ninja-build'"
+            )
     return True
 
 
@@ -138,17 +151,29 @@ def dependency_folders() -> tuple[Path, ...]:
     return tuple(dict.fromkeys(Path(place) for place in known))
 
 
-def _compiler(named: str, path: str) -> list[str]:
-    """The words that start the C++ compiler (CXX may be `ccache g++`)."""
-    candidates = [shlex.split(named)] if named.strip() else [[name] for name in _COMPILERS]
+def compiler() -> list[str]:
+    """The words that start the C++ compiler: $CXX (which may be `ccache g++`), else the first of
+    c++, g++ and clang++. Raises EnvironmentRefused where there is none."""
+    path, named = build_path(), os.environ.get("CXX", "").strip()
+    try:
+        candidates = [shlex.split(named)] if named else [[name] for name in _COMPILERS]
+    except ValueError as error:
+        raise EnvironmentRefused(
+            f"CXX: found {named!r}, which is no command line ({error}); accepted is a C++20 "
+            "compiler and its options"
+        ) from error
     for words in candidates:
         found = shutil.which(words[0], path=path)
         if found is not None:
             return [found, *words[1:]]
-    tried = named.strip() or ", ".join(_COMPILERS)
+    if named:
+        raise EnvironmentRefused(
+            f"CXX: found {named!r}, there is no such program; accepted is a C++20 compiler: "
+            "'apt-get install g++'"
+        )
     raise EnvironmentRefused(
-        f"a C++20 compiler is missing ({tried}), and building a side needs it: "
-        "'apt-get install g++', or name one in CXX"
+        f"a C++20 compiler is missing ({', '.join(_COMPILERS)}): 'apt-get install g++', or name "
+        "one in CXX"
     )
 
 

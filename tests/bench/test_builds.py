@@ -20,8 +20,9 @@ from forks import NATIVE, PLAIN
 
 import bitnet_perf
 from bitnet_perf.bench import builds
-from bitnet_perf.bench.build_cache import keep_newest, locked
+from bitnet_perf.bench.build_cache import cache_folder, keep_newest, locked
 from bitnet_perf.bench.builds import Environment, build_revision
+from bitnet_perf.bench.toolchain import BUILD_TOOLS
 from bitnet_perf.errors import EnvironmentRefused, MeasurementError
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is missing")
@@ -358,6 +359,17 @@ def test_a_cache_that_cannot_be_written(fork, monkeypatch, tmp_path):
         build_revision(fork, "HEAD")
 
 
+@pytest.mark.parametrize("folder", ["~no-such-user/x", None])
+def test_a_cache_in_a_home_that_is_not_known(monkeypatch, folder):
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.delenv("BITNET_PERF_CACHE")
+    if folder is not None:
+        monkeypatch.setenv("BITNET_PERF_CACHE", folder)
+    with pytest.raises(EnvironmentRefused, match=r"~.*home directory.*BITNET_PERF_CACHE"):
+        cache_folder("environments")
+
+
 def test_the_cache_follows_xdg(fork, monkeypatch, tmp_path):
     monkeypatch.delenv("BITNET_PERF_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
@@ -370,7 +382,7 @@ def test_the_cache_follows_xdg(fork, monkeypatch, tmp_path):
 
 def test_without_a_compiler(fork, monkeypatch):
     monkeypatch.setenv("CXX", "no-such-compiler")
-    with pytest.raises(EnvironmentRefused, match=r"compiler.*no-such-compiler.*apt-get"):
+    with pytest.raises(EnvironmentRefused, match=r"CXX.*no-such-compiler.*compiler.*apt-get"):
         build_revision(fork, "HEAD")
 
 
@@ -383,14 +395,21 @@ def test_a_compiler_that_does_not_run(fork, monkeypatch, tmp_path):
         build_revision(fork, "HEAD")
 
 
-def test_without_cmake(tmp_path, monkeypatch):
+def test_a_compiler_that_no_shell_would_read(fork, monkeypatch):
+    monkeypatch.setenv("CXX", "'")
+    with pytest.raises(EnvironmentRefused, match=r"CXX: found \"'\", .*No closing quotation"):
+        build_revision(fork, "HEAD")
+
+
+@pytest.mark.parametrize("tool", ["cmake", "ninja"])
+def test_without_a_build_tool(tmp_path, monkeypatch, tool):
     folder = new_checkout(tmp_path / "native")
     commit(folder, NATIVE)
     which = shutil.which
     monkeypatch.setattr(
         "bitnet_perf.bench.toolchain.shutil.which",
-        lambda name, path=None: None if name == "cmake" else which(name, path=path),
+        lambda name, path=None: None if name in BUILD_TOOLS[tool] else which(name, path=path),
     )
-    monkeypatch.setenv("CPPFLAGS", "-DCACHED_ANEW")
-    with pytest.raises(EnvironmentRefused, match=r"cmake is missing.*pip install cmake"):
+    monkeypatch.setenv("CPPFLAGS", f"-DCACHED_ANEW_{tool}")
+    with pytest.raises(EnvironmentRefused, match=rf"{tool} is missing.*pip install cmake"):
         build_revision(folder, "HEAD")

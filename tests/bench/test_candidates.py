@@ -110,14 +110,16 @@ def test_wrong_functions_of_python_are_found(tmp_path):
     [
         ("import bitnet_perf", "no function is marked"),
         ("1 / 0", "cannot be run .ZeroDivisionError"),
+        ("raise SystemExit(0)", "cannot be run .SystemExit: 0"),
         ("import bitnet_perf as bp\nbp.candidate('pack_i2_s')", "accepted for a Python function"),
     ],
 )
 def test_python_files_that_are_no_candidates(tmp_path, text, message):
     file = tmp_path / "mine.py"
     file.write_text(text)
-    with pytest.raises(bp.ConfigError, match=message):
-        load_functions(file)
+    for load in (load_functions, lambda path: check_candidate(path, "gemv_i2_s")):
+        with pytest.raises(bp.ConfigError, match=message):
+            load(file)
 
 
 @pytest.mark.parametrize("family", ["gemv_i2_s", "gemm_tl2", "pack_tl1", "unpack_tq1_0"])
@@ -151,9 +153,10 @@ def test_files_that_are_no_candidates(tmp_path, name, kind, message):
         compile_candidate(tmp_path / name)
 
 
-def test_a_missing_compiler_is_named(monkeypatch):
-    monkeypatch.setenv("CXX", "no-such-compiler")
-    with pytest.raises(bp.EnvironmentRefused, match="CXX: found 'no-such-compiler'"):
+@pytest.mark.parametrize("named", ["no-such-compiler", "'", '""'])
+def test_a_missing_compiler_is_named(monkeypatch, named):
+    monkeypatch.setenv("CXX", named)
+    with pytest.raises(bp.EnvironmentRefused, match=f"CXX: found {re.escape(repr(named))}"):
         compile_candidate(FILES / "planted.cpp")
 
 

@@ -72,5 +72,7 @@ def test_environments_that_are_refused(tmp_path):
     for path in (tmp_path, tmp_path / "missing", Path(__file__)):
         with pytest.raises(ConfigError, match="neither a virtual environment"):
             use_environment(path)
+    with pytest.raises(ConfigError, match=r"environment: found '~no-such-user/x' .*home directory"):
+        use_environment("~no-such-user/x")
     with pytest.raises(EnvironmentRefused, match="cannot import bitnet_perf"):
         use_environment("/bin/true")
