@@ -3,7 +3,6 @@ that it started left behind."""
 
 from __future__ import annotations
 
-import codecs
 import os
 import select
 import signal
@@ -20,13 +19,15 @@ __all__ = ["Finished", "run_program"]
 _TICK = 0.1  # seconds between two looks at the clock while the program is silent
 _PIECE = 65536  # bytes; also the capacity of a pipe
 _PIPE = 1 + 1024 * 1024 // _PIECE  # pieces in the largest pipe that Linux gives
+_KEPT = 1 << 20  # bytes at the end of a console, or of one line of it, that are kept
 _GRACE = 2.0  # seconds between SIGTERM and SIGKILL
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
     """`status` as in `subprocess` (negative: the signal that ended it); `text` is standard output
-    and error together; `timed_out` tells that the limit was reached."""
+    and error together, the last MiB where it is longer, which its first line then says; `timed_out`
+    tells that the limit was reached."""
 
     status: int
     seconds: float
@@ -77,27 +78,36 @@ def run_program(
 
 
 class _Console:
-    """Bytes as they come, handed on as whole lines."""
+    """Bytes as they come, handed on as whole lines; the last of them are kept."""
 
     def __init__(self, progress: Callable[[str], None] | None) -> None:
         self._progress = progress
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._parts: list[str] = []
-        self._line = ""
+        self._end = bytearray()
+        self._left_out = 0
+        self._line = b""
 
     def read(self, pipe: int) -> bool:
         """Take one piece from the pipe; False at its end."""
         data = os.read(pipe, _PIECE)
-        text = self._decoder.decode(data)
-        self._parts.append(text)
-        *lines, self._line = (self._line + text).split("\n")
+        self._end += data
+        if len(self._end) > 2 * _KEPT:
+            self._shorten()
         if self._progress is not None:
+            *lines, rest = (self._line + data).split(b"\n")
+            self._line = rest[-_KEPT:]
             for line in lines:
-                self._progress(line)
+                self._progress(line.decode(errors="replace"))
         return bool(data)
 
     def close(self) -> str:
-        return "".join(self._parts) + self._decoder.decode(b"", final=True)
+        self._shorten()
+        said = f"[{self._left_out} bytes before this are left out]\n" if self._left_out else ""
+        return said + self._end.decode(errors="replace")
+
+    def _shorten(self) -> None:
+        surplus = max(0, len(self._end) - _KEPT)
+        self._left_out += surplus
+        del self._end[:surplus]
 
 
 def _follow(

@@ -21,6 +21,17 @@ def test_console_is_kept_whole(tmp_path: Path) -> None:
     assert lines == ["\ufffd" + "x" * 300000]
 
 
+def test_a_console_without_end_is_kept_in_bounds(tmp_path: Path) -> None:
+    program = "import os\nfor _ in range(80): os.write(1, b'x' * 65536)\nos.write(1, b'\\nend\\n')"
+    lines: list[str] = []
+    done = run_program([sys.executable, "-c", program], tmp_path, os.environ, progress=lines.append)
+    said, _, kept = done.text.partition("\n")
+    assert said == f"[{80 * 65536 + 5 - 2**20} bytes before this are left out]"
+    assert kept == "x" * (2**20 - 5) + "\nend\n"
+    assert [lines[0].strip("x"), lines[1]] == ["", "end"]
+    assert 2**20 <= len(lines[0]) <= 2**20 + 65536
+
+
 def test_program_that_closes_its_console_is_waited_for(tmp_path: Path) -> None:
     program = "import os, time; os.close(1); os.close(2); time.sleep(0.3); os._exit(5)"
     assert run_program([sys.executable, "-c", program], tmp_path, os.environ).status == 5
