@@ -67,9 +67,12 @@ def native(options: dict[str, str]) -> Subject:
     """A case of the side's own native loop."""
     import_package(options)
     try:
-        from bitnet_perf import _bench
-    except ImportError:
+        import bitnet_perf._bench
+    except ModuleNotFoundError as error:
+        if error.name != "bitnet_perf._bench":  # it is there, and broken
+            raise
         return python_loop(options)
+    _bench = bitnet_perf._bench
     case, isa = options["case"], options.get("isa", "")
     if "library" in options:
         _bench.load_candidate(options["library"])
@@ -92,6 +95,9 @@ def native(options: dict[str, str]) -> Subject:
 
 def python_loop(options: dict[str, str]) -> Subject:
     """The same case through the public names: for sides without the native entry."""
+    import site
+
+    site.main()  # where this interpreter has NumPy; a worker starts without (-S)
     import numpy as np
 
     import bitnet_perf as bp

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import sys
+import venv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,7 @@ from bitnet_perf.bench.paired.driver import Driver, Settings, threads_of
 from bitnet_perf.bench.paired.process import Worker, WorkerFailed, start_pair, wait_for
 from bitnet_perf.bench.paired.raw import Raw
 from bitnet_perf.bench.paired.sides import Ready, Side, own_environment, prepare_side
+from bitnet_perf.bench.toolchain import dependency_folders
 
 GEMV = "forward/gemv/i2_s/64x256/t1"
 SHORT = Settings(looks=(2,), long_looks=(2,), canary_pairs=2, seed=3)
@@ -303,20 +306,33 @@ def test_a_steal_counter_that_goes_backwards_is_not_known(native, monkeypatch):
     assert second.steal_ms == 20.0
 
 
-def test_a_side_without_the_native_entry_runs_a_python_loop(tmp_path):
-    """An older package: the same files, `_bench` aside."""
-    package = own_environment().package / "bitnet_perf"
-    old = tmp_path / "bitnet_perf"
+def test_a_side_without_the_native_entry_runs_a_python_loop(tmp_path, native):
+    """An environment with an older package: the same files, `_bench` aside."""
+    venv.EnvBuilder(symlinks=True).create(tmp_path / "env")
+    (site_packages,) = tmp_path.glob("env/lib/*/site-packages")
+    dependencies = "".join(f"{path}\n" for path in dependency_folders())
+    (site_packages / "dependencies.pth").write_text(dependencies)
+    own = own_environment()
+    old = site_packages / "bitnet_perf"
     old.mkdir()
-    for path in package.iterdir():
+    for path in {*(own.package / "bitnet_perf").iterdir(), own.native}:
         if path.name not in {"_bench.py", "__pycache__"}:
             (old / path.name).symlink_to(path)
-    native = prepare_side(Side.isa(""))
-    paths = [p for p in sys.path if p.endswith("site-packages")]
-    options = {**native.options, "root": str(tmp_path), "path": os.pathsep.join(paths)}
-    driver = drive(native, Ready(native.side, native.python, options), [GEMV])
+    driver = drive(native, prepare_side(Side.environment(tmp_path / "env")), [GEMV])
+    assert driver.recording.cases[0].get("error") is None
     assert driver.recording.cases[0]["note"] == "candidate: python loop"
     assert len(driver.recording.pairs) == 2
+
+
+def test_a_broken_extension_is_an_error_and_no_older_package(tmp_path, native):
+    package = tmp_path / "bitnet_perf"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "_bench.py").write_text("from bitnet_perf import _native")
+    (package / "_native.py").write_text("raise ImportError('libmissing.so.1: cannot open')")
+    broken = replace(native, options={"kind": "native", "root": str(tmp_path)})
+    (case,) = drive(native, broken, [GEMV]).recording.cases
+    assert case["error"] == "ImportError: libmissing.so.1: cannot open"
 
 
 def test_workers_see_no_other_environment(native, monkeypatch):
