@@ -21,6 +21,7 @@ from bitnet_perf.bench.fingerprint import fingerprint
 from bitnet_perf.bench.paired.driver import CTRL_C, Driver, Recording, Settings, Step, threads_of
 from bitnet_perf.bench.paired.interchange import write_pyperf
 from bitnet_perf.bench.paired.raw import Raw, clock_of
+from bitnet_perf.bench.paired.schema import printable
 from bitnet_perf.bench.paired.sides import NATIVE, Ready, Side, check_source, prepare_side
 from bitnet_perf.errors import ConfigError
 from bitnet_perf.notebook import frame, html_table
@@ -315,7 +316,7 @@ def _meta(
         "rules": rules.to_dict(),
     }
     if code is not None:
-        meta["code"] = code[1]
+        meta["code"] = printable(code[1])
     if recording.stopped:
         meta["stopped"] = recording.stopped
     return meta

@@ -4,38 +4,54 @@
 
 The first byte of an input says what the rest replaces in a small valid file: 0 the file itself,
 n its n-th member (`meta`, then the columns). So mutations reach the checks behind the archive's
-checksums. Whatever loads is judged, saved and loaded again; FormatError is the only refusal.
+checksums. Whatever loads is judged, shown as JSON, written for pyperf, saved and loaded again;
+FormatError is the only refusal, and that nothing was timed the only one of pyperf files.
 An empty corpus folder is filled with the valid file first.
 """
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import io
 import json
 import sys
 import tempfile
 import zipfile
 from pathlib import Path
+from types import FunctionType
 
 import atheris
 import numpy as np
 
-with atheris.instrument_imports(include=["bitnet_perf"]):
-    from bitnet_perf.analyze.paired.comparison import judge, overall
-    from bitnet_perf.bench.paired.raw import Raw
-    from bitnet_perf.bench.paired.schema import COLUMNS, PAIRS
-    from bitnet_perf.errors import FormatError
+from bitnet_perf.analyze.paired.comparison import judge
+from bitnet_perf.bench.paired.interchange import write_pyperf
+from bitnet_perf.bench.paired.raw import Raw
+from bitnet_perf.bench.paired.schema import COLUMNS, PAIRS
+from bitnet_perf.errors import FormatError, MeasurementError
+from bitnet_perf.review.compare import Comparison
+
+# Imports cannot be instrumented where an editable installation has a loader of its own.
+for each in gc.get_objects():
+    if isinstance(each, FunctionType) and (each.__module__ or "").startswith("bitnet_perf."):
+        atheris.instrument_func(each)
 
 
 def members() -> dict[str, bytes]:
     """A valid file: one case of two pairs and two blocks, one canary pair."""
     cases = [
-        {"name": "forward/gemv/i2_s/64x64/t1", "class": "core", "bound": "compute"},
+        {
+            "name": "forward/gemv/i2_s/64x64/t1",
+            "class": "core",
+            "bound": "compute",
+            "isas": ["a", "b"],
+        },
         {"name": "canary/compute", "class": "core", "canary": "compute"},
     ]
     meta = {
-        "version": 1, "sides": ["a", {"b": 1}], "seed": 3, "cases": cases, "iterations": [1, 1],
-        "threads": [1, 1], "code_hashes": [[None, None]] * 2, "fingerprint": {},
+        "version": 1, "sides": ["a", {"label": "b"}], "code": "equal", "stopped": "Ctrl-C",
+        "seed": 3, "cases": cases, "iterations": [1, 1], "threads": [1, 1],
+        "code_hashes": [[None, None]] * 2, "fingerprint": {"cpu": "x", "cores": 2},
         "rules": {"budgets": {"core": {"concern": 0.05, "action": 0.1}}, "looks": [8, 20, 40]},
         "clock": "cpu",
     }  # fmt: skip
@@ -85,12 +101,15 @@ def one_input(data: bytes) -> None:
     which, rest = (data[0] % (len(NAMES) + 1), data[1:]) if data else (0, b"")
     PLACE.write_bytes(rest if which == 0 else archive({**VALID, NAMES[which - 1]: rest}))
     try:
-        file = Raw.load(PLACE)
-        rows = judge(file)
+        found = Comparison.load(PLACE)
     except FormatError:
         return
-    overall(rows)
-    json.dumps([row.to_dict() for row in rows], allow_nan=False)
+    file, rows = found.raw, found.rows()
+    json.dumps(found.to_dict(), allow_nan=False, ensure_ascii=False).encode()
+    if not found.title.isprintable():
+        raise AssertionError("the title could steer a terminal")
+    with contextlib.suppress(MeasurementError):
+        write_pyperf(file, PLACE.parent)
     if judge(Raw.load(file.save(PLACE))) != rows:
         raise AssertionError("saved and loaded again, the file is judged differently")
 

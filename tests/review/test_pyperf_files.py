@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import bitnet_perf as bp
-from bitnet_perf.bench.paired.interchange import read_pyperf
+from bitnet_perf.bench.paired.interchange import read_pyperf, write_pyperf
 from bitnet_perf.bench.paired.raw import Raw
 from bitnet_perf.review.compare import Comparison
 from bitnet_perf.review.unpaired import compare_unpaired
@@ -37,6 +38,16 @@ def test_every_sample_of_every_process_is_there(files):
         assert sorted(benchmark.get_values()) == pytest.approx(
             sorted(raw.columns["wall_ns"][mine] / 1e9)
         )
+
+
+@pytest.mark.parametrize("host", [{}, {"cpu": None, "cores": "x"}, {"cpu": "y", "cores": 3}])
+def test_what_a_file_says_of_its_host_is_copied_and_nothing_else(host, tmp_path):
+    raw = Raw.load(GOLDEN)
+    raw = dataclasses.replace(raw, meta={**raw.meta, "fingerprint": host})
+    first, _ = write_pyperf(raw, tmp_path)
+    metadata = pyperf.BenchmarkSuite.load(str(first)).get_metadata()
+    assert metadata.get("cpu_model_name") == host.get("cpu")
+    assert metadata.get("cpu_count") == (host.get("cores") if host.get("cpu") else None)
 
 
 def test_without_pairs_it_is_shown_and_not_decided(files):

@@ -19,6 +19,7 @@ from bitnet_perf.analyze.paired.verdict import (
     failed_case,
 )
 from bitnet_perf.bench.paired.raw import CANARY, PairRecord, Raw, Samples, clock_of
+from bitnet_perf.bench.paired.schema import printable
 
 __all__ = ["Row", "canaries", "decide_records", "judge", "overall"]
 
@@ -146,7 +147,7 @@ def _decision(
 ) -> Decision:
     """Without timing where nothing is to be timed or a side failed, else by the table."""
     if case.get("error"):
-        return failed_case(_printable(str(case["error"])))
+        return failed_case(printable(str(case["error"])))
     if case.get("only"):
         return ONE_SIDED[case["only"]]
     if case.get("identical"):
@@ -162,11 +163,6 @@ def _decision(
     if "environment" in decision.notes:
         return replace(decision, reason=f"{decision.reason} ({', '.join(failed)})")
     return decision
-
-
-def _printable(text: str) -> str:
-    """One line of up to 500 characters that steers no terminal."""
-    return "".join(char if char.isprintable() else " " for char in text)[:500]
 
 
 def _finite(value: float) -> float | None:

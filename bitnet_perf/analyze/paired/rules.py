@@ -132,9 +132,12 @@ def _like(place: str, found: Any, default: Any) -> Any:
             return tuple(found)
         raise FormatError(f"{place}: found {found!r:.80}, accepted is a list of integers")
     kinds = int if isinstance(default, int) else (int, float)
-    if not _is(found, kinds):
-        raise FormatError(f"{place}: found {found!r:.80}, accepted is a number")
-    return found if isinstance(default, int) else float(found)
+    try:
+        if _is(found, kinds):
+            return found if isinstance(default, int) else float(found)
+    except OverflowError:  # an integer beyond the floats
+        pass
+    raise FormatError(f"{place}: found {found!r:.80}, accepted is a number")
 
 
 def _is(value: Any, kinds: Any) -> bool:

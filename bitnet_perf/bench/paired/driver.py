@@ -14,6 +14,7 @@ from typing import Any
 from bitnet_perf.bench.paired.pair import Plan, calibrate, measure_pair
 from bitnet_perf.bench.paired.process import WorkerFailed, WorkerLacksCase
 from bitnet_perf.bench.paired.raw import CANARY, PairRecord, clock_of
+from bitnet_perf.bench.paired.schema import printable
 from bitnet_perf.bench.paired.sides import Ready
 
 __all__ = ["CANARIES", "CTRL_C", "Driver", "Recording", "Settings", "Step"]
@@ -162,7 +163,7 @@ class Driver:
             try:
                 record = measure_pair(sides, plan, (number, look), self._turn, self._rng)
             except WorkerFailed as error:
-                case |= {"error": str(error), "error_side": error.side}
+                self._fail(number, error)
                 return False
             self.recording.pairs.append(record)
             case["seconds"] = case.get("seconds", 0.0) + time.monotonic() - begin
@@ -187,16 +188,19 @@ class Driver:
             if len(error.sides) == 1:
                 case["only"] = "candidate" if error.sides == [0] else "base"
             else:
-                case["error"] = f"neither side has it ({error})"
+                case["error"] = printable(f"neither side has it ({error})")
             return None
         except WorkerFailed as error:
-            case |= {"error": str(error), "error_side": error.side}
+            self._fail(number, error)
             return None
         case |= {"isas": list(plan.isas), "sample_ns": plan.sample_ns, "blocks": plan.blocks}
         if plan.notes:
             case["note"] = "; ".join(plan.notes)
         self.recording.plans[number] = plan
         return plan
+
+    def _fail(self, number: int, error: WorkerFailed) -> None:
+        self.recording.cases[number] |= {"error": printable(str(error)), "error_side": error.side}
 
     def _check_budget(self, number: int, plan: Plan) -> None:
         """Raise _Ended where one more pair, as long as the others of its case, is too long."""

@@ -71,7 +71,9 @@ def _metadata(raw: Raw, number: int, case: Mapping[str, Any], side: int) -> dict
         info["isa"] = isas[side]
     host = raw.meta["fingerprint"]
     if isinstance(host, dict):
-        info |= {"cpu_model_name": str(host["cpu"]), "cpu_count": int(host["cores"])}
+        for key, name, kind in (("cpu", "cpu_model_name", str), ("cores", "cpu_count", int)):
+            if type(host.get(key)) is kind:
+                info[name] = host[key]
     return info
 
 

@@ -19,7 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitnet_perf.bench.paired.npz import META_LIMIT, pack_npz, read_npz
-from bitnet_perf.bench.paired.schema import COLUMNS, PAIRS, check_meta, check_rows
+from bitnet_perf.bench.paired.schema import (
+    COLUMNS,
+    PAIRS,
+    check_meta,
+    check_nesting,
+    check_rows,
+)
 from bitnet_perf.errors import FormatError
 from bitnet_perf.files import write_atomic
 
@@ -236,13 +242,15 @@ def _cast(name: str, values: NDArray[Any], dtype: str) -> NDArray[Any]:
 
 
 def _parse(name: str, text: bytes) -> Mapping[str, Any]:
-    """The JSON object `meta`, without NaN and infinities."""
+    """The JSON object `meta`: no NaN, no infinity, no text that UTF-8 cannot encode."""
 
     def refuse(word: str) -> None:
         raise FormatError(f"{name}: 'meta' holds {word}, which JSON does not know")
 
     try:
         meta = json.loads(text.decode(), parse_constant=refuse)
+        json.dumps(meta, ensure_ascii=False, allow_nan=False).encode()
+        check_nesting(meta)
     except FormatError:
         raise
     except (ValueError, RecursionError) as error:

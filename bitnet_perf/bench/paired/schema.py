@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from bitnet_perf.errors import FormatError
 
-__all__ = ["COLUMNS", "PAIRS", "check_meta", "check_rows"]
+__all__ = ["COLUMNS", "PAIRS", "check_meta", "check_nesting", "check_rows", "printable"]
 
 COLUMNS = {
     "case": "<i4",
@@ -30,14 +30,37 @@ PAIRS = {
     "pair_steal_ms": "<f8",
     "pair_load": "<f8",
 }
+LONGEST = 500  # characters of a text that is shown
+NESTED = 64  # lists and objects within each other
 _CLASSES = ("core", "other")
 _BOUNDS = ("compute", "streaming", "unknown")
 _CANARIES = ("compute", "streaming")
 _CLOCKS = ("wall", "cpu")
 
 
+def printable(text: str) -> str:
+    """`text` as the schema accepts it: one line that steers no terminal and can be encoded."""
+    return "".join(char if char.isprintable() else " " for char in text)[:LONGEST]
+
+
+def check_nesting(value: Any, levels: int = NESTED) -> None:
+    """Raises ValueError where lists and objects are within each other more than `levels` deep."""
+    if isinstance(value, dict | list):
+        if levels == 0:
+            raise ValueError(f"more than {NESTED} levels")
+        for part in value.values() if isinstance(value, dict) else value:
+            check_nesting(part, levels - 1)
+
+
+def _is_printable(value: Any) -> bool:
+    return isinstance(value, str) and value.isprintable() and len(value) <= LONGEST
+
+
 def check_meta(place: str, meta: Mapping[str, Any], version: int) -> None:
-    """Raises FormatError naming `place` and the key that breaks the schema; others are free."""
+    """Raises FormatError naming `place` and the key that breaks the schema.
+
+    Other keys are free, in what UTF-8 can encode and NESTED levels.
+    """
 
     def refuse(key: str, accepted: str) -> FormatError:
         found = repr(meta[key])[:80] if key in meta else "nothing"
@@ -55,9 +78,17 @@ def check_meta(place: str, meta: Mapping[str, Any], version: int) -> None:
     if not (
         isinstance(sides, list)
         and len(sides) == 2
-        and all(isinstance(side, str | dict) for side in sides)
+        and all(
+            _is_printable(side.get("label", "") if isinstance(side, dict) else side)
+            for side in sides
+        )
     ):
-        raise refuse("sides", "a list of the two sides, texts or objects")
+        raise refuse(
+            "sides", f"a list of two printable texts of up to {LONGEST}, or objects with a `label`"
+        )
+    for key in ("code", "stopped"):
+        if not _is_printable(meta.get(key, "")):
+            raise refuse(key, f"a printable text of up to {LONGEST}")
     if not _whole(meta.get("seed")):
         raise refuse("seed", "an integer")
     if not isinstance(meta.get("fingerprint"), str | dict):
@@ -94,9 +125,10 @@ def _check_cases(place: str, cases: Sequence[Any]) -> None:
             raise FormatError(f"{here}: found {case!r:.80}, accepted is an object")
         name = case.get("name")
         # what is not printable could steer a terminal, or not be encoded at all
-        if not isinstance(name, str) or not name or not name.isprintable() or len(name) > 500:
+        if not name or not _is_printable(name):
             raise FormatError(
-                f"{here}: 'name': found {name!r:.80}, accepted is a printable text of up to 500"
+                f"{here}: 'name': found {name!r:.80}, accepted is a printable text of up to "
+                f"{LONGEST}"
             )
         if name in names:
             raise FormatError(f"{here}: 'name': {name!r:.80} stands twice, accepted is once")
@@ -114,13 +146,22 @@ def _check_cases(place: str, cases: Sequence[Any]) -> None:
             if not isinstance(value, str | bool | None) or value not in accepted:
                 words = ", ".join(str(word) for word in accepted if word is not None)
                 raise FormatError(f"{here}: {key!r}: found {value!r:.80}, accepted are {words}")
-        counts = case.get("counts", [])
-        if not isinstance(counts, list) or not all(
-            isinstance(line, str) and line.isprintable() and len(line) <= 500 for line in counts
-        ):
-            raise FormatError(
-                f"{here}: 'counts': found {counts!r:.80}, accepted is a list of printable texts"
-            )
+        _check_lists(here, case)
+
+
+def _check_lists(here: str, case: Mapping[str, Any]) -> None:
+    counts = case.get("counts", [])
+    if not isinstance(counts, list) or not all(map(_is_printable, counts)):
+        raise FormatError(
+            f"{here}: 'counts': found {counts!r:.80}, accepted is a list of printable texts"
+        )
+    isas = case.get("isas")
+    if isas is not None and not (
+        isinstance(isas, list) and len(isas) == 2 and all(map(_is_printable, isas))
+    ):
+        raise FormatError(
+            f"{here}: 'isas': found {isas!r:.80}, accepted are two printable texts, or null"
+        )
 
 
 def check_rows(

@@ -20,6 +20,7 @@ from bitnet_perf.bench.builds import (
 )
 from bitnet_perf.bench.candidate_check import Checked, check_candidate
 from bitnet_perf.bench.candidates import FAMILIES, compile_candidate, load_functions
+from bitnet_perf.bench.paired.schema import printable
 from bitnet_perf.errors import ConfigError, MeasurementError
 
 __all__ = [
@@ -92,7 +93,11 @@ class Side:
 
     @property
     def label(self) -> str:
-        """For people: "revision HEAD~1"."""
+        """For people: "revision HEAD~1"; printable whatever a path holds."""
+        return printable(self._words)
+
+    @property
+    def _words(self) -> str:
         if self.kind == "revision":
             return f"revision {self.value[1]}" if self.value[1] is not None else "working tree"
         if self.kind == "function":
@@ -196,7 +201,7 @@ def prepare_side(side: Side, on_step: OnStep | None = None) -> Ready:
         if not side.value:
             raise ConfigError("command: found nothing, accepted is a program and its arguments")
         options = {"kind": "command", "program": "\x1f".join(side.value)}
-        program = Path(side.value[0]).name
+        program = printable(Path(side.value[0]).name)
         return Ready(side, sys.executable, options, cases=(f"forward/command/{program}/run",))
     if side.kind == "revision":
         repository, name = side.value

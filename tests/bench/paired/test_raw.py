@@ -217,7 +217,10 @@ def test_a_newer_version_is_refused_by_name(tmp_path):
     ("key", "value"),
     [
         ("version", None), ("version", "1"), ("version", 0), ("version", True), ("version", 1.0),
-        ("sides", "two"), ("sides", ["one"]), ("sides", [1, 2]),
+        ("sides", "two"), ("sides", ["one"]), ("sides", [1, 2]), ("sides", ["a\x1b[31m", "b"]),
+        ("sides", ["a", {"label": "\n"}]), ("sides", ["a", {"label": None}]),
+        ("sides", ["a", {"label": "x" * 501}]), ("code", "\x1b[31m"), ("code", None),
+        ("stopped", "x" * 501), ("stopped", ["Ctrl-C"]),
         ("seed", None), ("seed", 0.5), ("fingerprint", None), ("fingerprint", 7),
         ("rules", []), ("clock", "sun"), ("clock", []), ("cases", None), ("cases", {}),
         ("iterations", [1]), ("iterations", [1, 1, -1]), ("iterations", [1, 1, 1.0]),
@@ -233,10 +236,11 @@ def test_a_wrong_key_is_refused(tmp_path, key, value):
 @pytest.mark.parametrize(
     "change",
     [
-        {"name": ""}, {"name": 3}, {"name": "a\x1b[31m"}, {"name": "\ud800"}, {"name": "x" * 501},
+        {"name": ""}, {"name": 3}, {"name": "a\x1b[31m"}, {"name": "x" * 501},
         {"name": "canary/compute"}, {"class": "best"}, {"class": None}, {"bound": "memory"},
         {"canary": "both"}, {"identical": "yes"}, {"identical": 1}, {"clock": "sun"},
-        {"only": "both"}, {"bound": []},
+        {"only": "both"}, {"bound": []}, {"isas": 5}, {"isas": ["a"]}, {"isas": ["a", 5]},
+        {"isas": ["a", "\x1b[31m"]}, {"counts": "few"}, {"counts": ["\x1b[31m"]},
     ],
     ids=str,
 )  # fmt: skip
@@ -259,9 +263,16 @@ def test_a_wrong_case_is_refused(tmp_path, change):
         (b"[]", "accepted is an object"),
         (b'{"seed": NaN}', "holds NaN"),
         (b'{"seed": ' + b"1" * 5000 + b"}", "no UTF-8 JSON"),
+        (b'{"seed": 1e400}', "no UTF-8 JSON"),
+        (b'{"free": ["\\ud800"]}', "no UTF-8 JSON"),
+        (b'{"\\udc80": 1}', "no UTF-8 JSON"),
+        (b'{"free": ' + b"[" * 64 + b"]" * 64 + b"}", "more than 64 levels"),
     ],
-    ids=["empty", "cut", "encoding", "deep", "list", "nan", "huge integer"],
-)
+    ids=[
+        "empty", "cut", "encoding", "deep", "list", "nan", "huge integer", "huge number",
+        "surrogate", "surrogate key", "nested",
+    ],
+)  # fmt: skip
 def test_meta_that_is_no_json(tmp_path, text, words):
     path = written(tmp_path / "meta.npz", small(), {"meta": np.frombuffer(text, np.uint8)})
     assert words in refusal(path)
