@@ -29,9 +29,10 @@ class Rules:
     core, other: budgets of the two classes. guard: how far inside the concern budget a pass must
     be (0.005 = half a point). alpha: probability that a pass at the margin is wrong, shared by the
     looks. looks, long_looks: fresh pairs of each look, of short and of long cases. canary_pairs:
-    pairs of one run of a canary. least_pairs: fewer never pass a core case. precise: the half
-    width, on the log scale, below which the last look decides at the budget. slow_part: the part of
-    pairs beyond the action budget above which a case is bimodal.
+    pairs of one run of a canary. least_pairs: fewer never pass a core case. alarm_pairs: a single
+    look raises an alarm with so many, a first of several never. precise: the half width, on the log
+    scale, below which the last look decides at the budget. slow_part: the part of pairs beyond the
+    action budget above which a case is bimodal.
 
     Raises ConfigError naming the field for values that make no rule.
     """
@@ -44,6 +45,7 @@ class Rules:
     long_looks: tuple[int, ...] = (8, 8, 16)
     canary_pairs: int = 16
     least_pairs: int = 8
+    alarm_pairs: int = 20
     precise: float = 0.01
     slow_part: float = 0.10
 
@@ -60,7 +62,7 @@ class Rules:
             plan = getattr(self, name)
             if not 1 <= len(plan) <= 3 or not all(pairs >= 1 for pairs in plan):
                 raise ConfigError(f"rules: {name}: found {plan}, accepted are 1 to 3 counts >= 1")
-        for name in ("canary_pairs", "least_pairs"):
+        for name in ("canary_pairs", "least_pairs", "alarm_pairs"):
             if getattr(self, name) < 2:
                 raise ConfigError(f"rules: {name}: found {getattr(self, name)}, accepted is >= 2")
         for name in ("precise", "slow_part"):

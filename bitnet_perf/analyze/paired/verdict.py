@@ -7,7 +7,8 @@ alpha at most (union bound; the looks need not be independent). At the last look
 compared with the budget itself instead of T, which a true slowdown at the budget passes with
 probability alpha / 3. An alarm needs `low > T`: unchanged code would have to be off by nearly the
 whole budget on fresh pairs. The first look raises no alarm: eight pairs never fail a change, unless
-the time ended there and their interval is narrow.
+the time ended there and their interval is narrow. Where it is the only one and has as many pairs as
+the second would (`alarm_pairs`), it raises alarms as that one does.
 """
 
 from __future__ import annotations
@@ -117,10 +118,11 @@ def _at_look(
     if obstacle is None and (estimate.high < margin or (final and estimate.high < concern)):
         notes = _pass_notes(estimate, margin)
         return Decision("pass", "pass", look, notes, f"inside: {inside}", True, estimate)
-    clear = estimate.low > margin and look >= 1
+    above = estimate.low > margin
+    clear = above and (look >= 1 or (final and estimate.pairs >= rules.alarm_pairs))
     narrow = final and estimate.m >= margin and _half(estimate) <= rules.precise
     if not (clear or narrow):
-        reason = obstacle or _not_known(estimate, margin)
+        reason = obstacle or _not_known(estimate, margin, above)
         return _unknown(look, estimate, class_, final, reason)
     verdict: Verdict = (
         "action" if estimate.m >= math.log1p(budget.action - rules.guard) else "concern"
@@ -166,10 +168,12 @@ def _pass_notes(estimate: Estimate, margin: float) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _not_known(estimate: Estimate, margin: float) -> str:
+def _not_known(estimate: Estimate, margin: float, above: bool) -> str:
+    what = "is above the margin" if above else "holds the margin"
+    end = ", but so few pairs raise no alarm" if above else ""
     return (
         f"{percent(estimate.low)} to {percent(estimate.high)} after {estimate.pairs} fresh pairs "
-        f"holds the margin {percent(margin)}; {percent(estimate.mde)} is detectable"
+        f"{what} {percent(margin)}{end}; {percent(estimate.mde)} is detectable"
     )
 
 

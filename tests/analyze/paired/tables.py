@@ -65,8 +65,14 @@ VERDICTS: dict[str, tuple[Any, ...]] = {
                          True),
     # alarms
     "look 0 raises none": ([LATE], "core", False, True, "inconclusive", "closed", (), 0, False),
-    "nor when last, if wide": ([estimate(T + 0.01, T + 0.05)], "core", True, True, "inconclusive",
-                               "closed", (), 0, True),
+    "nor when last, of few": ([estimate(T + 0.01, T + 0.05, pairs=19)], "core", True, True,
+                              "inconclusive", "closed", (), 0, True),
+    "the only look": ([estimate(T + 0.01, T + 0.05, pairs=20)], "core", True, True, "concern",
+                      "fail", (), 0, True),
+    "not yet the only one": ([estimate(T + 0.01, T + 0.05, pairs=20)], "core", False, True,
+                             "inconclusive", "closed", (), 0, False),
+    "the only look, at T": ([estimate(T, T + 0.05, pairs=20)], "core", True, True, "inconclusive",
+                            "closed", (), 0, True),
     "concern": ([OPEN, LATE], "core", False, True, "concern", "fail", (), 1, True),
     "concern at look 2": ([OPEN, OPEN, LATE], "core", True, True, "concern", "fail", (), 2, True),
     "concern, other": ([OPEN, LATE], "other", False, True, "concern", "note", (), 1, True),
@@ -83,10 +89,10 @@ VERDICTS: dict[str, tuple[Any, ...]] = {
     # narrow at the last look: at the budget
     "narrow alarm": ([estimate(T + BELOW, C + 0.005, m=T)], "core", True, True, "concern", "fail",
                      ("at the budget",), 0, True),
-    "narrow's edge": ([estimate(0.0625 - 2 * W, 0.0625)], "core", True, True, "concern", "fail",
-                      ("at the budget",), 0, True),
-    "too wide": ([estimate(0.0625 - 2 * W - ABOVE, 0.0625)], "core", True, True, "inconclusive",
-                 "closed", (), 0, True),
+    "narrow's edge": ([estimate(0.0625 - 2 * W, 0.0625, pairs=19)], "core", True, True, "concern",
+                      "fail", ("at the budget",), 0, True),
+    "too wide": ([estimate(0.0625 - 2 * W - ABOVE, 0.0625, pairs=19)], "core", True, True,
+                 "inconclusive", "closed", (), 0, True),
     "narrow below T": ([estimate(0.0425, 0.0495, m=T + BELOW)], "core", True, True, "inconclusive",
                        "closed", (), 0, True),
     "narrow, not last": ([estimate(T + BELOW, C + 0.005, m=T)], "core", False, True, "inconclusive",
@@ -162,6 +168,15 @@ def check_contested(module: ModuleType) -> None:
         assert [found.verdict, found.look, found.settled] == expected, (name, found)
 
 
+def check_reasons(module: ModuleType) -> None:
+    """What is not known is said as it is."""
+    above = module.decide([estimate(T + 0.01, T + 0.05, pairs=8)], RULES, "core", last=True)
+    assert "is above the margin +4.5 %, but so few pairs raise no alarm" in above.reason
+    for low in (T, -0.01):
+        within = module.decide([estimate(low, 0.09)], RULES, "core", last=True)
+        assert "holds the margin +4.5 %; " in within.reason
+
+
 def check_budgets(module: ModuleType) -> None:
     """The classes have their own budgets."""
     rules = Rules(core=Budget(0.2, 0.3), other=Budget(0.05, 0.1))
@@ -188,6 +203,7 @@ def verdict_table(module: ModuleType) -> None:
         check_verdict(module, name)
     check_budgets(module)
     check_contested(module)
+    check_reasons(module)
     check_untimed(module)
 
 

@@ -30,6 +30,7 @@ def test_verdicts(name):
 def test_every_class_has_its_budget():
     tables.check_budgets(verdict)
     tables.check_contested(verdict)
+    tables.check_reasons(verdict)
 
 
 def test_what_is_decided_without_timing():
