@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from bitnet_perf.analyze.paired.bootstrap import bootstrap, contradicts
 from bitnet_perf.analyze.paired.canary import Canary, judge_canary, unsound
 from bitnet_perf.analyze.paired.estimate import Estimate, pair_values, record_values, yuen
 from bitnet_perf.analyze.paired.rules import Class, Rules
@@ -96,7 +97,8 @@ def judge(raw: Raw, rules: Rules | None = None) -> tuple[Row, ...]:
     rules: None takes those of the file, and the defaults where it names none. A case with an
     `error` is inconclusive for that reason whatever its pairs say, and fails closed in every class;
     a case without pairs is inconclusive; a case that is `identical`, or that `only` one side knows,
-    was not timed. Raises FormatError where the file's rules make none.
+    was not timed. Where a bootstrap of the look that decided contradicts the verdict, the row notes
+    "bootstrap differs". Raises FormatError where the file's rules make none.
     """
     rules = rules or Rules.from_dict(raw.meta.get("rules", {}))
     watched = canaries(raw, rules)
@@ -119,6 +121,9 @@ def _row(
     )
     decided = looks[decision.look] if decision.look >= 0 else None
     wall, cpu = (_estimate(decided, name, rules) if decided else None for name in ("wall", "cpu"))
+    seed = raw.meta["seed"] % 2**32  # so that a replay finds the same
+    check = bootstrap(decided, clock, rules.alpha_look, seed=seed) if decided else None
+    differs = check and contradicts(decision.verdict, check, rules.budget(case["class"]).concern)
     known = decision.estimate if decision.estimate and decision.estimate.pairs else None
     return Row(
         case=case["name"],
@@ -131,7 +136,7 @@ def _row(
         reason=decision.reason,
         look=decision.look,
         gate=decision.gate,
-        notes=decision.notes,
+        notes=(*decision.notes, "bootstrap differs") if differs else decision.notes,
         class_=case["class"],
         bound=bound,
         clock=clock,

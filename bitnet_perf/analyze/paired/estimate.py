@@ -99,7 +99,7 @@ def block_differences(side: NDArray[Any], times: FloatArray) -> FloatArray:
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         signed = np.where(side == 1, 0.5, -0.5) * np.log(times)
-    return np.asarray(signed.sum(axis=1), np.float64)
+        return np.asarray(signed.sum(axis=1), np.float64)
 
 
 def medians(differences: FloatArray, starts: NDArray[np.int64]) -> FloatArray:

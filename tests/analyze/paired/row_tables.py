@@ -29,6 +29,7 @@ def row_of(module: ModuleType, file: Raw, rules: Rules | None = None) -> Any:
 def comparison_table(module: ModuleType) -> None:
     """Rows, clocks, canaries and exit codes from whole files."""
     _check_rows(module)
+    _check_cross_check(module)
     _check_canaries(module)
     _check_clocks(module)
     _check_overall(module)
@@ -83,6 +84,18 @@ def _check_failed(module: ModuleType) -> None:
     cases = [{**each, "error": "it crashed"} if "canary" in each else each for each in file.cases()]
     row = row_of(module, replace(file, meta={**file.meta, "cases": cases}))
     assert (row.verdict, row.canaries) == ("inconclusive", ("compute",))
+
+
+def _check_cross_check(module: ModuleType) -> None:
+    """Two pairs in eight far beyond what Yuen's interval gives weight: resampled, they show."""
+    values = [0.0, 0.002, 0.001, 0.003, 0.002, 0.001, 0.004, 0.3]
+    rules = Rules(slow_part=0.2)
+    file = raw([case()], {(0, 0): values})
+    row = row_of(module, file, rules)
+    assert (row.verdict, row.notes) == ("pass", ("bootstrap differs",))
+    assert row_of(module, file, rules) == row
+    quiet = row_of(module, raw([case()], {(0, 0): [0.001, -0.001] * 4}))
+    assert (quiet.verdict, quiet.notes) == ("pass", ())
 
 
 def _check_canaries(module: ModuleType) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import bitnet_perf as bp
-from bitnet_perf.analyze.paired.bootstrap import Bootstrap, bootstrap, contradicts, cross_check
+from bitnet_perf.analyze.paired.bootstrap import Bootstrap, _medians, bootstrap, contradicts
 from bitnet_perf.analyze.paired.comparison import judge
 from bitnet_perf.analyze.paired.estimate import pair_values, yuen
 from bitnet_perf.analyze.paired.unpaired import unpaired
@@ -52,7 +53,22 @@ def test_the_bootstrap_agrees_with_yuen_on_recordings():
     estimate = yuen(pair_values(samples, "cpu"), 0.01 / 3)
     assert found.low < estimate.m < found.high
     assert found.se == pytest.approx(estimate.se, rel=0.5)
-    assert cross_check(raw, judge(raw)) == judge(raw)
+    assert judge(raw) == judge(raw)
+    assert not any("bootstrap differs" in row.notes for row in judge(raw))
+
+
+@pytest.mark.parametrize("blocks", [1, 2, 3, 4, 5])
+def test_medians_are_drawn_as_if_every_block_were(blocks):
+    values = np.array([0.0, 1.0, 10.0, 11.0, 30.0][:blocks])
+    every = np.median(list(itertools.product(values, repeat=blocks)), axis=1)
+    count = 40_000
+    ordered = np.concatenate([[99.0], values])  # a pair of one block stands before it
+    starts = np.array([0, 1, 1 + blocks])
+    drawn = _medians(ordered, starts, np.ones(count, np.int64), np.random.default_rng(5))
+    assert set(drawn.tolist()) <= set(every.tolist())
+    for value in set(every.tolist()):
+        part = (every == value).mean()
+        assert (drawn == value).mean() == pytest.approx(part, abs=5 * (part / count) ** 0.5)
 
 
 def test_what_contradicts():
