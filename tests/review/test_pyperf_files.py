@@ -40,14 +40,23 @@ def test_every_sample_of_every_process_is_there(files):
         )
 
 
-@pytest.mark.parametrize("host", [{}, {"cpu": None, "cores": "x"}, {"cpu": "y", "cores": 3}])
+@pytest.mark.parametrize(
+    "host", [{}, {"cpu": None, "cores": "x"}, {"cpu": ""}, {"cpu": "y", "cores": 3}]
+)
 def test_what_a_file_says_of_its_host_is_copied_and_nothing_else(host, tmp_path):
     raw = Raw.load(GOLDEN)
     raw = dataclasses.replace(raw, meta={**raw.meta, "fingerprint": host})
     first, _ = write_pyperf(raw, tmp_path)
     metadata = pyperf.BenchmarkSuite.load(str(first)).get_metadata()
-    assert metadata.get("cpu_model_name") == host.get("cpu")
+    assert metadata.get("cpu_model_name") == (host.get("cpu") or None)
     assert metadata.get("cpu_count") == (host.get("cores") if host.get("cpu") else None)
+
+
+def test_what_pyperf_cannot_hold_is_refused(tmp_path):
+    raw = Raw.load(GOLDEN)
+    columns = {**raw.columns, "wall_ns": np.full_like(raw.columns["wall_ns"], 5e-324)}
+    with pytest.raises(bp.FormatError, match="pyperf: values must be"):
+        write_pyperf(dataclasses.replace(raw, columns=columns), tmp_path)
 
 
 def test_without_pairs_it_is_shown_and_not_decided(files):

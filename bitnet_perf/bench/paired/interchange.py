@@ -27,9 +27,14 @@ def write_pyperf(raw: Raw, folder: Path) -> tuple[Path, Path]:
 
     A benchmark is a case, a run one process, its values the samples in order, in seconds of one
     iteration by the wall clock; warm-ups are not in the raw file. Raises MeasurementError where
-    nothing was timed.
+    nothing was timed, FormatError for what a pyperf file cannot hold.
     """
-    suites = [_suite(raw, side) for side in range(2)]
+    try:
+        suites = [_suite(raw, side) for side in range(2)]
+    except ValueError as error:  # a time below what it counts in, a name of spaces
+        raise FormatError(
+            f"pyperf: {error}; the raw file holds what pyperf files cannot"
+        ) from error
     if not all(suites):
         raise MeasurementError("pyperf: nothing was timed, so there is nothing to write")
     paths = []
@@ -72,7 +77,7 @@ def _metadata(raw: Raw, number: int, case: Mapping[str, Any], side: int) -> dict
     host = raw.meta["fingerprint"]
     if isinstance(host, dict):
         for key, name, kind in (("cpu", "cpu_model_name", str), ("cores", "cpu_count", int)):
-            if type(host.get(key)) is kind:
+            if type(host.get(key)) is kind and host[key]:
                 info[name] = host[key]
     return info
 
