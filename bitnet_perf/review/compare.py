@@ -165,8 +165,7 @@ def compare(
             recording.add_case({"name": name, "threads": threads_of(name), "identical": True})
     else:
         if canaries:
-            native = ready[0].side.kind in NATIVE
-            side = ready[0] if native else prepare_side(Side.isa(""))
+            side = ready[0] if ready[0].runs_canaries else prepare_side(Side.isa(""))
             driver.run_canaries(side, _canary_rule(recording, rules))
         if recording.stopped:
             for name in names:

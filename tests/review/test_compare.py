@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import bitnet_perf as bp
+from bitnet_perf import _bench
 from bitnet_perf.bench.paired.sides import parse_side
 from bitnet_perf.review.compare import Comparison, compare, seconds_of
 
@@ -31,6 +32,12 @@ def test_a_comparison_holds_cases_canaries_and_sides(found):
     assert [case.get("canary") for case in found.raw.cases()] == ["compute", "streaming", None]
     side = found.raw.meta["sides"][0]
     assert (side["kind"], side["label"], side["isa"]) == ("isa", "isa scalar", "scalar")
+
+
+def test_canaries_run_at_the_best_instruction_set_where_the_base_is_forced(found):
+    for case in found.raw.cases()[:2]:
+        best = _bench.work(case["case"]).isa
+        assert case["isas"] == [best, best]
 
 
 def test_a_replay_gives_the_same_rows(found, tmp_path):

@@ -19,7 +19,7 @@ from bitnet_perf.bench.builds import (
     use_environment,
 )
 from bitnet_perf.bench.candidate_check import Checked, check_candidate
-from bitnet_perf.bench.candidates import FAMILIES, compile_candidate, load_functions
+from bitnet_perf.bench.candidates import FAMILIES, compile_candidate
 from bitnet_perf.bench.paired.schema import printable
 from bitnet_perf.errors import ConfigError, MeasurementError
 
@@ -89,7 +89,13 @@ class Side:
     @classmethod
     def command(cls, words: Iterable[str] | str) -> Side:
         """Any program: its whole process is one sample, in wall-clock time."""
-        return cls("command", tuple(shlex.split(words) if isinstance(words, str) else words))
+        try:
+            return cls("command", tuple(shlex.split(words) if isinstance(words, str) else words))
+        except ValueError as error:
+            raise ConfigError(
+                f"command: found {words!r} ({error}), accepted is a program and its arguments, "
+                "quoted as in a shell"
+            ) from error
 
     @property
     def label(self) -> str:
@@ -120,6 +126,17 @@ class Ready:
     notes: tuple[str, ...] = ()
     cases: tuple[str, ...] = field(default=())  # where it is no package: what it has, less `/tN`
 
+    @property
+    def runs_canaries(self) -> bool:
+        """Whether it times every native case as this host does it best: no forced instruction set,
+        no candidate, and a package that has the native entry."""
+        package = self.environment.package if self.environment else None
+        return (
+            package is not None
+            and not self.side.isa_name
+            and (package / "bitnet_perf" / "_bench.py").is_file()
+        )
+
     def for_case(self, case: str, threads: int) -> dict[str, str]:
         """The options of a worker for one case."""
         return {**self.options, "case": case, "threads": str(threads)}
@@ -138,7 +155,8 @@ class Ready:
 
     def with_extra(self, extra: float) -> Ready:
         """The same side with work of known size added."""
-        options = {**self.options, "extra": repr(extra)} if extra else self.options
+        options = {key: value for key, value in self.options.items() if key != "extra"}
+        options |= {"extra": repr(extra)} if extra else {}
         return replace(self, side=replace(self.side, extra=extra), options=options)
 
 
@@ -251,7 +269,6 @@ def _source(side: Side) -> Ready:
     if path.suffix != ".py":
         library = compile_candidate(path)
         return replace(ready, options={**ready.options, "library": str(library)})
-    load_functions(path)
     options = {
         **ready.options,
         "kind": "marked",

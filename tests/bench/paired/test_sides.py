@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
+
 import pytest
 
-from bitnet_perf.bench.paired.sides import Side
+import bitnet_perf as bp
+from bitnet_perf.bench.paired.sides import (
+    CandidateWrong,
+    Side,
+    check_source,
+    own_environment,
+    parse_side,
+    prepare_side,
+)
 
 ODD = "/tmp/\x1b[31m\udc80" + "x" * 1000
 
@@ -17,3 +28,48 @@ def test_a_label_is_printable_whatever_a_path_holds(side):
     assert side.label.startswith(("environment", "wheel", "candidate", "command"))
     assert side.label.isprintable()
     assert len(side.label) <= 500
+
+
+def test_canaries_need_the_native_entry_at_its_best(tmp_path):
+    own = prepare_side(Side.isa(""))
+    assert own.runs_canaries
+    assert not prepare_side(Side.isa("scalar")).runs_canaries
+    assert not prepare_side(Side.command("true")).runs_canaries
+    candidate = tmp_path / "candidate.py"
+    candidate.touch()
+    assert not prepare_side(Side.source(candidate)).runs_canaries
+    older = replace(own, environment=replace(own_environment(), package=tmp_path))
+    assert not older.runs_canaries
+
+
+def test_extra_work_is_taken_back():
+    own = prepare_side(Side.isa(""))
+    assert own.with_extra(0.05).options["extra"] == "0.05"
+    assert own.with_extra(0.05).with_extra(0.0) == own
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("command:echo it's", 'command: found "echo it\'s".*quoted as in a shell'),
+        ("environment:~nobody_here/x", "environment: .*accepted is"),
+        ("command:", "command: found nothing"),
+    ],
+)
+def test_what_is_no_side_is_refused(text, words):
+    with pytest.raises(bp.ConfigError, match=words):
+        prepare_side(parse_side(text))
+
+
+def test_a_candidate_runs_in_a_process_of_its_own_alone(tmp_path):
+    trace = tmp_path / "ran"
+    for end in ("raise SystemExit(0)", "import os; os._exit(0)", "1"):
+        file = tmp_path / "candidate.py"
+        file.write_text(f"import os\nopen({str(trace)!r}, 'a').write(f'{{os.getpid()}} ')\n{end}\n")
+        side = Side.source(file)
+        prepare_side(side)
+        assert not trace.exists()
+        with pytest.raises((bp.ConfigError, CandidateWrong)):
+            check_source(side, ["forward/gemv/i2_s/64x256/t1"])
+        assert str(os.getpid()) not in trace.read_text().split()
+        trace.unlink()
