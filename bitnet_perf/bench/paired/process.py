@@ -7,12 +7,10 @@ import os
 import select
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO
 
 from bitnet_perf.errors import MeasurementError
 
@@ -23,6 +21,8 @@ LETTERS = "AB"
 # What measured code may depend on; everything else of the environment stays out of a worker.
 PASSED_ON = ("PATH", "HOME", "LD_LIBRARY_PATH", "TMPDIR", "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")
 LAST_WORDS = 400  # characters of stderr that an error shows
+KEPT = 64 << 10  # bytes of stderr that are kept, the last ones; also what a pipe holds
+END_LIMIT = 10.0  # seconds until a process has ended that closed its pipe, or was killed
 
 
 class WorkerFailed(MeasurementError):
@@ -49,7 +49,6 @@ class Worker:
     ) -> None:
         """Start it; `tokens` are the file descriptors to give the token with and take it from."""
         self.side = side
-        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by end()
         ask_end, self._ask = os.pipe()
         self._reply, reply_end = os.pipe()
         ends = {"requests": ask_end, "replies": reply_end, "give": tokens[0], "take": tokens[1]}
@@ -59,13 +58,13 @@ class Worker:
                 [python, "-I", "-S", str(SCRIPT), *(f"{k}={v}" for k, v in words.items())],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                stderr=self._errors,
+                stderr=subprocess.PIPE,
+                bufsize=0,
                 pass_fds=tuple(ends.values()),
                 env={name: os.environ[name] for name in PASSED_ON if name in os.environ},
                 start_new_session=True,
             )
         except OSError as error:
-            self._errors.close()
             for end in (self._ask, self._reply):
                 os.close(end)
             raise WorkerFailed(side, f"{python}: cannot be started ({error.strerror})") from error
@@ -73,6 +72,9 @@ class Worker:
             os.close(ask_end)
             os.close(reply_end)
         self._partial = b""
+        self._printed = b""
+        assert self._process.stderr is not None
+        self.console: int | None = self._process.stderr.fileno()
 
     @property
     def pid(self) -> int:
@@ -106,22 +108,45 @@ class Worker:
         kind, message = [*fields, "", ""][:2]
         raise WorkerFailed(self.side, f"{kind}: {message}")
 
+    def read_console(self, seconds: float = 0.0) -> None:
+        """Wait so long for what it prints and keep the end of it; `console` is None at its end."""
+        if self.console is None:
+            time.sleep(seconds)
+        elif select.select([self.console], [], [], seconds)[0]:
+            data = os.read(self.console, KEPT)
+            self._printed = (self._printed + data)[-KEPT:]
+            self.console = self.console if data else None
+
     def _last_words(self) -> str:
-        code = self._process.wait()
+        end = time.monotonic() + END_LIMIT
+        while self._process.poll() is None:
+            if time.monotonic() > end:
+                return f"it closed its pipe and has not ended in {END_LIMIT:g} s: it hangs"
+            self.read_console(0.01)
+        self.read_console()
+        code = self._process.returncode
         how = f"exit status {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
-        self._errors.seek(0)
-        said = " ".join(self._errors.read().decode(errors="replace").split())[-LAST_WORDS:]
+        said = " ".join(self._printed.decode(errors="replace").split())[-LAST_WORDS:]
         return f"the worker died ({how}){': ' + said if said else ''}"
 
     def end(self) -> None:
-        """End its whole process group, whatever state it is in."""
+        """End its whole process group, whatever state it is in.
+
+        Raises WorkerFailed where the kernel does not let go of it in END_LIMIT seconds.
+        """
         for end in (self._ask, self._reply):
             with contextlib.suppress(OSError):
                 os.close(end)
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
-        self._process.wait()
-        self._errors.close()
+        if self._process.stderr is not None:
+            self._process.stderr.close()
+        try:
+            self._process.wait(END_LIMIT)
+        except subprocess.TimeoutExpired as error:
+            raise WorkerFailed(
+                self.side, f"the kernel does not end process {self.pid} in {END_LIMIT:g} s"
+            ) from error
 
     def __enter__(self) -> Worker:
         return self
@@ -166,11 +191,16 @@ def wait_for(workers: Sequence[Worker], limit: float) -> list[list[str]]:
     end = time.monotonic() + limit
     while len(found) < len(workers):
         waiting = {w.replies: w for w in workers if w.side not in found}
-        ready, _, _ = select.select(list(waiting), [], [], max(0.0, end - time.monotonic()))
-        if not ready:
+        printing = {w.console: w for w in workers if w.console is not None}
+        left = end - time.monotonic()
+        ready, _, _ = select.select([*waiting, *printing], [], [], max(0.0, left))
+        if not ready or left < 0:
             late = next(iter(waiting.values()))
             raise WorkerFailed(late.side, f"no answer within {limit:.0f} s: it hangs")
         for descriptor in ready:
+            if descriptor in printing:
+                printing[descriptor].read_console()
+                continue
             worker = waiting[descriptor]
             try:
                 fields = worker.hear()

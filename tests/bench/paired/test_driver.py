@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 import sys
 import venv
 from dataclasses import replace
@@ -13,7 +14,7 @@ import numpy as np
 import psutil
 import pytest
 
-from bitnet_perf.bench.paired import host, pair
+from bitnet_perf.bench.paired import host, pair, process
 from bitnet_perf.bench.paired import worker as worker_script
 from bitnet_perf.bench.paired.driver import Driver, Settings, threads_of
 from bitnet_perf.bench.paired.process import Worker, WorkerFailed, start_pair, wait_for
@@ -42,6 +43,18 @@ def quits():
 
 def hangs():
     time.sleep(600)
+
+def closes():
+    os.closerange(0, 100)
+    time.sleep(600)
+
+def shouts():
+    while True:
+        print("loud" * 5000, file=sys.stderr)
+
+def says_much_and_quits():
+    print("loud " * 100000 + "the end", file=sys.stderr)
+    os._exit(3)
 
 def fails():
     raise ValueError("no good\\nat all")
@@ -135,6 +148,7 @@ def test_what_was_measured_is_a_raw_file(native, tmp_path):
     [
         ("dies", r"the worker died \(signal SIGSEGV\)"),
         ("quits", r"the worker died \(exit status 3\): the last words"),
+        ("says_much_and_quits", r"exit status 3\): .*loud the end$"),
         ("fails", r"ValueError: no good at all"),
         ("other", r"return different results"),
     ],
@@ -166,6 +180,41 @@ def test_a_hanging_side_is_ended(functions, monkeypatch):
     assert "hangs" in driver.recording.cases[0]["error"]
     assert driver.recording.cases[0]["error_side"] == 0
     assert not children()
+
+
+def test_a_side_that_closes_its_pipes_and_goes_on_is_ended(functions, monkeypatch):
+    monkeypatch.setattr(process, "END_LIMIT", 0.2)
+    (case,) = drive(functions("good"), functions("closes")).recording.cases
+    assert case["error"] == "it closed its pipe and has not ended in 0.2 s: it hangs"
+    assert case["error_side"] == 1
+    assert not children()
+
+
+def test_a_side_that_never_stops_printing_is_ended_and_its_end_kept(functions):
+    side = functions("shouts")
+    with Worker(0, side.python, side.for_case("x", 1), (1, 1)) as worker:
+        worker.ask("ready")
+        with pytest.raises(WorkerFailed, match="no answer within 1 s"):
+            wait_for((worker,), 1.0)
+        assert len(worker._printed) == process.KEPT
+    assert not children()
+
+
+def test_a_process_that_cannot_be_ended_is_said(functions, monkeypatch):
+    side = functions("good")
+    worker = Worker(0, side.python, side.for_case("x", 1), (1, 1))
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "killpg", lambda *_: None)
+        patched.setattr(process, "END_LIMIT", 0.2)
+        patched.setattr(worker._process, "wait", refuse_to_end)
+        with pytest.raises(WorkerFailed, match="the kernel does not end process"):
+            worker.end()
+    os.kill(worker.pid, 9)
+    worker._process.wait()
+
+
+def refuse_to_end(seconds):
+    raise subprocess.TimeoutExpired("worker", seconds)
 
 
 def test_what_measured_code_prints_does_not_disturb(functions):
