@@ -23,7 +23,7 @@ from pathlib import Path
 from bitnet_perf.errors import EnvironmentRefused
 
 __all__ = ["BUILD_TOOLS", "Toolchain", "build_environment", "build_path", "compiler",
-           "dependency_folders", "has_backend", "missing_pip", "toolchain"]  # fmt: skip
+           "dependency_folders", "has_backend", "has_pip", "toolchain"]  # fmt: skip
 
 # Code placement alone moves a kernel by 5 to 8 %: both sides get these whatever their tree says.
 ALIGNMENT = ("-falign-functions=64", "-falign-loops=32")
@@ -61,11 +61,9 @@ def build_path() -> str:
     return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
 
 
-def missing_pip() -> str:
-    """Why nothing can be built without pip, which is missing; "" where it is there."""
-    if _version("pip") != "missing":
-        return ""
-    return f"pip is missing, and building a side needs it: '{sys.executable} -m ensurepip'"
+def has_pip() -> bool:
+    """Whether this Python has the pip that a build runs."""
+    return _version("pip") != "missing"
 
 
 @functools.cache
@@ -85,8 +83,10 @@ def _toolchain(settings: tuple[tuple[str, str], ...], path: str) -> Toolchain:
         facts[tool] = f"{found}: {_first_line([found], '--version')}" if found else "missing"
     for name in ("pip", "scikit-build-core", "pybind11", "setuptools"):
         facts[name] = _version(name)
-    if why := missing_pip():
-        raise EnvironmentRefused(why)
+    if not has_pip():
+        raise EnvironmentRefused(
+            f"pip is missing, and building a side needs it: '{sys.executable} -m ensurepip'"
+        )
     return Toolchain(tuple(sorted(facts.items())), path)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,10 +16,13 @@ from bitnet_perf import _native
 from bitnet_perf.bench.build_cache import cache_folder
 from bitnet_perf.bench.counters import available
 from bitnet_perf.bench.paired.host import allowed_cpus
-from bitnet_perf.errors import BitnetPerfError
+from bitnet_perf.bench.process import run_program
+from bitnet_perf.bench.toolchain import BUILD_TOOLS, build_path, compiler, has_pip
+from bitnet_perf.errors import BitnetPerfError, EnvironmentRefused
 
 __all__ = ["CHECKS", "Check", "Finding", "doctor"]
 
+SECONDS = 60.0  # for a compiler to make an empty program
 FREE_BYTES = 2 << 30  # what builds of a few revisions take
 
 
@@ -71,8 +76,38 @@ def _package(*names: str) -> Callable[[], str]:
 
 
 def _compiler() -> str:
-    compiler = os.environ.get("CXX", "c++").split()[-1]
-    return "" if shutil.which(compiler) else f"{compiler} not found"
+    """Builds and candidates take the same compiler: whether it makes a program of C++20."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="bitnet_perf.") as folder:
+            source = Path(folder) / "main.cpp"
+            source.write_text("int main() {}\n")
+            command = [*compiler(), "-std=c++20", str(source), "-o", str(source.with_suffix(""))]
+            done = run_program(command, Path(folder), {**os.environ, "LC_ALL": "C"}, SECONDS)
+    except EnvironmentRefused as error:
+        return str(error)
+    if done.timed_out:
+        return f"{command[0]} takes longer than {SECONDS:.0f} s for an empty program"
+    said = next((line for line in done.text.splitlines() if "error" in line), f"{done.status}")
+    return "" if done.status == 0 else f"{command[0]} makes no program of C++20: {said.strip()}"
+
+
+def _pip() -> str:
+    return "" if has_pip() else f"not installed for {sys.executable}"
+
+
+def _build_tool(name: str) -> Callable[[], str]:
+    """A program that a build runs, where a build looks for it. Where the build backend is not
+    installed either, pip brings both."""
+
+    def lacks() -> str:
+        programs = BUILD_TOOLS[name]
+        path = build_path()
+        if any(shutil.which(program, path=path) for program in programs):
+            return ""
+        brought = importlib.util.find_spec("scikit_build_core") is None
+        return "" if brought else f"{' and '.join(programs)} not found"
+
+    return lacks
 
 
 def _vector_isa() -> str:
@@ -124,14 +159,16 @@ def _gpu() -> str:
     return "" if Path("/dev/nvidiactl").exists() else "no NVIDIA GPU"
 
 
-PAIRED = "compare, gate, bisect, selftest"
+PAIRED = "compare, gate, bisect, selftest, try"
 BUILDS = "gate, bisect, compare of revisions"
+TRIES = f"{BUILDS}, try"
 CHECKS = (
-    Check("C++20 compiler", BUILDS, True, _compiler, "apt-get install g++"),
+    Check("C++20 compiler", TRIES, True, _compiler, "apt-get install g++"),
     Check("git", BUILDS, True, _program("git"), "apt-get install git"),
-    Check("cmake", BUILDS, True, _program("cmake"), "pip install cmake"),
-    Check("ninja or make", BUILDS, True, _program("ninja", "make"), "pip install ninja"),
-    Check("cache folder", BUILDS, True, _cache, "export BITNET_PERF_CACHE=FOLDER with 2 GiB free"),
+    Check("pip", BUILDS, True, _pip, "python -m ensurepip"),
+    Check("cmake", BUILDS, True, _build_tool("cmake"), "pip install cmake"),
+    Check("ninja or make", BUILDS, True, _build_tool("ninja"), "pip install ninja"),
+    Check("cache folder", TRIES, True, _cache, "export BITNET_PERF_CACHE=FOLDER with 2 GiB free"),
     Check(
         "binding to a CPU", PAIRED, False, _pinning, "permit sched_setaffinity to this container"
     ),
