@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import sys
@@ -13,15 +14,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from bitnet_perf.bench.candidate_inputs import seconds_for
 from bitnet_perf.bench.candidates import compile_candidate, split_family
 from bitnet_perf.bench.process import Finished, run_program
 from bitnet_perf.errors import ConfigError
 
 __all__ = ["Checked", "check_candidate", "shape_numbers"]
 
-LIMIT = 10  # seconds that one check may take
+LIMIT = 10  # seconds that one check may take at least
 LIMIT_PYTHON = 60  # the same where numba compiles
-TOTAL = 600.0  # seconds of all checks
+TOTAL = 600.0  # seconds of all checks, without those of the asked shape
+ASKED = 6  # checks of the asked shape
 ENDS = {
     signal.SIGALRM: "does not end",
     signal.SIGILL: "uses an instruction that this CPU does not have",
@@ -65,19 +68,22 @@ def check_candidate(
 
     Random, extreme and ragged input, and `shape` (NxK, or MxNxK for gemm) at last; inputs and
     outputs between pages that fault, results poisoned; in ranges, and on threads. One check may
-    take `limit` seconds. Another `isa` than "candidate" checks a variant of this build, `source`
-    then unused. Raises ConfigError where the source does not compile, cannot be loaded, or is for
-    another version of candidate.h.
+    take `limit` seconds, more where its shape is large. Another `isa` than "candidate" checks a
+    variant of this build, `source` then unused. Raises ConfigError where the source does not
+    compile, cannot be loaded, or is for another version of candidate.h.
     """
     kind, _ = split_family(family)
     python = source.suffix == ".py" and isa == "candidate"
     compiled = isa == "candidate" and not python
     library = compile_candidate(source, flags) if compiled else None
+    least = limit or (LIMIT_PYTHON if python else LIMIT)
+    asked = shape_numbers(kind, shape)
+    total = TOTAL + ASKED * (seconds_for(math.prod(asked), least) if asked else 0)
     options = {
         "to": 1,
-        "limit": limit or (LIMIT_PYTHON if python else LIMIT),
+        "limit": least,
         "family": family,
-        "shape": shape_numbers(kind, shape),
+        "shape": asked,
         "isa": isa,
         "library": str(library.absolute()) if library else "",
         "python": str(source.absolute()) if python else "",
@@ -88,10 +94,10 @@ def check_candidate(
             [sys.executable, "-m", "bitnet_perf.bench.candidate_child", json.dumps(options)],
             Path(folder),
             {**os.environ, "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": _path()},
-            TOTAL,
+            total,
         )
     try:
-        return _judged(done, int(str(options["limit"])), time.monotonic() - begin)
+        return _judged(done, least, time.monotonic() - begin)
     except ConfigError as error:  # names the file that the reader knows
         raise ConfigError(
             str(error).replace(str(options["library"] or source), str(source))
@@ -115,14 +121,16 @@ def _path() -> str:
 
 
 def _judged(done: Finished, limit: int, seconds: float) -> Checked:
-    """What the lines of the child say, and what its end says where they break off."""
+    """What the lines of the child say, and what its end says where they break off; `limit` is that
+    of loading."""
     last: list[str] = []
     at, checks, console = "", 0, []
     for line in done.text.splitlines():
         if not line.startswith("@\t"):
             console += [line] if line.strip() else []
         elif line.startswith("@\tat\t"):
-            at, checks, last = line.split("\t", 2)[2], checks + 1, []
+            _, _, text, at = line.split("\t", 3)
+            limit, checks, last = int(text), checks + 1, []
         else:
             last = line.split("\t")[1:]
     printed = "\n".join(console[-10:])
@@ -141,7 +149,7 @@ def _judged(done: Finished, limit: int, seconds: float) -> Checked:
         words += f" within {limit} s" if number == signal.SIGALRM else ""
         return Checked(False, words + where, checks, seconds, printed)
     if done.timed_out:
-        words = f"does not end within {TOTAL:.0f} s"
+        words = f"does not end: all checks took {done.seconds:.0f} s"
     elif done.status < 0:
         words = f"ends by {signal.Signals(-done.status).name}"
     else:

@@ -1,8 +1,9 @@
 """The process that runs a candidate's code for the first time: it may end in any way.
 
 Started by `candidate_check`; what it finds goes to the descriptor `to`, one line each, fields
-separated by tabs and a line feed before: `at` (what is tried next), `wrong` and `refused` (why; the
-last line), `done` (how many checks). A fault is reported by the native handler in the same form.
+separated by tabs and a line feed before: `at` (the limit in seconds, and what is tried next),
+`wrong` and `refused` (why; the last line), `done` (how many checks). A fault is reported by the
+native handler in the same form.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from bitnet_perf.bench.candidate_inputs import (
     product_data,
     product_shapes,
     row_shapes,
+    seconds_for,
 )
 from bitnet_perf.bench.candidates import load_functions, split_family
 from bitnet_perf.errors import BitnetPerfError
@@ -64,12 +66,14 @@ class Child:
         os.write(self.to, ("\n" + text.replace("\n", "; ") + "\n").encode(errors="replace"))
 
     @contextmanager
-    def trying(self, words: str, at_end: bool) -> Iterator[Memory]:
-        """Announce one check and give its memory; an alarm ends it when it takes too long."""
-        self.tell("at", words)
+    def trying(self, words: str, work: int, at_end: bool) -> Iterator[Memory]:
+        """Announce one check and give its memory; an alarm ends it when it takes too long for so
+        many multiply-adds or elements."""
+        limit = seconds_for(work, self.limit)
+        self.tell("at", limit, words)
         self.count += 1
         memory = Memory(at_end)
-        signal.alarm(self.limit)
+        signal.alarm(limit)
         try:
             yield memory
             memory.check()
@@ -106,7 +110,8 @@ class Child:
             if self.format in ("i2_s", *TILED):
                 packed[-TRAILER:] = 0xFF
             for at_end in (True, False):
-                with self.trying(check.words, at_end) as memory:
+                work = check.M * check.N * check.K
+                with self.trying(check.words, work, at_end) as memory:
                     if self.function is None:
                         self.native_product(memory, check, packed, q, want)
                     else:
@@ -219,7 +224,7 @@ class Child:
                 ("largest and smallest", extreme(rng, M, K)),
             ):
                 for at_end in (True, False):
-                    with self.trying(f"shape {M}x{K} ({kind})", at_end) as memory:
+                    with self.trying(f"shape {M}x{K} ({kind})", M * K, at_end) as memory:
                         self.activation(memory, x, deep)
 
     def activation(self, memory: Memory, x: NDArray[np.float32], deep: bool) -> None:
@@ -272,7 +277,7 @@ class Child:
             for kind, low, high in (("random", -1, 1), ("all 1", 1, 1), ("all -1", -1, -1)):
                 W = rng.integers(low, high, (N, K), np.int8, endpoint=True)
                 for at_end in (True, False):
-                    with self.trying(f"shape {N}x{K} ({kind})", at_end) as memory:
+                    with self.trying(f"shape {N}x{K} ({kind})", N * K, at_end) as memory:
                         self.packed_rows(memory, W, deep)
 
     def packed_rows(self, memory: Memory, W: NDArray[np.int8], deep: bool) -> None:

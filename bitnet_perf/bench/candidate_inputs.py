@@ -4,13 +4,15 @@ or extreme. Made from a fixed seed, so that a finding comes back.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["KINDS", "Product", "Tile", "extreme", "product_data", "product_shapes", "row_shapes"]
+__all__ = ["KINDS", "Product", "Tile", "extreme", "product_data", "product_shapes", "row_shapes",
+           "seconds_for"]  # fmt: skip
 
 Tile = tuple[int, int, int]
 NO_TILE: Tile = (0, 0, 0)
@@ -23,6 +25,8 @@ TILES = {
     "tl1": ((64, 64, (64, 32, 32)), (128, 256, (64, 128, 64)), (320, 192, (160, 64, 32))),
     "tl2": ((64, 96, (32, 96, 32)), (96, 288, (96, 192, 32)), (64, 224, (64, 96, 32))),
 }
+SLOWEST = 50e6  # multiply-adds a second of the slowest candidate that is waited for
+RUNS = 5  # of the whole shape in one check: whole, in two ranges, three times on threads
 LONG = {False: 1 << 20, True: 1 << 17}  # K of the longest rows, tiled or not
 
 # name -> (low, high) of weights and of activations
@@ -86,6 +90,11 @@ def product_shapes(
         M, N, K = (1, *asked) if family == "gemv" else asked
         for kind in kinds[: 1 if sparse else 3]:
             yield Product(M, N, K, NO_TILE, kind, kind == "random")
+
+
+def seconds_for(work: int, least: int) -> int:
+    """The time limit of one check with so many multiply-adds (or elements), in seconds."""
+    return max(least, math.ceil(RUNS * work / SLOWEST))
 
 
 def product_data(check: Product, seed: int) -> tuple[NDArray[np.int8], NDArray[np.int8]]:

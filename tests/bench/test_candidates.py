@@ -5,13 +5,17 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import bitnet_perf as bp
 from bitnet_perf import _native
 from bitnet_perf.bench import candidates
-from bitnet_perf.bench.candidate_check import Checked, check_candidate, shape_numbers
+from bitnet_perf.bench.candidate_check import Checked, _judged, check_candidate, shape_numbers
+from bitnet_perf.bench.candidate_child import Child
+from bitnet_perf.bench.candidate_inputs import NO_TILE, Product, seconds_for
 from bitnet_perf.bench.candidates import FLAGS, compile_candidate, load_functions, split_family
+from bitnet_perf.bench.process import Finished
 
 FILES = Path(__file__).parents[1] / "candidates"
 
@@ -52,6 +56,31 @@ def test_a_planted_fault_is_found_and_named(plant, reason):
     found = check("planted.cpp", plant, limit=1)
     assert not found.right
     assert re.search(reason, found.reason), found.reason
+
+
+def test_a_check_may_take_what_its_shape_needs(monkeypatch):
+    product = Product(128, 6912, 2560, NO_TILE, "random", True)
+    options = {"to": 1, "limit": 10, "family": "gemm_i2_s", "shape": (), "isa": "candidate"}
+    child, armed = Child(options), []
+    monkeypatch.setattr(child, "native_product", lambda *_: armed.append(product.words))
+    monkeypatch.setattr(child, "tell", lambda *fields: armed.append(fields))
+    monkeypatch.setattr("signal.alarm", armed.append)
+    monkeypatch.setattr("bitnet_perf.bench.candidate_child.product_shapes", lambda *_: [product])
+    monkeypatch.setattr(
+        "bitnet_perf.bench.candidate_child.product_data",
+        lambda *_: (np.zeros((1, 128), np.int8), np.zeros((1, 128), np.int8)),
+    )
+    child.run()
+    seconds = 227  # of 5 runs of 2.26e9 multiply-adds, 50 million a second
+    assert armed == [("at", seconds, product.words), seconds, product.words, 0] * 2
+    assert seconds_for(6912 * 2560, 10) == 10
+
+
+def test_the_limit_that_was_reached_is_named():
+    text = "\n@\tat\t10\tshape 1x1\n\n@\tat\t227\tshape 128x6912x2560\n\n@\tsignal\t14\n"
+    found = _judged(Finished(-14, 227.0, text, timed_out=False), 10, 227.0)
+    assert found.reason == "does not end within 227 s, shape 128x6912x2560"
+    assert found.checks == 2
 
 
 def test_a_layout_of_its_own_is_prepared_and_read():
