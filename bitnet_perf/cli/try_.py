@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from bitnet_perf.review.try_ import Trial
 
 LOOK = 0.3  # seconds between two looks at the file
+STOPPED = 130  # by Ctrl-C
 
 
 def command(
@@ -50,7 +51,7 @@ def command(
 ) -> int:
     """Check a candidate kernel, then compare it with the best kernel of this build.
 
-    Exit code 0 not slower, 1 wrong or slower by 10 %, 3 slower by 5 %, 4 not decided.
+    Exit code 0 not slower, 1 wrong or slower by 10 %, 3 slower by 5 %, 4 not decided, 130 Ctrl-C.
 
     Example: `bitnet-perf try my.cpp --family gemv_i2_s --shape 6912x2560`
     """
@@ -77,20 +78,21 @@ def command(
 
 
 def _watch(file: Path, once: Callable[[], int]) -> int:
-    """Try the file now and whenever it is saved, until Ctrl-C."""
+    """Try the file now and whenever it is saved, until Ctrl-C: 0 between trials, 130 in one."""
     seen = None
-    try:
-        while True:
-            now = _saved(file)
-            if now != seen:
-                seen = now
-                try:
-                    once()
-                except BitnetPerfError as error:
-                    fail(error)
+    while True:
+        now = _saved(file)
+        if now != seen:
+            seen = now
+            try:
+                if once() == STOPPED:
+                    return STOPPED
+            except BitnetPerfError as error:
+                fail(error)
+        try:
             time.sleep(LOOK)
-    except KeyboardInterrupt:
-        return 0
+        except KeyboardInterrupt:
+            return 0
 
 
 def _saved(file: Path) -> tuple[int, int] | None:
@@ -107,7 +109,7 @@ def _show(found: Trial, json_to: str | None, quiet: bool) -> int:
     emit(found.to_dict(), json_to)
     if shows_text(json_to, quiet):
         _print(found)
-    return found.exit_code
+    return STOPPED if found.interrupted else found.exit_code
 
 
 def _print(found: Trial) -> None:

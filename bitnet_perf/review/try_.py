@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ PROBED = 256 << 20  # bytes walked for the limit of memory
 FEWER = 0.02  # fewer instructions by more than this part is worth a word
 
 NOT_COUNTED = Unavailable("not counted")
+INTERRUPTED = "interrupted"
 
 Places = tuple[Place, Place]  # base, candidate
 
@@ -39,7 +41,8 @@ Places = tuple[Place, Place]  # base, candidate
 @dataclass(frozen=True)
 class Trial:
     """What is known of a candidate. `comparison` is None where the check found a fault; `places`
-    are base and candidate under the limits, or the reason why there are none."""
+    are base and candidate under the limits, or the reason why there are none. What Ctrl-C has cut
+    short or left out is "interrupted"."""
 
     source: str
     case: str
@@ -57,6 +60,11 @@ class Trial:
     def exit_code(self) -> int:
         """1 for a wrong candidate, else that of the comparison."""
         return 1 if self.comparison is None else self.comparison.exit_code
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C ended the trial: before its last step, the places, was done."""
+        return self.places == INTERRUPTED
 
     @property
     def next_steps(self) -> tuple[str, ...]:
@@ -102,7 +110,8 @@ def try_candidate(
     `shape` is NxK, or MxNxK for gemm; `against` the instruction set of the base, the best one of
     this build where it is "". A fault that the check finds is a Trial without a comparison. Raises
     ConfigError for a family, shape or file that is none, EnvironmentRefused where what is needed to
-    build it is missing, MeasurementError where its worker fails while it is timed.
+    build it is missing, MeasurementError where its worker fails while it is timed. Ctrl-C once
+    timing has begun gives what is known by then.
     """
     say = on_progress or (lambda _share, _what: None)
     path = Path(source).absolute()
@@ -129,16 +138,19 @@ def try_candidate(
     ((_, checks),) = found.raw.meta["checks"].items()
     checked = Checked(**checks[family])
     if path.suffix == ".py" or found.interrupted:
-        why = "interrupted" if found.interrupted else "calls from Python have no place and no count"
+        why = INTERRUPTED if found.interrupted else "calls from Python have no place and no count"
         return Trial(str(path), case, checked, found, why, Unavailable(why))
-    library = compile_candidate(path)
-    say(1.0, "instructions")
-    own = own_environment()
-    counts = compare_counts(
-        *count_both(Subject(own, isa), Subject(own, "candidate", library), case)
-    )
-    say(1.0, "limits of this host")
-    return Trial(str(path), case, checked, found, _places(library, case, isa), counts)
+    places: Places | str = INTERRUPTED
+    counts: Difference | Unavailable = Unavailable(INTERRUPTED)
+    with suppress(KeyboardInterrupt):
+        library = compile_candidate(path)
+        say(1.0, "instructions")
+        own = own_environment()
+        subjects = Subject(own, isa), Subject(own, "candidate", library)
+        counts = compare_counts(*count_both(*subjects, case))
+        say(1.0, "limits of this host")
+        places = _places(library, case, isa)
+    return Trial(str(path), case, checked, found, places, counts)
 
 
 def _places(library: Path, case: str, isa: str) -> Places | str:

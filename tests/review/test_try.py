@@ -12,11 +12,13 @@ import bitnet_perf as bp
 from bitnet_perf.analyze.counts import Difference
 from bitnet_perf.analyze.paired.comparison import Row
 from bitnet_perf.analyze.roofline import Place
+from bitnet_perf.bench.candidate_check import Checked
 from bitnet_perf.bench.counters import Unavailable
 from bitnet_perf.bench.paired.sides import CandidateWrong, Side, parse_side, prepare_side
 from bitnet_perf.cli import main
 from bitnet_perf.cli.try_ import _watch
-from bitnet_perf.review.compare import compare
+from bitnet_perf.review import try_
+from bitnet_perf.review.compare import Comparison, compare
 from bitnet_perf.review.try_ import advice, try_candidate
 
 FILES = Path(__file__).parents[1] / "candidates"
@@ -94,6 +96,51 @@ def test_a_wrong_trial_has_a_finding_and_no_times(tmp_path, capsys):
     assert "verdict: wrong (nothing was timed)" in out
 
 
+@pytest.fixture
+def right(monkeypatch):
+    """Candidates pass their check, and two pairs are taken without canaries."""
+    found = {"gemv_i2_s": Checked(True, "", 1, 0.1)}
+    monkeypatch.setattr("bitnet_perf.review.compare.check_source", lambda *_: found)
+    return ("gemv_i2_s", "64x256")
+
+
+def interrupt(*_arguments, **_options):
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("by", ["budget", "Ctrl-C"])
+def test_a_run_that_ends_in_its_canaries_is_an_inconclusive_trial(right, monkeypatch, by):
+    monkeypatch.setattr(try_, "count_both", lambda *_: (NONE, NONE))
+    monkeypatch.setattr(try_, "_places", lambda *_: "none")
+    if by == "Ctrl-C":
+        monkeypatch.setattr("bitnet_perf.bench.paired.driver.measure_pair", interrupt)
+    found = try_candidate(
+        FILES / "own_layout.cpp", *right, time_budget=1e-3 if by == "budget" else None
+    )
+    assert found.verdict == "inconclusive"
+    assert found.interrupted == (by == "Ctrl-C")
+    assert found.comparison is not None
+    assert by in found.comparison.raw.meta["stopped"]
+    json.dumps(found.to_dict(), allow_nan=False)
+
+
+@pytest.mark.parametrize("step", ["count_both", "_places"])
+def test_ctrl_c_after_the_times_keeps_them(right, monkeypatch, step, capsys, tmp_path):
+    monkeypatch.setattr(try_, "count_both", lambda *_: (NONE, NONE))
+    monkeypatch.setattr(try_, "_places", lambda *_: "none")
+    monkeypatch.setattr(try_, step, interrupt)
+    words = ["--family", right[0], "--shape", right[1], "--pairs", "2"]
+    with pytest.raises(SystemExit) as ended:
+        main(["try", str(FILES / "own_layout.cpp"), *words, "-o", str(tmp_path / "raw.npz")])
+    assert ended.value.code == 130
+    out = capsys.readouterr().out
+    assert "place: unavailable (interrupted)" in out
+    counted = "no tool" if step == "_places" else "interrupted"
+    assert f"instructions: unavailable ({counted})" in out
+    assert "verdict: inconclusive" in out
+    assert Comparison.load(tmp_path / "raw.npz").rows()[0].pairs == 2
+
+
 @pytest.mark.parametrize(
     ("family", "shape", "message"),
     [("nope", "64x256", "family: found 'nope'"), ("gemv_i2_s", "64", "accepted for gemv is NxK"),
@@ -149,3 +196,11 @@ def test_watching_tries_again_on_every_save(tmp_path, monkeypatch):
     monkeypatch.setattr("bitnet_perf.cli.try_.time.sleep", sleep)
     assert _watch(file, once) == 0
     assert tried == ["1", "11", "111"]
+
+
+def test_watching_ends_with_the_trial_that_ctrl_c_ends(tmp_path):
+    file = tmp_path / "mine.cpp"
+    file.touch()
+    assert _watch(file, lambda: 130) == 130
+    with pytest.raises(KeyboardInterrupt):
+        _watch(file, interrupt)
