@@ -198,7 +198,8 @@ def test_watching_tries_again_on_every_save(tmp_path, monkeypatch):
     assert tried == ["1", "11", "111"]
 
 
-def test_watching_ends_with_the_trial_that_ctrl_c_ends(tmp_path):
+def test_watching_ends_with_the_trial_that_ctrl_c_ends(tmp_path, monkeypatch):
+    monkeypatch.setattr("bitnet_perf.cli.try_.time.sleep", lambda _: pytest.fail("it goes on"))
     file = tmp_path / "mine.cpp"
     file.touch()
     assert _watch(file, lambda: 130) == 130
