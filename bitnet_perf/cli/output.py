@@ -90,7 +90,7 @@ def console(*, stderr: bool = False) -> Console:
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
     """A table; columns whose name starts with '>' are numbers and stand to the right."""
     result = Table(
-        title=title,
+        title=escape(title),
         title_justify="left",
         title_style="bold",
         box=None,

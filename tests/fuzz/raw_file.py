@@ -23,11 +23,13 @@ from types import FunctionType
 
 import atheris
 import numpy as np
+from rich.console import Console
 
 from bitnet_perf.analyze.paired.comparison import judge
 from bitnet_perf.bench.paired.interchange import write_pyperf
 from bitnet_perf.bench.paired.raw import Raw
 from bitnet_perf.bench.paired.schema import COLUMNS, PAIRS
+from bitnet_perf.cli.verdicts import print_comparison
 from bitnet_perf.errors import FormatError, MeasurementError
 from bitnet_perf.review.compare import Comparison
 
@@ -108,6 +110,7 @@ def one_input(data: bytes) -> None:
     json.dumps(found.to_dict(), allow_nan=False, ensure_ascii=False).encode()
     if not found.title.isprintable():
         raise AssertionError("the title could steer a terminal")
+    print_comparison(Console(file=io.StringIO(), width=100), found)
     with contextlib.suppress(MeasurementError, FormatError):
         write_pyperf(file, PLACE.parent)
     if judge(Raw.load(file.save(PLACE))) != rows:
