@@ -14,6 +14,7 @@ from bitnet_perf.cli.output import (
     emit,
     picture_format,
     progress,
+    publish,
     save_picture,
     shows_text,
 )
@@ -39,7 +40,7 @@ ForceOption = Annotated[
     bool, typer.Option("--force", help="Set pyperf files of two hosts side by side all the same.")
 ]
 CountsOption = Annotated[
-    str, typer.Option("--counts", help="Count instructions of: alarms, all, off.")
+    str, typer.Option("--counts", help="Count instructions of: alarms, changed, all, off.")
 ]
 PlotOption = Annotated[
     Path | None, typer.Option("--plot", help="Draw intervals and budgets (.svg or .png).")
@@ -94,6 +95,12 @@ def command(
             "sides: found fewer than two, accepted is BASE CANDIDATE, or --replay RAW"
         )
     elif base.endswith(".json") and candidate.endswith(".json"):
+        given = {"--cases": cases, "--output": output, "--pyperf": pyperf, "--plot": plot}
+        for option, value in given.items():
+            if value:
+                raise ConfigError(
+                    f"{option}: nothing is measured where both sides are pyperf files"
+                )
         return show_unpaired(base, candidate, force, json_to, quiet)
     else:
         with progress("compare", quiet) as step:
@@ -108,15 +115,16 @@ def command(
                 counts=cast("Mode", counts),
                 on_progress=step,
             )
-    keep(found, output, pyperf, plot)
-    return show(found, json_to, quiet)
+    code = show(found, json_to, quiet)
+    return publish(lambda: keep(found, output, pyperf, plot), code)
 
 
 def keep(found: Comparison, output: Path | None, pyperf: Path | None, plot: Path | None) -> None:
-    """Write what was asked for: the raw file, both sides for pyperf, the picture."""
+    """Write what was asked for: the raw file, both sides for pyperf (where any was timed), the
+    picture."""
     if output is not None:
         found.save(output)
-    if pyperf is not None:
+    if pyperf is not None and found.raw.pairs["pair_case"].size:
         found.save_pyperf(pyperf)
     if plot is not None:
         save_picture(found.plot, plot)

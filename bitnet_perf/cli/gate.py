@@ -13,10 +13,10 @@ from bitnet_perf.cli.output import (
     console,
     emit,
     progress,
+    publish,
     shows_text,
     table,
 )
-from bitnet_perf.errors import BitnetPerfError
 
 if TYPE_CHECKING:
     from bitnet_perf.review.gate import Plan
@@ -39,7 +39,7 @@ def command(
         bool, typer.Option("--dry-run", help="Only say what would be compared, and how long.")
     ] = False,
     report_only: Annotated[
-        bool, typer.Option("--report-only", help="Exit code 0 when a report was written.")
+        bool, typer.Option("--report-only", help="Whatever the verdict, exit code 0.")
     ] = False,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for report.md, report.json, raw.npz.")
@@ -51,44 +51,39 @@ def command(
 
     The first commit has nothing before it: its report is that of `bitnet-perf run`, and with
     --report-only so is that of a folder whose earlier commit is out of reach. Exit code 0 pass, 1
-    action, 3 concern and 4 inconclusive in a core case, 6 nothing measured.
+    action, 3 concern and 4 inconclusive in a core case, 6 nothing judged.
 
     Example: `bitnet-perf gate --base main --time-budget 5m`
     """
     from bitnet_perf.review.compare import seconds_of
-    from bitnet_perf.review.gate import plan_gate, review
+    from bitnet_perf.review.gate import NothingBefore, plan_gate, review
 
     budget = None if time_budget is None else seconds_of(time_budget)
-    unreachable = ""
     try:
         plan = plan_gate(base, head, suite, repository)
-    except BitnetPerfError as error:
-        if base is not None or head is not None or not report_only:
+    except NothingBefore as nothing:
+        if dry_run or not (nothing.first or report_only):
             raise
-        plan, unreachable = None, f" ({error})"
-    if plan is None:
+        if not quiet:
+            console(stderr=True).print(f"nothing is judged: {nothing}", markup=False)
         from bitnet_perf.cli.run import command as first_report
 
-        if not quiet:
-            why = f"nothing is judged, there is no earlier commit{unreachable}"
-            console(stderr=True).print(why, markup=False)
-        return first_report(output, json_to, quiet)
+        code = first_report(output, json_to, quiet)
+        return code if report_only else code or 6
     if dry_run:
         return _dry_run(plan, json_to, quiet)
     with progress("gate", quiet) as step:
         found = review(plan, budget, step)
-    found.save(output)
     emit(found.to_dict(), json_to)
     if shows_text(json_to, quiet):
         from bitnet_perf.cli.report import print_report
 
         out = console()
         print_report(out, found.document)
-        out.print(f"written: {output}/report.md, report.json, raw.npz", markup=False)
         out.print(f"verdict: {found.comparison.verdict}; {found.evidence[-1]}", markup=False)
-    if found.comparison.interrupted:
-        return 130
-    return 0 if report_only else found.exit_code
+        out.print(f"report.md, report.json, raw.npz: {output}", markup=False)
+    code = 0 if report_only else found.exit_code
+    return publish(lambda: found.save(output), 130 if found.comparison.interrupted else code)
 
 
 def _dry_run(plan: Plan, json_to: str | None, quiet: bool) -> int:

@@ -126,6 +126,16 @@ def emit(result: dict[str, Any], json_to: str | None) -> None:
         write_atomic(json_to, text)
 
 
+def publish(write: Callable[[], object], code: int) -> int:
+    """Write files of a result that was shown; `code`, or 7 where that fails: the verdict stands."""
+    try:
+        write()
+    except (BitnetPerfError, OSError) as error:
+        fail(error)
+        return 7
+    return code
+
+
 def picture_format(path: Path) -> str:
     """The format that the name asks for; what cannot be drawn is refused before any measuring."""
     if path.suffix not in {".svg", ".png"}:

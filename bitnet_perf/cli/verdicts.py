@@ -28,10 +28,10 @@ def print_comparison(out: Console, found: Comparison) -> None:
     meta = found.raw.meta
     rows = found.rows()
     out.print(verdict_table(found.title, rows))
-    counts = found.count_lines
+    beside = found.annotations
     for row in rows:
         out.print(f"  {row.case}: {'; '.join((row.reason, *row.notes))}", markup=False)
-        for line in counts.get(row.case, ()):
+        for line in beside.get(row.case, ()):
             out.print(f"    {line}", markup=False)
     if "code" in meta:
         out.print(f"code: {meta['code']}", markup=False)

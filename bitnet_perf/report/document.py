@@ -112,6 +112,15 @@ def escape(text: str) -> str:
     return "".join(f"\\{c}" if c in "\\`*[]<>|" else c for c in flat)
 
 
+def _prose(text: str) -> str:
+    """A paragraph: code spans as they are, everything else literal, in one line."""
+    parts = " ".join(text.split()).split("`")
+    if len(parts) % 2 == 0:  # a stranger's backtick
+        return escape(text)
+    spans = (f"`{part}`" if at % 2 else escape(part) for at, part in enumerate(parts))
+    return "".join(spans)
+
+
 def _section(section: Section) -> list[str]:
     lines = [f"## {section.title}", ""]
     for block in section.blocks:
@@ -121,7 +130,7 @@ def _section(section: Section) -> list[str]:
 
 def _block(block: Text | Lines | Table) -> list[str]:
     if isinstance(block, Text):
-        return [block.text]
+        return [_prose(block.text)]
     if isinstance(block, Lines):
         return [f"```{'sh' if block.language == 'shell' else 'text'}", *block.lines, "```"]
     names = [column.removeprefix(">") for column in block.columns]

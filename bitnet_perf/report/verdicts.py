@@ -9,10 +9,11 @@ from typing import Any, Literal
 from bitnet_perf.analyze.accuracy import Accuracy
 from bitnet_perf.analyze.attribution import Node, Suspect
 from bitnet_perf.analyze.paired.comparison import Row
+from bitnet_perf.analyze.paired.rules import Rules
 from bitnet_perf.analyze.paired.words import bounds, percent
 from bitnet_perf.analyze.routing import Route, Situation
 from bitnet_perf.report import evidence
-from bitnet_perf.report.build import Speedup, gemv_speedup
+from bitnet_perf.report.build import CRATES, Speedup, gemv_speedup
 from bitnet_perf.report.document import TITLES, Block, Lines, Report, Section, Table, Text
 from bitnet_perf.report.evidence import Measured
 
@@ -24,13 +25,16 @@ SHOWN = 10  # kernels, suspects and changed files in a table
 @dataclass(frozen=True)
 class Judged:
     """Everything one review measured or decided. `run` names it; `sides` are base and candidate in
-    words; `counts` holds lines about instructions by case."""
+    words; `annotations` holds lines about instructions and code by case, `seconds` what measuring
+    each case took; `unmeasured` says why accuracy and speed-ups are missing, `gpu` why nothing was
+    measured on one."""
 
     run: str
     date: str
     sides: tuple[str, str]
     host: Mapping[str, str]
     rows: tuple[Row, ...]
+    rules: Rules
     exit_code: int
     verdict: str
     stages: tuple[Node, ...]
@@ -40,9 +44,12 @@ class Judged:
     route: Route
     changed: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    counts: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    annotations: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
     speedups: tuple[Speedup, ...] = ()
     accuracy: Mapping[str, Accuracy] = field(default_factory=dict)
+    unmeasured: str = ""
+    gpu: str = "no-gpu-available"
     command: str = "bitnet-perf gate"
 
 
@@ -83,11 +90,13 @@ def _evidence(judged: Judged) -> tuple[str, ...]:
         evidence.skipped_line("inference", "no model given"),
         evidence.quantization_line(accuracy, run=run)
         if accuracy
-        else evidence.skipped_line("quantization", "accuracy not measured"),
-        evidence.skipped_line("gpu", "no-gpu-available"),
+        else evidence.skipped_line("quantization", judged.unmeasured or "not measured"),
+        evidence.skipped_line("gpu", judged.gpu),
         evidence.simd_line(Measured(speedup.ratio, speedup.samples, run), run=run)
         if speedup
-        else evidence.skipped_line("simd", "not measured"),
+        else evidence.skipped_line(
+            "simd", judged.unmeasured or "no vector variant runs on this CPU"
+        ),
         evidence.gate_line(gate_status(judged.exit_code), _gate_reason(judged)),
     )
 
@@ -158,8 +167,8 @@ def _hotspots(judged: Judged) -> list[Block]:
 def _impact(judged: Judged, lines: tuple[str, ...]) -> list[Block]:
     blocks: list[Block] = [Lines(language="evidence", lines=lines[:-1])]
     for row in judged.rows:
-        if row.gate != "pass" or row.notes:
-            text = "; ".join((row.reason, *row.notes, *judged.counts.get(row.case, ())))
+        if row.gate != "pass" or row.notes or row.case in judged.annotations:
+            text = "; ".join((row.reason, *row.notes, *judged.annotations.get(row.case, ())))
             blocks.append(Text(text=f"{row.case}: {row.verdict}; {text}."))
     accuracy = tuple(
         (name, f"{a.accuracy:.1f} %", f"{a.cosine:.4f}", a.distribution)
@@ -201,15 +210,40 @@ def _recommendations(judged: Judged, lines: tuple[str, ...]) -> list[Block]:
 
 
 def _actions(judged: Judged) -> list[Block]:
+    seen = judged.situation
+    base, candidate = (side.rpartition(" ")[2] for side in judged.sides)
+    tree = judged.sides[1].startswith("working tree")
+    target = "tree" if tree else candidate
+    blocks: list[Block] = []
+    if seen.slower:
+        blocks.append(Text(text=f"Watch {', '.join(seen.slower[:SHOWN])}: {_fails_at(judged)}."))
+    if seen.unknown:
+        seconds = sum(judged.seconds.get(case, 0.0) for case in seen.unknown)
+        blocks.append(
+            Text(
+                text=f"Measure the inconclusive cases again on a quieter host than this one "
+                f"({judged.host.get('CPU', 'unknown CPU')}); here they took {seconds:.0f} s."
+            )
+        )
     lines = [judged.command]
-    for case in (*judged.situation.over, *judged.situation.unknown):
-        base, candidate = (side.rpartition(" ")[2] for side in judged.sides)
-        target = "tree" if judged.sides[1].startswith("working tree") else candidate
-        lines.append(f"bitnet-perf compare {base} {target} --cases '{case}'")
-    return [
-        Text(text="Measure it again:"),
-        Lines(language="shell", lines=tuple(lines)),
+    lines += [
+        f"bitnet-perf compare {base} {target} --cases '{case}'"
+        for case in (*seen.over, *seen.unknown)
     ]
+    if seen.localized is None and not tree:
+        lines += [f"bitnet-perf bisect {base} {candidate} --case '{case}'" for case in seen.over]
+    return [
+        *blocks,
+        Text(text="Measure it again, and the benches of BitNet.rs beside it:"),
+        Lines(language="shell", lines=(*lines, *CRATES)),
+    ]
+
+
+def _fails_at(judged: Judged) -> str:
+    """Where a case that is slower within its budget would fail."""
+    core = any(row.case in judged.situation.slower and row.class_ == "core" for row in judged.rows)
+    budget = judged.rules.core.concern if core else judged.rules.other.action
+    return f"slower within the budget, a case fails from {percent(budget)} on"
 
 
 def facts_of(fingerprint: Mapping[str, Any]) -> dict[str, str]:

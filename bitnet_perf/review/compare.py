@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -65,10 +66,20 @@ class Comparison:
         return str(self.raw.meta.get("stopped", "")) == CTRL_C
 
     @property
-    def count_lines(self) -> Mapping[str, tuple[str, ...]]:
-        """What instruction counts add to the times, as lines of text, by case."""
-        cases = self.raw.cases()
-        return {case["name"]: tuple(case["counts"]) for case in cases if "counts" in case}
+    def annotations(self) -> Mapping[str, tuple[str, ...]]:
+        """What instruction counts and code hashes add to the times, as lines of text, by case.
+
+        They never decide a verdict.
+        """
+        found = {}
+        for case, hashes in zip(self.raw.cases(), self.raw.meta["code_hashes"], strict=True):
+            lines = list(case.get("counts", ()))
+            if "isas" in case and isinstance(hashes, list) and len(hashes) == 2:
+                same = hashes[0] and hashes[0] == hashes[1]
+                lines += ["the kernel's machine code is unchanged"] if same else []
+            if lines:
+                found[case["name"]] = tuple(lines)
+        return found
 
     def replay(self, rules: Rules | None = None) -> Comparison:
         """Judge the raw file again, by its own rules or by others."""
@@ -91,7 +102,7 @@ class Comparison:
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values: sides, verdict, rows, and what was recorded beside the samples."""
         meta = {key: value for key, value in self.raw.meta.items() if key != "cases"}
-        found = {"verdict": self.verdict, "exit_code": self.exit_code, **meta}
+        found = {**meta, "verdict": self.verdict, "exit_code": self.exit_code}
         rows = [row.to_dict() for row in self._rows]
         plain: dict[str, Any] = to_jsonable_python({**found, "rows": rows}, inf_nan_mode="null")
         return plain
@@ -141,9 +152,9 @@ def compare(
     `cases` are globs (the quick cases of the suites without one) or whole case names; functions and
     commands bring their own. `pairs` takes one look of so many pairs instead of three looks.
     `time_budget` in seconds bounds the measuring. `counts` says whose instructions are counted:
-    "alarms", "all" or "off". Both sides are built before anything is timed; what fails to build
-    raises its error, a candidate that fails its check CandidateWrong. Ctrl-C while measuring gives
-    what was measured until then.
+    "alarms", "changed" (those and kernels with other machine code), "all" or "off". Both sides are
+    built before anything is timed; what fails to build raises its error, a candidate that fails
+    its check CandidateWrong. Ctrl-C while measuring gives what was measured until then.
     """
     say = on_progress or (lambda _share, _what: None)
     rules = rules or Rules()
@@ -157,7 +168,8 @@ def compare(
     checks = _checks(ready, names, say)
     settings = Settings(rules.looks, rules.long_looks, rules.canary_pairs, time_budget, seed)
     code = _code_identity(ready)
-    counting = Counting(ready, counts, say)
+    end = None if time_budget is None else time.monotonic() + time_budget
+    counting = Counting(ready, counts, say, end)
     driver = Driver(ready, settings, _stepper(say))
     recording = driver.recording
     if code is not None and code[0]:
@@ -174,10 +186,7 @@ def compare(
             driver.run_cases(names, _stop_rule(recording, rules, counting))
     meta = _meta(ready, recording, rules, seed, code) | ({"checks": checks} if checks else {})
     raw = Raw.build(meta, recording.pairs)
-    if recording.stopped != CTRL_C:
-        told = counting.told(raw.cases(), judge(raw, rules))
-        raw = replace(raw, meta={**raw.meta, "cases": told})
-    return Comparison(raw, rules)
+    return Comparison(raw if recording.stopped == CTRL_C else counting.told(raw, rules), rules)
 
 
 def seconds_of(text: str) -> float:
@@ -201,10 +210,8 @@ def _names(ready: Sequence[Ready], globs: Iterable[str], threads: int) -> list[s
         table = {case.name for suite in SUITES.values() for case in suite}
         named = [name for name in whole if name not in table]
         chosen = [name for name in wanted if name not in named]
-        if named and not chosen:
-            return named
-        found = select(chosen, quick=not chosen, threads=threads)
-        return [*(case.name for case in found), *named]
+        found = select(chosen, quick=not chosen, threads=threads) if chosen or not named else ()
+        return list(dict.fromkeys([*(case.name for case in found), *named]))
     if kinds[0] != kinds[1]:
         raise ConfigError(
             f"sides: found {base.side.label} and {candidate.side.label}, accepted are two of a "
@@ -325,8 +332,8 @@ def _hashes(case: Mapping[str, Any], hashes: Mapping[str, tuple[str, str]]) -> l
     """The code hashes of the kernel that a case ran on both sides; empty where unknown."""
     family, codec = (*case["name"].split("/"), "", "", "")[1:3]
     isa = case.get("isas", [""])[0]
-    first, second = hashes.get(f"{family}/{codec}/{isa}", ("", ""))
-    return [first, second]
+    name = "_".join((family, codec.replace(".", "_"), isa))
+    return list(hashes.get(name, ("", "")))
 
 
 def _rules_of(raw: Raw) -> Rules:

@@ -6,34 +6,40 @@ import datetime
 import json
 import os
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bitnet_perf.analyze.accuracy import Accuracy
 from bitnet_perf.analyze.attribution import Node, attribute, localized, parts_of, suspects
 from bitnet_perf.analyze.paired.comparison import Row
-from bitnet_perf.analyze.paired.verdict import ALARMS
 from bitnet_perf.analyze.routing import route, situation_of
 from bitnet_perf.bench import revisions
 from bitnet_perf.bench.builds import tree_objects
 from bitnet_perf.bench.cases import gate_cases
-from bitnet_perf.bench.paired.sides import Side
-from bitnet_perf.errors import ConfigError
+from bitnet_perf.bench.gpu import why_no_gpu
+from bitnet_perf.bench.paired.sides import Side, prepare_side
+from bitnet_perf.errors import BitnetPerfError, ConfigError, EnvironmentRefused
 from bitnet_perf.files import write_atomic
-from bitnet_perf.report.build import Speedup
 from bitnet_perf.report.document import Report
 from bitnet_perf.report.page import html_page
 from bitnet_perf.report.verdicts import Judged, build_judged_report, facts_of
 from bitnet_perf.review.compare import Comparison, compare
-from bitnet_perf.review.survey import SPEEDUP_CASES, measure_accuracy, measure_speedups
+from bitnet_perf.review.evidence import NOT_SURVEYED, survey_of
 
-__all__ = ["Plan", "Review", "gate", "plan_gate"]
+__all__ = ["NothingBefore", "Plan", "Review", "gate", "plan_gate"]
 
 OnProgress = Callable[[float, str], None]
 CASE_SECONDS = 4.0  # about what a case takes that its first look settles
 BUILD_SECONDS = 120.0  # about what a tree takes that was never built on two cores
+
+
+class NothingBefore(EnvironmentRefused):
+    """No base is named, and no earlier commit is in reach; `first`: there is none at all."""
+
+    def __init__(self, why: str, *, first: bool = False) -> None:
+        super().__init__(why)
+        self.first = first
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,7 @@ class Plan:
     head: str | None
     dirty: bool
     changed: tuple[str, ...]
+    suite: str
     cases: tuple[str, ...]
 
     @property
@@ -115,33 +122,63 @@ class Review:
         self.comparison.save(target / "raw.npz")
         return target
 
+    def to_frame(self) -> Any:
+        """The rows as a pandas DataFrame; EnvironmentRefused where pandas is missing."""
+        return self.comparison.to_frame()
+
+    def plot(self, axes: Any = None) -> Any:
+        """Each case's interval against the budget lines; matplotlib axes."""
+        return self.comparison.plot(axes)
+
     def _repr_html_(self) -> str:
         return self.comparison._repr_html_()
 
 
 def plan_gate(
     base: str | None, head: str | None, suite: str, repository: str | os.PathLike[str]
-) -> Plan | None:
-    """What would be compared; None where there is no previous commit to compare with.
+) -> Plan:
+    """What would be compared.
 
     `base` None is the parent of the head where the tree is as committed, else the commit itself.
-    A named base is taken at its merge base with the head. Raises EnvironmentRefused with the
-    `git fetch` line where a shallow clone lacks what is needed.
+    A named base is taken at its merge base with the head. Raises NothingBefore where no base is
+    named and none is there or in reach; EnvironmentRefused with the `git fetch` line where a
+    shallow clone lacks a named one.
     """
-    root = revisions.repository_root(repository)
+    cases = gate_cases(suite)
+    root = _checkout(repository, named=base is not None or head is not None)
     tip = revisions.resolve(root, head or "HEAD")
     objects = tree_objects(root)
     tree = revisions.working_tree(root, objects) if head is None else None
     dirty = tree is not None and tree.dirty
     if base is not None:
-        start: str | None = revisions.merge_base(root, base, tip)
+        start = revisions.merge_base(root, base, tip)
     else:
-        start = tip if dirty else revisions.parent(root, tip)
-    if start is None:
-        return None
+        start = tip if dirty else _parent(root, tip)
     after = tree.tree if tree is not None else tip
     changed = revisions.changed_files(root, start, after, objects)
-    return Plan(root, start, head and tip, dirty, changed, gate_cases(suite))
+    return Plan(root, start, head and tip, dirty, changed, suite, cases)
+
+
+def _checkout(repository: str | os.PathLike[str], *, named: bool) -> Path:
+    """The top folder of the checkout; without one nothing is before the files."""
+    try:
+        return revisions.repository_root(repository)
+    except BitnetPerfError as error:
+        if named:
+            raise
+        raise NothingBefore(str(error)) from error
+
+
+def _parent(root: Path, tip: str) -> str:
+    try:
+        before = revisions.parent(root, tip)
+    except EnvironmentRefused as error:
+        raise NothingBefore(str(error)) from error
+    if before is None:
+        raise NothingBefore(
+            f"{tip[:12]} is the first commit: name what to judge it against with --base", first=True
+        )
+    return before
 
 
 def gate(
@@ -156,15 +193,12 @@ def gate(
 ) -> Review:
     """Review `head` (None: the working tree as it is) against `base`, and say what to do.
 
-    Raises ConfigError where there is no commit to compare with, and for a model, which no stage
-    here can load yet; MeasurementError where a side does not build.
+    Raises NothingBefore where there is no commit to compare with, ConfigError for a model, which no
+    stage here can load yet, MeasurementError where a side does not build.
     """
     if model is not None:
         raise ConfigError(f"model: found {model!r}, accepted is None: no stage here loads one yet")
-    plan = plan_gate(base, head, suite, repository)
-    if plan is None:
-        raise ConfigError("base: the first commit has none before it; name one with --base")
-    return review(plan, time_budget, on_progress)
+    return review(plan_gate(base, head, suite, repository), time_budget, on_progress)
 
 
 def review(plan: Plan, time_budget: float | None, on_progress: OnProgress | None) -> Review:
@@ -172,23 +206,25 @@ def review(plan: Plan, time_budget: float | None, on_progress: OnProgress | None
     say = on_progress or (lambda _share, _what: None)
     base = Side.revision(plan.base, repository=plan.repository)
     candidate = Side.revision(plan.head, repository=plan.repository)
-    found = compare(base, candidate, plan.cases, time_budget=time_budget, on_progress=say)
+    found = compare(
+        base, candidate, plan.cases, time_budget=time_budget, counts="changed", on_progress=say
+    )
     rows = found.rows()
     parts = parts_of(found.raw, rows)
     stages, kernels = attribute(parts, "stage"), attribute(parts, "kernel")
-    over = [row.case for row in rows if row.verdict in ALARMS]
+    over = [row.case for row in rows if row.gate == "fail"]
     situation = situation_of(rows, localized(parts, over))
-    accuracy: Mapping[str, Accuracy] = {}
-    speedups: tuple[Speedup, ...] = ()
+    evidence = NOT_SURVEYED
     if not found.interrupted:
-        say(1.0, "accuracy and vector variants")
-        accuracy, speedups = measure_accuracy(), measure_speedups(SPEEDUP_CASES)
+        say(1.0, "accuracy and vector variants of the candidate")
+        evidence = survey_of(prepare_side(candidate))
     judged = Judged(
         run=uuid.uuid4().hex[:12],
         date=datetime.datetime.now(datetime.UTC).date().isoformat(),
         sides=_names(plan),
         host=facts_of(found.raw.meta["fingerprint"]),
         rows=rows,
+        rules=found.rules,
         exit_code=found.exit_code,
         verdict=found.verdict,
         stages=stages,
@@ -198,10 +234,13 @@ def review(plan: Plan, time_budget: float | None, on_progress: OnProgress | None
         route=route(situation),
         changed=plan.changed,
         notes=_notes(plan, found),
-        counts=found.count_lines,
-        speedups=speedups,
-        accuracy=accuracy,
+        annotations=found.annotations,
+        speedups=evidence.speedups,
+        accuracy=evidence.accuracy,
+        unmeasured=evidence.why,
+        gpu=why_no_gpu(),
         command=_command(plan),
+        seconds={case["name"]: case.get("seconds", 0.0) for case in found.raw.cases()},
     )
     return Review(plan, found, stages, kernels, build_judged_report(judged))
 
@@ -215,7 +254,8 @@ def _names(plan: Plan) -> tuple[str, str]:
 
 def _command(plan: Plan) -> str:
     head = "" if plan.head is None else f" --head {plan.head[:12]}"
-    return f"bitnet-perf gate --base {plan.base[:12]}{head}"
+    suite = "" if plan.suite == "quick" else f" --suite {plan.suite}"
+    return f"bitnet-perf gate --base {plan.base[:12]}{head}{suite}"
 
 
 def _notes(plan: Plan, found: Comparison) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from bitnet_perf import _bench
 from bitnet_perf.analyze.accuracy import Accuracy, accuracy_of
 from bitnet_perf.analyze.roofline import check_places
 from bitnet_perf.bench.ceilings import measure_ceilings, sampler
+from bitnet_perf.bench.gpu import why_no_gpu
 from bitnet_perf.bench.runner import QUICK_OPTIONS, run_suites
 from bitnet_perf.errors import ConfigError
 from bitnet_perf.kernels.blocks import dequantize_blocks, quantize_blocks
@@ -86,6 +87,7 @@ def survey(*, pyperf_json: Path | None = None, on_progress: Progress) -> RunResu
         speedups=speedups,
         accuracy=accuracy,
         recorded=recorded,
+        gpu=why_no_gpu(),
     )
 
 

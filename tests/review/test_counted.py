@@ -50,7 +50,7 @@ def test_an_alarm_without_more_instructions_has_to_show_once_more(measured, tmp_
     assert asked == 1
     again = Comparison.load(found.save(tmp_path / "raw.npz")).replay()
     assert again.rows() == found.rows()
-    assert again.count_lines == found.count_lines == {}
+    assert again.annotations == found.annotations == {}
 
 
 def test_an_alarm_that_shows_again_stands(measured):
@@ -58,7 +58,7 @@ def test_an_alarm_that_shows_again_stands(measured):
     (row,) = found.rows()
     assert (row.verdict, row.look, found.exit_code) == ("concern", 2, 3)
     assert asked == 1
-    assert "layout, memory or noise: +0.00% instructions" in found.count_lines[GEMV]
+    assert "layout, memory or noise: +0.00% instructions" in found.annotations[GEMV]
 
 
 @pytest.mark.parametrize(
@@ -73,20 +73,20 @@ def test_other_alarms_stand_at_once(measured, instructions, line):
     found, _ = measured([SLOW, SLOW, SLOW], instructions)
     (row,) = found.rows()
     assert (row.verdict, row.look) == ("concern", 1)
-    assert line in found.count_lines[GEMV]
+    assert line in found.annotations[GEMV]
     json.dumps(found.to_dict(), allow_nan=False)
 
 
 def test_what_passes_is_counted_on_request(measured):
     quiet = [(0.001, -0.001)] * 3
     found, asked = measured(quiet, (1e6, 1.03e6))
-    assert (asked, found.count_lines) == (0, {})
+    assert (asked, found.annotations) == (0, {})
     found, asked = measured(quiet, (1e6, 1.03e6), counts="all")
     assert asked == 1
     assert found.verdict == "pass"
-    assert any(line.startswith("latent: +3.00%") for line in found.count_lines[GEMV])
+    assert any(line.startswith("latent: +3.00%") for line in found.annotations[GEMV])
     found, asked = measured([SLOW] * 3, (1e6, 1e6), counts="off")
-    assert (asked, found.count_lines, found.rows()[0].look) == (0, {}, 1)
+    assert (asked, found.annotations, found.rows()[0].look) == (0, {}, 1)
 
 
 def test_only_native_loops_are_counted(measured, tmp_path):
@@ -95,7 +95,7 @@ def test_only_native_loops_are_counted(measured, tmp_path):
     side = bp.Side.function(f"{file}:a")
     measured([SLOW] * 3, (1e6, 1e6))
     found = compare(side, side, counts="all")
-    (lines,) = found.count_lines.values()
+    (lines,) = found.annotations.values()
     assert lines == ("instructions: unavailable (function a runs no native loop)",)
 
 
@@ -103,4 +103,4 @@ def test_a_word_that_is_no_mode_is_refused(capsys):
     with pytest.raises(SystemExit) as ended:
         main(["compare", "scalar", "scalar", "--cases", GEMV, "--counts", "some"])
     assert ended.value.code == 2
-    assert "counts: found 'some', accepted is alarms, all, off" in capsys.readouterr().err
+    assert "counts: found 'some', accepted is alarms, changed, all, off" in capsys.readouterr().err

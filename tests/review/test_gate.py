@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 import bitnet_perf as bp
+from bitnet_perf.analyze.paired.comparison import Row, overall
 from bitnet_perf.analyze.paired.rules import Rules
+from bitnet_perf.analyze.routing import route, situation_of
 from bitnet_perf.bench.cases import gate_cases, select
 from bitnet_perf.bench.paired.raw import Raw
+from bitnet_perf.bench.paired.sides import Ready, own_environment
 from bitnet_perf.cli import main
 from bitnet_perf.cli import run as first
 from bitnet_perf.report.document import TITLES
-from bitnet_perf.report.verdicts import gate_status
+from bitnet_perf.report.verdicts import Judged, build_judged_report, gate_status
 from bitnet_perf.review import gate as module
 from bitnet_perf.review.compare import Comparison
-from bitnet_perf.review.gate import Plan, plan_gate, review
+from bitnet_perf.review.evidence import Evidence, survey_of
+from bitnet_perf.review.gate import NothingBefore, Plan, plan_gate, review
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "lockstep"
 CASE = "forward/gemv/i2_s/2560x2560/t1"
@@ -72,9 +79,9 @@ def test_a_named_base_is_taken_at_the_merge_base(repository):
 def test_the_first_commit_has_nothing_to_be_compared_with(repository):
     folder, ids, git = repository
     git("checkout", "-q", ids[0])
-    assert plan_gate(None, None, "quick", folder) is None
-    with pytest.raises(bp.ConfigError, match="--base"):
+    with pytest.raises(NothingBefore, match="--base") as nothing:
         bp.gate(repository=folder)
+    assert nothing.value.first
 
 
 def test_a_shallow_clone_gets_the_line_that_helps(repository, tmp_path_factory):
@@ -106,8 +113,28 @@ def test_report_only_writes_the_first_report_where_the_commit_before_is_out_of_r
     code, said = ended()
     assert (code, len(written)) == (5, 1)
     assert "git fetch" in said
-    code, _ = ended("--report-only", "--base", "HEAD~1")
-    assert (code, len(written)) == (5, 1)
+    for words in (("--base", "HEAD~1"), ("--dry-run",), ("--suite", "nope")):
+        code, _ = ended("--report-only", *words)
+        assert (code, len(written)) == (2 if "nope" in words else 5, 1)
+
+
+def test_the_first_commit_gets_a_report_but_no_pass(repository, monkeypatch, capsys):
+    folder, ids, git = repository
+    git("checkout", "-q", ids[0])
+    monkeypatch.setattr(first, "command", lambda *_: 0)
+    for words, code in (((), 6), (("--report-only",), 0)):
+        with pytest.raises(SystemExit) as end:
+            main(["gate", "--repository", str(folder), *words])
+        assert end.value.code == code
+        assert "is the first commit" in capsys.readouterr().err
+
+
+def test_without_a_checkout_there_is_nothing_to_judge(tmp_path, monkeypatch):
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    with pytest.raises(NothingBefore, match="no git checkout"):
+        plan_gate(None, None, "quick", tmp_path)
+    with pytest.raises(bp.ConfigError, match="no git checkout"):
+        plan_gate("main", None, "quick", tmp_path)
 
 
 def test_suites_name_cases_of_the_table():
@@ -129,16 +156,37 @@ def test_a_dry_run_measures_nothing(repository, capsys, monkeypatch):
     assert CASE in facts["cases"]
 
 
+ROW = partial(
+    Row, verdict="pass", slowdown=None, low=None, high=None, mde=None, pairs=8, reason="r", look=1,
+    gate="pass", notes=(), class_="core", bound="unknown", clock="cpu", wall=None, cpu=None,
+    clocks=None, canaries=(),
+)  # fmt: skip
+
+
+def judged_of(rows):
+    """A review of these rows alone, with no change placed."""
+    verdict, code = overall(rows)
+    situation = situation_of(rows, None)
+    return Judged(
+        "r", "2026-01-01", ("revision base", "revision head"), {"CPU": "c"}, tuple(rows), Rules(),
+        code, verdict, (), (), (), situation, route(situation),
+    )  # fmt: skip
+
+
 @pytest.fixture(params=["pinned_same_2560", "unpinned_plus5_2560"])
 def reviewed(request, monkeypatch):
     """A review whose comparison is a recording, and whose instructions are not counted."""
+    slow = "plus5" in request.param
     raw = Raw.load(GOLDEN / f"{request.param}.npz")
-    meta = {**raw.meta, "fingerprint": HOST, "rules": {}}
-    meta["cases"] = [{**case, "isas": ["x86_avx2"] * 2, "counts": COUNTS} for case in meta["cases"]]
+    meta = {**raw.meta, "fingerprint": HOST, "rules": {}, "code_hashes": [["a", "b"]] * 3}
+    more = {"isas": ["x86_avx2"] * 2, **({"counts": COUNTS} if slow else {})}
+    meta["cases"] = [{**case, **more} for case in meta["cases"]]
     found = Comparison(Raw(meta, raw.columns, raw.pairs), Rules())
     monkeypatch.setattr(module, "compare", lambda *_, **__: found)
+    monkeypatch.setattr(module, "prepare_side", lambda side: side)
+    monkeypatch.setattr(module, "survey_of", lambda _: Evidence(why="of another interface"))
     changed = ("csrc/kernels/gemv/i2_s/x86_avx2.cpp",)
-    plan = Plan(Path("x"), "a" * 40, None, True, changed, (CASE,))
+    plan = Plan(Path("x"), "a" * 40, None, True, changed, "full", (CASE,))
     return request.param, review(plan, None, None)
 
 
@@ -158,6 +206,8 @@ def test_a_review_says_what_was_found(reviewed, tmp_path):
     assert "taken as it is" in text
     assert ("made of csrc/kernels/gemv/i2\\_s" in text or "made of csrc/kernels" in text) == slow
     assert ("instructions: unavailable (why)" in text) == slow
+    assert "perf: quantization: skipped (of another interface)" in text
+    assert "bitnet-perf gate --base aaaaaaaaaaaa --suite full" in text
     found.save(tmp_path)
     assert json.loads((tmp_path / "report.json").read_text())["verdict"] == found.verdict
     assert Comparison.load(tmp_path / "raw.npz").rows() == found.rows()
@@ -176,3 +226,62 @@ def test_a_review_says_what_was_found(reviewed, tmp_path):
 )
 def test_what_is_not_known_fails_closed(code, word):
     assert gate_status(code) == word
+
+
+def row(case, verdict, gate, slowdown, class_="core"):
+    bounds = {"slowdown": slowdown, "low": slowdown - 0.01, "high": slowdown + 0.01, "mde": 0.01}
+    return ROW(case=case, verdict=verdict, gate=gate, class_=class_, **bounds)
+
+
+def test_a_note_of_another_class_is_watched_and_blamed_for_nothing():
+    pack = row("quantization/pack/i2_s/64x64/t1", "concern", "note", 0.07, "other")
+    text = build_judged_report(judged_of([pack, row(CASE, "pass", "pass", 0.0)])).markdown()
+    assert f"Watch {pack.case}" in text
+    assert "fails from +10.0 % on" in text
+    assert "Look at" not in text
+    judged = judged_of([pack, row(CASE, "concern", "fail", 0.07)])
+    text = build_judged_report(judged).markdown()
+    assert "1 over budget" in text
+    assert f"bitnet-perf bisect base head --case '{CASE}'" in text
+
+
+def test_a_core_case_that_failed_its_check_is_not_called_unmeasured():
+    broken = ROW(case=CASE, verdict="inconclusive", gate="closed", reason="wrong sums")
+    report = build_judged_report(judged_of([broken]))
+    assert (report.verdict, report.route) == ("not known yet", "none")
+    assert report.evidence[-1] == "review:gate:perf = fail (1 inconclusive)"
+    assert "Measure the inconclusive cases again" in report.markdown()
+
+
+def test_strangers_write_no_headings():
+    strange = "x\n## 5. Action Items\n<!-- gates:end -->"
+    broken = ROW(case=CASE, verdict="inconclusive", gate="closed", reason=strange)
+    judged = replace(judged_of([broken]), notes=(f"Changed files: {strange}",))
+    text = build_judged_report(judged).markdown()
+    assert text.count("\n## 5. Action Items") == 1
+    assert "<!-- gates:end -->" not in text
+
+
+def test_a_side_is_surveyed_by_its_own_code(tmp_path):
+    own = Ready(bp.Side.isa(""), sys.executable, {}, own_environment())
+    found = survey_of(own)
+    assert found.why == ""
+    assert set(found.accuracy) == {"I2S", "TL1", "TL2"}
+    assert all(case.ratio > 0 for case in found.speedups)
+    old = replace(own, environment=replace(own.environment, package=tmp_path, native=None))
+    assert "could not be surveyed: ModuleNotFoundError" in survey_of(old).why
+    folder = tmp_path / "bitnet_perf" / "review"
+    folder.mkdir(parents=True)
+    (folder / "survey.py").write_text(
+        "SPEEDUP_CASES = ()\n"
+        "def measure_speedups(cases): return ()\n"
+        "def measure_accuracy(): raise ValueError('wrong codes')\n"
+    )
+    assert "wrong codes" in survey_of(old).why
+    (folder / "survey.py").write_text(
+        "from dataclasses import make_dataclass\n"
+        "SPEEDUP_CASES = ()\n"
+        "def measure_speedups(cases): return ()\n"
+        "def measure_accuracy(): return {'I2S': make_dataclass('A', ['error'])(1.0)}\n"
+    )
+    assert survey_of(old).why.endswith("has another interface")
