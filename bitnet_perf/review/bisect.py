@@ -15,6 +15,7 @@ from bitnet_perf.analyze.paired.rules import Budget, Rules
 from bitnet_perf.analyze.paired.verdict import ALARMS
 from bitnet_perf.analyze.search import Answer, Found, first_bad
 from bitnet_perf.bench import revisions
+from bitnet_perf.bench.fingerprint import Fingerprint, fingerprint, refuse_other_host
 from bitnet_perf.bench.paired.sides import Side
 from bitnet_perf.errors import ConfigError, FormatError, MeasurementError
 from bitnet_perf.files import write_atomic
@@ -50,6 +51,7 @@ class _State(BaseModel):
     good: str
     bad: str
     case: str
+    host: Fingerprint
     end: Step | None = None  # the bad end
     steps: list[Step] = []
 
@@ -105,15 +107,23 @@ def bisect(
     build is skipped. `state` names a file that keeps every answer, so that an interrupted search
     goes on. `measure` is how a commit is compared (the paired comparison).
 
-    Raises ConfigError where `bad` does not come after `good` or is not slower, FormatError for a
-    state of another search, EnvironmentRefused for what this host lacks.
+    Raises ConfigError where `good` is not on the line of first parents of `bad`, and where `bad` is
+    not slower; MeasurementError where that could not be judged, FormatError for a state of another
+    search, EnvironmentRefused for a state of another host and for what this host lacks.
     """
     root = revisions.repository_root(repository)
     ends = revisions.resolve(root, good), revisions.resolve(root, bad)
+    if case.count("/") != 4 or set(case) & set("*?["):
+        raise ConfigError(f"case: found {case!r}, accepted is the whole name of one case")
     commits = revisions.commits_between(root, *ends, first_parent=True)
     if not commits:
         raise ConfigError(f"bad: {bad} does not come after {good}: name the good commit first")
-    kept = _read_state(state, _State(good=ends[0], bad=ends[1], case=case))
+    if revisions.parent(root, commits[0]) != ends[0]:
+        raise ConfigError(
+            f"good: {good} is not on the line of first parents of {bad}; name their merge base"
+        )
+    host = fingerprint()
+    kept = _read_state(state, _State(good=ends[0], bad=ends[1], case=case, host=host))
     search = _Search(root, kept, state, measure or _paired(root, case), on_progress)
     end = search.end()
     found = first_bad(commits, lambda commit: search.answer(commit, end))
@@ -145,15 +155,18 @@ class _Search:
 
     def end(self) -> Step:
         """The bad end, which must be slower than the good one."""
-        if self._kept.end is None:
-            self._kept.end = self._ask(self._kept.bad, Rules(), 2)
-            self._write()
-        end = self._kept.end
-        if end.low is None or end.slowdown is None or end.low <= 0:
+        if self._kept.end is not None:
+            return self._kept.end
+        end = self._ask(self._kept.bad, Rules(), 2)
+        if end.answer == "skip":
+            raise MeasurementError(f"bad: {end.commit[:12]} could not be judged: {end.reason}")
+        if end.low is None or end.low <= 0:
             raise ConfigError(
                 f"bad: {end.commit[:12]} is not shown slower than {self._kept.good[:12]} in "
                 f"{self._kept.case} ({end.reason}): there is nothing to search for"
             )
+        self._kept.end = end
+        self._write()
         return end
 
     def answer(self, commit: str, end: Step) -> Answer:
@@ -163,7 +176,8 @@ class _Search:
                 return step.answer
         slowdown = end.slowdown or 0.0
         budget = Budget(slowdown / 2, slowdown)
-        rules = Rules(core=budget, other=budget, guard=slowdown / MARGIN)
+        precise = min(Rules().precise, slowdown / MARGIN)
+        rules = Rules(core=budget, other=budget, guard=slowdown / MARGIN, precise=precise)
         step = self._ask(commit, rules, 1)
         self._kept.steps.append(step)
         self._write()
@@ -227,4 +241,5 @@ def _read_state(path: str | os.PathLike[str] | None, fresh: _State) -> _State:
                 f"{os.fspath(path)}: {name}: found {getattr(kept, name)!r}, this search has "
                 f"{getattr(fresh, name)!r}; name another file"
             )
+    refuse_other_host(kept.host, fresh.host)
     return kept

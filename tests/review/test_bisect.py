@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from dataclasses import replace
 
@@ -117,3 +118,33 @@ def test_ends_that_make_no_search_are_refused(history):
         bisect(ids[0], ids[4], CASE, repository=folder, measure=Measure(ids))
     with pytest.raises(bp.ConfigError, match="does not come after"):
         bisect(ids[10], ids[0], CASE, repository=folder, measure=Measure(ids))
+    for case in ("gemv/*", "forward/gemv/i2_s/*/t1"):
+        with pytest.raises(bp.ConfigError, match="case: found"):
+            bisect(ids[0], ids[10], case, repository=folder, measure=Measure(ids))
+
+
+def test_a_good_commit_of_another_branch_is_refused(history):
+    folder, ids = history
+    identity = ("-c", "user.name=n", "-c", "user.email=e@e")
+    for words in (
+        ("checkout", "-q", "-b", "side", ids[4]),
+        ("commit", "-q", "--allow-empty", "-m", "s"),
+    ):
+        subprocess.run(["git", *identity, *words], cwd=folder, check=True)
+    with pytest.raises(bp.ConfigError, match="first parents"):
+        bisect("side", ids[10], CASE, repository=folder, measure=Measure(ids))
+
+
+def test_an_end_that_could_not_be_judged_is_asked_again(history, tmp_path_factory):
+    folder, ids = history
+    state = tmp_path_factory.mktemp("state") / "state.json"
+    with pytest.raises(bp.MeasurementError, match="could not be judged: noise"):
+        bisect(ids[0], ids[10], CASE, repository=folder, state=state,
+               measure=Measure(ids, noisy=(10,)))  # fmt: skip
+    assert not state.exists()
+    found = bisect(ids[0], ids[10], CASE, repository=folder, state=state, measure=Measure(ids))
+    assert found.first == ids[6]
+    kept = json.loads(state.read_text())
+    state.write_text(json.dumps({**kept, "host": {**kept["host"], "cpu": "another"}}))
+    with pytest.raises(bp.EnvironmentRefused, match="cpu"):
+        bisect(ids[0], ids[10], CASE, repository=folder, state=state, measure=Measure(ids))
