@@ -30,9 +30,11 @@ PUBLIC: dict[str, tuple[str, ...]] = {
     "kernels.registry": ("Kernel", "isas"),
     "bench.candidates": ("candidate",),
     "bench.paired.sides": ("Side",),
+    "review.bisect": ("Bisection", "bisect"),
     "review.compare": ("Comparison", "compare"),
     "review.gate": ("Review", "gate"),
     "review.roofline": ("Roofline", "roofline"),
+    "review.selftest": ("Selftest", "selftest"),
     "review.try_": ("Trial", "try_candidate"),
     "stages.profile": ("Profile", "profile"),
 }

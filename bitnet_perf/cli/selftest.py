@@ -102,8 +102,7 @@ def _print(out: Console, found: Selftest) -> None:
         out.print(table(f"{first.case}, {first.environment}: {how}, {load}", columns, rows))
         out.print()
     for goal in found.goals:
-        word = {True: "met", False: "MISSED", None: "not shown"}[goal.met]
-        out.print(f"{word}: {goal.text}; worst {goal.worst}", markup=False)
+        out.print(f"{goal.word}: {goal.text}; worst {goal.worst}", markup=False)
     out.print(
         "Bounds: Clopper-Pearson, 95 %. Drawn trials are resampled: their bounds hold for the "
         "pairs that were recorded, not for other hours of this host.",

@@ -6,13 +6,14 @@ pair of every (case, slowdown) in random order, so that the host's drift meets a
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
 import random
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic_core import to_jsonable_python
 
+from bitnet_perf import _native
 from bitnet_perf.analyze.paired.comparison import decide_records
 from bitnet_perf.analyze.paired.estimate import pair_values, yuen
 from bitnet_perf.analyze.paired.operating import (
     Cell,
     Goal,
+    Rate,
     Source,
     cell_of,
     draw_trials,
@@ -42,6 +45,7 @@ from bitnet_perf.bench.paired.raw import PairRecord, Raw
 from bitnet_perf.bench.paired.sides import Ready, Side, prepare_side
 from bitnet_perf.errors import ConfigError, MeasurementError
 from bitnet_perf.files import write_atomic
+from bitnet_perf.notebook import frame, html_table
 
 __all__ = ["NIGHTLY", "QUICK", "Extent", "Selftest", "selftest"]
 
@@ -104,7 +108,7 @@ class Selftest:
             "date": self.date,
             "bounds": "Clopper-Pearson, 95 %, on the recorded pairs; live trials on themselves",
             "cells": [cell.to_dict() for cell in self.cells],
-            "goals": [asdict(goal) for goal in self.goals],
+            "goals": [{**asdict(goal), "word": goal.word} for goal in self.goals],
             "missing": list(self.missing),
             "stopped": self.stopped,
         }
@@ -114,6 +118,28 @@ class Selftest:
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write as JSON, whole or not at all."""
         return write_atomic(path, json.dumps(self.to_dict(), indent=1) + "\n")
+
+    def to_frame(self) -> Any:
+        """One row a cell, rates as parts with their bounds; EnvironmentRefused without pandas."""
+        return frame(map(_flat, self.cells))
+
+    def _repr_html_(self) -> str:
+        columns = ("goal", "is", "worst")
+        rows = ((goal.text, goal.word, goal.worst) for goal in self.goals)
+        return html_table(f"selftest of {self.host.cpu}, {self.date}", columns, rows)
+
+
+def _flat(cell: Cell) -> dict[str, Any]:
+    """A cell as one row: rates become their part and two bounds."""
+    row: dict[str, Any] = {}
+    for field_ in fields(cell):
+        value = getattr(cell, field_.name)
+        if isinstance(value, Rate):
+            row[field_.name] = value.part
+            row[f"{field_.name}_low"], row[f"{field_.name}_high"] = value.low, value.high
+        else:
+            row[field_.name] = value
+    return row
 
 
 class _Stopped(Exception):
@@ -168,9 +194,10 @@ def selftest(
 ) -> Selftest:
     """Record pairs with known extra work into `folder`, or go on with what is there, and judge.
 
-    `time_budget` in seconds bounds the recording; Ctrl-C ends it likewise, and what is there is
-    judged. Raises EnvironmentRefused where the folder holds pairs of another host, ConfigError
-    where those of another extent, FormatError for files that are no recordings.
+    `time_budget` in seconds bounds the recording; Ctrl-C and a worker that fails end it likewise,
+    and what is there is judged. Raises EnvironmentRefused where the folder holds pairs of another
+    host, ConfigError where those of another extent or build, FormatError for files that are no
+    recordings.
     """
     say = on_progress or (lambda _share, _what: None)
     end = None if time_budget is None else time.monotonic() + time_budget
@@ -184,6 +211,10 @@ def selftest(
         stopped = f"the time budget of {time_budget:g} s"
     except KeyboardInterrupt:
         stopped = CTRL_C
+    except MeasurementError as error:
+        if not any(run.folder.glob("*.npz")):
+            raise
+        stopped = str(error)
     cells = [*_drawn(run), *_judged(run)]
     now = datetime.now(UTC).isoformat(timespec="seconds")
     missing = tuple(_missing(run))
@@ -209,6 +240,8 @@ def _checked(path: Path, cells: list[tuple[str, float]], pairs: int | None) -> R
     if not isinstance(host, dict):
         raise ConfigError(f"{path}: fingerprint: found {host!r:.80}, accepted is that of a host")
     refuse_other_host(Fingerprint.model_validate(host), fingerprint())
+    if raw.meta.get("build", _build()) != _build():
+        raise ConfigError(f"{path}: is of another build of this package, take a new folder")
     return raw
 
 
@@ -258,7 +291,13 @@ def _meta(run: _Run, cells: list[tuple[str, float]], iterations: list[int]) -> d
         "threads": [1] * len(cells),
         "code_hashes": [["", ""]] * len(cells),
         "fingerprint": fingerprint().to_dict(),
+        "build": _build(),
     }
+
+
+def _build() -> str:
+    """What is timed: pairs of another build are of another program."""
+    return hashlib.sha256(Path(_native.__file__).read_bytes()).hexdigest()
 
 
 def _drawn(run: _Run) -> Iterator[Cell]:

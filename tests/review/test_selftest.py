@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+import bitnet_perf as bp
 from bitnet_perf.analyze.paired.rules import Rules
 from bitnet_perf.bench.paired.raw import Raw
 from bitnet_perf.cli import main
@@ -163,3 +165,34 @@ def test_what_cannot_be_asked_is_refused(words, message, capsys):
         main(["selftest", *words])
     assert ended.value.code == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_worker_that_fails_ends_the_recording_and_what_is_there_is_judged(
+    found, folder, tmp_path, monkeypatch
+):
+    shutil.copytree(folder, tmp_path / "pairs")
+    (tmp_path / "pairs" / "quiet-001.npz").unlink()
+
+    def fails(*_):
+        raise bp.MeasurementError("it hangs")
+
+    monkeypatch.setattr(module, "measure_pair", fails)
+    cut = selftest(tmp_path / "pairs", EXTENT, seed=1)
+    assert cut.stopped == "it hangs"
+    assert len(cut.cells) == len(found.cells)
+    with pytest.raises(bp.MeasurementError, match="it hangs"):
+        selftest(tmp_path / "new", EXTENT, seed=1)
+
+
+def test_pairs_of_another_build_are_refused(found, folder, monkeypatch):
+    assert found.cells
+    monkeypatch.setattr(module, "_build", lambda: "another")
+    with pytest.raises(bp.ConfigError, match="another build"):
+        selftest(folder, EXTENT, seed=1)
+
+
+def test_results_for_notebooks(found):
+    table = found.to_frame()
+    assert len(table) == len(found.cells)
+    assert {"slowdown", "passed", "passed_low", "passed_high"} <= set(table.columns)
+    assert found.goals[0].text.split(" ")[0] in found._repr_html_()

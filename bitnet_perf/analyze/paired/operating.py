@@ -149,13 +149,24 @@ def cell_of(
 class Goal:
     """A goal, the worst cell for it, and whether it was met; None where no cell shows it.
 
-    bounded: whether the Clopper-Pearson bound of the worst cell meets the goal as well.
+    bounded: whether the Clopper-Pearson bound of the worst cell meets the goal as well. source: of
+    that cell.
     """
 
     text: str
     met: bool | None
     worst: str
     bounded: bool = False
+    source: Source | None = None
+
+    @property
+    def word(self) -> str:
+        """`met`, `MISSED`, `not shown`, or `not excluded`: a few live trials show no more."""
+        if self.met is None:
+            return "not shown"
+        if not self.met:
+            return "MISSED"
+        return "not excluded" if self.source == "live" and not self.bounded else "met"
 
 
 # (slowdown, rate, at least or at most, bound): what a comparison on this host shall reach.
@@ -218,6 +229,7 @@ def _goal(cells: Sequence[Cell], slowdown: float, name: str, sense: str, bound: 
         f"{100 * found.part:.2f} % ({100 * found.low:.2f} to {100 * found.high:.2f} %) in "
         f"{worst.environment}, {worst.case}, {worst.source}",
         sign * (nearest - bound) >= 0,
+        worst.source,
     )
 
 

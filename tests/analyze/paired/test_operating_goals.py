@@ -53,6 +53,15 @@ def test_live_trials_miss_where_their_bounds_exclude_the_goal(good):
     assert "live" in goal("+0 % passes", good, bad).worst
 
 
+def test_a_few_live_trials_exclude_nothing_and_show_no_more(good):
+    live = replace(good, source="live", passed=rate(2, 3))
+    assert goal("+0 % passes", live).word == "not excluded"
+    assert goal("+0 % passes", replace(live, passed=rate(3000, 3000))).word == "met"
+    assert goal("+0 % passes", good).word == "met"
+    assert goal("+0 % passes", replace(live, passed=rate(10, 30))).word == "MISSED"
+    assert goal("+0 % passes", replace(good, slowdown=0.2)).word == "not shown"
+
+
 def test_whether_the_bound_meets_it_too_is_told(good):
     assert not goal("+0 % passes", replace(good, passed=rate(30, 30))).bounded
     assert goal("+0 % passes", replace(good, passed=rate(10_000, 10_000))).bounded
