@@ -62,6 +62,20 @@ def test_a_case_that_neither_side_has_is_not_known():
     assert "neither side has it" in row.reason
 
 
+def test_a_case_named_twice_is_measured_once():
+    side = bp.Side.isa("scalar")
+    both = compare(side, side, [GEMV, "forward/gemv/i2_s/0x0/t1", GEMV], pairs=2, canaries=False)
+    assert [row.case for row in both.rows()] == [GEMV, "forward/gemv/i2_s/0x0/t1"]
+
+
+def test_a_run_that_ends_with_the_canaries_names_what_it_did_not_reach():
+    side = bp.Side.isa("scalar")
+    both = compare(side, side, [GEMV], time_budget=0.01)
+    (row,) = both.rows()
+    assert (row.case, row.verdict, row.reason) == (GEMV, "inconclusive", "nothing was measured")
+    assert both.exit_code == 4
+
+
 @pytest.mark.parametrize(
     ("text", "kind", "value"),
     [
