@@ -124,7 +124,7 @@ def bisect(
         )
     host = fingerprint()
     kept = _read_state(state, _State(good=ends[0], bad=ends[1], case=case, host=host))
-    search = _Search(root, kept, state, measure or _paired(root, case), on_progress)
+    search = _Search(root, kept, state, measure or _paired(root, case, on_progress), on_progress)
     end = search.end()
     found = first_bad(commits, lambda commit: search.answer(commit, end))
     before = found.candidates[0] + "^"
@@ -215,10 +215,10 @@ class _Search:
             write_atomic(self._path, self._kept.model_dump_json(indent=1) + "\n")
 
 
-def _paired(root: Path, case: str) -> Measure:
+def _paired(root: Path, case: str, say: OnProgress | None) -> Measure:
     def measure(good: str, commit: str, rules: Rules) -> Row:
         base, candidate = (Side.revision(name, repository=root) for name in (good, commit))
-        found = compare(base, candidate, [case], rules=rules, counts="off")
+        found = compare(base, candidate, [case], rules=rules, counts="off", on_progress=say)
         if found.interrupted:
             raise KeyboardInterrupt
         return found.rows()[0]
