@@ -82,9 +82,11 @@ def fail(error: BaseException) -> None:
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A console that colours only on terminals and never uses more than WIDTH columns."""
+    """A console that colours only on terminals and never uses more than WIDTH columns; in a file or
+    a pipe it uses them all."""
     probe = Console(stderr=stderr, highlight=False)
-    return Console(stderr=stderr, highlight=False, width=min(probe.width, WIDTH))
+    width = min(probe.width, WIDTH) if probe.is_terminal or "COLUMNS" in os.environ else WIDTH
+    return Console(stderr=stderr, highlight=False, width=width)
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
@@ -100,7 +102,10 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     for column in columns:
         right = column.startswith(">")
         result.add_column(
-            column.removeprefix(">"), justify="right" if right else "left", no_wrap=right
+            column.removeprefix(">"),
+            justify="right" if right else "left",
+            no_wrap=right,
+            overflow="fold",
         )
     for row in rows:
         result.add_row(*(escape(str(cell)) for cell in row))

@@ -32,6 +32,7 @@ __all__ = ["Comparison", "compare", "seconds_of"]
 
 OnProgress = Callable[[float, str], None]
 Code = tuple[bool, str, Mapping[str, tuple[str, str]]]  # identical, why, hashes by kernel
+SAME_CODE = "the kernel's machine code is unchanged"
 BUILT = ("revision", "environment", "wheel")  # kinds whose code can be compared before timing
 
 
@@ -76,7 +77,7 @@ class Comparison:
             lines = list(case.get("counts", ()))
             if "isas" in case and isinstance(hashes, list) and len(hashes) == 2:
                 same = hashes[0] and hashes[0] == hashes[1]
-                lines += ["the kernel's machine code is unchanged"] if same else []
+                lines += [SAME_CODE] if same else []
             if lines:
                 found[case["name"]] = tuple(lines)
         return found
