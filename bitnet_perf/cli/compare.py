@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -96,11 +97,7 @@ def command(
         )
     elif base.endswith(".json") and candidate.endswith(".json"):
         given = {"--cases": cases, "--output": output, "--pyperf": pyperf, "--plot": plot}
-        for option, value in given.items():
-            if value:
-                raise ConfigError(
-                    f"{option}: nothing is measured where both sides are pyperf files"
-                )
+        refuse_measuring(option for option, value in given.items() if value)
         return show_unpaired(base, candidate, force, json_to, quiet)
     else:
         with progress("compare", quiet) as step:
@@ -128,6 +125,12 @@ def keep(found: Comparison, output: Path | None, pyperf: Path | None, plot: Path
         found.save_pyperf(pyperf)
     if plot is not None:
         save_picture(found.plot, plot)
+
+
+def refuse_measuring(options: Iterable[str]) -> None:
+    """Raises ConfigError for options that two pyperf files cannot follow."""
+    for option in options:
+        raise ConfigError(f"{option}: nothing is measured where both sides are pyperf files")
 
 
 def show_unpaired(base: str, candidate: str, force: bool, json_to: str | None, quiet: bool) -> int:

@@ -14,8 +14,10 @@ from bitnet_perf.analyze.paired.rules import Rules
 from bitnet_perf.bench.paired.raw import Raw
 from bitnet_perf.cli import main
 from bitnet_perf.errors import ConfigError, FormatError
+from bitnet_perf.review import recordings
 from bitnet_perf.review import selftest as module
-from bitnet_perf.review.selftest import SLOWDOWNS, Extent, selftest
+from bitnet_perf.review.recordings import SLOWDOWNS, Extent
+from bitnet_perf.review.selftest import selftest
 
 GEMV = "forward/gemv/i2_s/64x256/t1"
 ENDS = Rules(looks=(2, 2), long_looks=(2, 2), least_pairs=2)
@@ -63,8 +65,8 @@ def test_what_is_recorded_is_not_recorded_again(found, folder, monkeypatch):
     def refuse(*_args):
         raise AssertionError("recorded again")
 
-    monkeypatch.setattr(module, "measure_pair", refuse)
-    monkeypatch.setattr(module, "Driver", refuse)
+    monkeypatch.setattr(recordings, "measure_pair", refuse)
+    monkeypatch.setattr(recordings, "Driver", refuse)
     again = selftest(folder, EXTENT, seed=1)
     assert again.cells == found.cells
 
@@ -82,7 +84,7 @@ def test_a_run_that_was_cut_goes_on(found, folder, tmp_path, monkeypatch):
         "live, 1 CPU hog, +10 %: 0 of 1 trials",
     )
     assert {c.pairs for c in cut.cells} == {2}
-    monkeypatch.setattr(module, "_live", lambda _run: None)
+    monkeypatch.setattr(module, "make_trials", lambda _run: None)
     on = selftest(tmp_path, EXTENT, seed=1)
     assert {c.pairs for c in on.cells} == {3}
     assert (tmp_path / whole.name).read_bytes() == whole.read_bytes()
@@ -94,7 +96,7 @@ def test_ctrl_c_judges_what_is_there(folder, tmp_path, monkeypatch):
 
     for path in folder.glob("quiet-*"):
         (tmp_path / path.name).write_bytes(path.read_bytes())
-    monkeypatch.setattr(module, "_trial", interrupt)
+    monkeypatch.setattr(recordings, "_trial", interrupt)
     stopped = selftest(tmp_path, EXTENT, seed=1)
     assert stopped.stopped == "Ctrl-C"
     assert {c.pairs for c in stopped.cells} == {3}
@@ -176,7 +178,7 @@ def test_a_worker_that_fails_ends_the_recording_and_what_is_there_is_judged(
     def fails(*_):
         raise bp.MeasurementError("it hangs")
 
-    monkeypatch.setattr(module, "measure_pair", fails)
+    monkeypatch.setattr(recordings, "measure_pair", fails)
     cut = selftest(tmp_path / "pairs", EXTENT, seed=1)
     assert cut.stopped == "it hangs"
     assert len(cut.cells) == len(found.cells)
@@ -186,7 +188,7 @@ def test_a_worker_that_fails_ends_the_recording_and_what_is_there_is_judged(
 
 def test_pairs_of_another_build_are_refused(found, folder, monkeypatch):
     assert found.cells
-    monkeypatch.setattr(module, "_build", lambda: "another")
+    monkeypatch.setattr(recordings, "_build", lambda: "another")
     with pytest.raises(bp.ConfigError, match="another build"):
         selftest(folder, EXTENT, seed=1)
 
