@@ -85,7 +85,8 @@ def parts_of(raw: Raw, rows: Iterable[Row]) -> tuple[Part, ...]:
 
 
 def attribute(parts: Sequence[Part], level: Level) -> tuple[Node, ...]:
-    """The parts summed by stage or kernel, the largest contribution first.
+    """The parts summed by stage or kernel: those whose bounds leave out 0 first, and of them the
+    largest contribution.
 
     Changes add up to the whole change, shares of base and of the change to 1.
     """
@@ -111,7 +112,7 @@ def attribute(parts: Sequence[Part], level: Level) -> tuple[Node, ...]:
                 change / whole if whole else None,
             )
         )
-    return tuple(sorted(nodes, key=lambda node: -abs(node.change)))
+    return tuple(sorted(nodes, key=lambda node: (node.low <= 0 <= node.high, -abs(node.change))))
 
 
 def localized(parts: Sequence[Part], over: Iterable[str]) -> tuple[str, float] | None:

@@ -70,14 +70,15 @@ class Comparison:
     def annotations(self) -> Mapping[str, tuple[str, ...]]:
         """What instruction counts and code hashes add to the times, as lines of text, by case.
 
-        They never decide a verdict.
+        They never decide a verdict. Equal code is told where a case does not pass.
         """
         found = {}
+        passes = {row.case for row in self._rows if row.gate == "pass"}
         for case, hashes in zip(self.raw.cases(), self.raw.meta["code_hashes"], strict=True):
             lines = list(case.get("counts", ()))
             if "isas" in case and isinstance(hashes, list) and len(hashes) == 2:
                 same = hashes[0] and hashes[0] == hashes[1]
-                lines += [SAME_CODE] if same else []
+                lines += [SAME_CODE] if same and case["name"] not in passes else []
             if lines:
                 found[case["name"]] = tuple(lines)
         return found

@@ -24,7 +24,7 @@ from bitnet_perf.files import write_atomic
 from bitnet_perf.report.document import Report
 from bitnet_perf.report.page import html_page
 from bitnet_perf.report.verdicts import Judged, build_judged_report, facts_of
-from bitnet_perf.review.compare import SAME_CODE, Comparison, compare
+from bitnet_perf.review.compare import Comparison, compare
 from bitnet_perf.review.evidence import NOT_SURVEYED, survey_of
 
 __all__ = ["NothingBefore", "Plan", "Review", "gate", "plan_gate"]
@@ -234,7 +234,7 @@ def review(plan: Plan, time_budget: float | None, on_progress: OnProgress | None
         route=route(situation),
         changed=plan.changed,
         notes=_notes(plan, found),
-        annotations=_told(found),
+        annotations=found.annotations,
         speedups=evidence.speedups,
         accuracy=evidence.accuracy,
         unmeasured=evidence.why,
@@ -243,16 +243,6 @@ def review(plan: Plan, time_budget: float | None, on_progress: OnProgress | None
         seconds={case["name"]: case.get("seconds", 0.0) for case in found.raw.cases()},
     )
     return Review(plan, found, stages, kernels, build_judged_report(judged))
-
-
-def _told(found: Comparison) -> dict[str, tuple[str, ...]]:
-    """What stands beside the times; equal code of a kernel only where its case does not pass."""
-    passes = {row.case for row in found.rows() if row.gate == "pass"}
-    return {
-        case: lines
-        for case, lines in found.annotations.items()
-        if case not in passes or lines != (SAME_CODE,)
-    }
 
 
 def _names(plan: Plan) -> tuple[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bitnet_perf.analyze.attribution import Part, attribute, localized, suspects
@@ -37,6 +39,12 @@ def test_no_change_has_no_shares():
     still = (Part("x", "forward", GEMV, 1.0, 0.0, -0.1, 0.1),)
     assert attribute(still, "stage")[0].of_change is None
     assert attribute((), "stage") == ()
+
+
+def test_what_may_be_no_change_stands_behind_what_is_one():
+    noise = replace(PARTS[0], kernel="noise", change=9.0, low=-1.0, high=19.0)
+    sure = replace(PARTS[0], kernel="sure", change=0.1, low=0.05, high=0.15)
+    assert [node.name for node in attribute((noise, sure), "kernel")] == ["sure", "noise"]
 
 
 def test_localized_needs_most_of_the_change_in_one_kernel():

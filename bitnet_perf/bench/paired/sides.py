@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -105,7 +106,9 @@ class Side:
     @property
     def _words(self) -> str:
         if self.kind == "revision":
-            return f"revision {self.value[1]}" if self.value[1] is not None else "working tree"
+            name = self.value[1]
+            whole = name is not None and re.fullmatch("[0-9a-f]{40,64}", name)
+            return "working tree" if name is None else f"revision {name[:12] if whole else name}"
         if self.kind == "function":
             return f"function {self.value[1]}"
         if self.kind == "source":
