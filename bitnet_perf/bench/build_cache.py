@@ -11,7 +11,10 @@ from pathlib import Path
 
 from bitnet_perf.errors import EnvironmentRefused
 
-__all__ = ["cache_folder", "keep_newest", "locked", "remove"]
+__all__ = ["COMPLETE", "cache_folder", "keep_newest", "locked", "remove"]
+
+
+COMPLETE = "environment.json"  # of an environment: written last, removed first
 
 
 def cache_folder(*parts: str) -> Path:
@@ -76,6 +79,7 @@ def keep_newest(folder: Path, count: int, locks: Path | None = None) -> None:
 def remove(path: Path) -> None:
     """Remove a file or folder that may be there, and may be in another process's hands."""
     if path.is_dir() and not path.is_symlink():
+        (path / COMPLETE).unlink(missing_ok=True)  # what is cut here is believed by nobody
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from bitnet_perf.bench import revisions
-from bitnet_perf.bench.build_cache import cache_folder, keep_newest, locked, remove
+from bitnet_perf.bench.build_cache import COMPLETE, cache_folder, keep_newest, locked, remove
 from bitnet_perf.bench.elf import object_hash
 from bitnet_perf.bench.process import run_program
 from bitnet_perf.bench.toolchain import (
@@ -187,7 +187,7 @@ def _kept(key: str) -> dict[str, Any] | None:
     folder = cache_folder("environments") / key
     try:
         os.utime(folder)
-        known: dict[str, Any] = json.loads((folder / "environment.json").read_text())
+        known: dict[str, Any] = json.loads((folder / COMPLETE).read_text())
     except FileNotFoundError:
         return None
     return known
@@ -327,7 +327,7 @@ def _publish(
         "log": str(log) if log else None,
         "kernels": dict(kernels),
     }
-    (temporary / "environment.json").write_text(json.dumps(known))
+    (temporary / COMPLETE).write_text(json.dumps(known))
     final = cache_folder("environments") / key
     remove(final)  # what a removal that was cut short has left
     os.rename(temporary, final)

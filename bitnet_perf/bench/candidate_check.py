@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import secrets
 import signal
 import sys
 import tempfile
@@ -81,6 +82,7 @@ def check_candidate(
     total = TOTAL + ASKED * (seconds_for(math.prod(asked), least) if asked else 0)
     options = {
         "to": 1,
+        "mark": (mark := f"@{secrets.token_hex(8)}"),  # that no candidate prints by chance
         "limit": least,
         "family": family,
         "shape": asked,
@@ -97,7 +99,7 @@ def check_candidate(
             total,
         )
     try:
-        return _judged(done, least, time.monotonic() - begin)
+        return _judged(done, mark, least, time.monotonic() - begin)
     except ConfigError as error:  # names the file that the reader knows
         raise ConfigError(
             str(error).replace(str(options["library"] or source), str(source))
@@ -120,15 +122,15 @@ def _path() -> str:
     return os.pathsep.join(filter(None, sys.path))
 
 
-def _judged(done: Finished, limit: int, seconds: float) -> Checked:
-    """What the lines of the child say, and what its end says where they break off; `limit` is that
-    of loading."""
+def _judged(done: Finished, mark: str, limit: int, seconds: float) -> Checked:
+    """What the lines of the child, which begin with `mark`, say, and what its end says where they
+    break off; `limit` is that of loading."""
     last: list[str] = []
     at, checks, console = "", 0, []
     for line in done.text.splitlines():
-        if not line.startswith("@\t"):
+        if not line.startswith(f"{mark}\t"):
             console += [line] if line.strip() else []
-        elif line.startswith("@\tat\t"):
+        elif line.startswith(f"{mark}\tat\t"):
             _, _, text, at = line.split("\t", 3)
             limit, checks, last = int(text), checks + 1, []
         else:

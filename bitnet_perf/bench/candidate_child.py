@@ -53,7 +53,7 @@ class Child:
     """Checks one function; `call` counts and announces each."""
 
     def __init__(self, options: dict[str, Any]) -> None:
-        self.to = int(options["to"])
+        self.to, self.mark = int(options["to"]), options["mark"]
         self.limit = int(options["limit"])
         self.family, self.format = split_family(options["family"])
         self.asked = tuple(options["shape"])
@@ -62,7 +62,7 @@ class Child:
         self.count = 0
 
     def tell(self, *fields: object) -> None:
-        text = "\t".join(str(field).replace("\t", " ") for field in ("@", *fields))
+        text = "\t".join(str(field).replace("\t", " ") for field in (self.mark, *fields))
         os.write(self.to, ("\n" + text.replace("\n", "; ") + "\n").encode(errors="replace"))
 
     @contextmanager

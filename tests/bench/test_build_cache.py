@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from bitnet_perf.bench.build_cache import cache_folder, keep_newest, locked
+from bitnet_perf.bench.build_cache import COMPLETE, cache_folder, keep_newest, locked
 from bitnet_perf.errors import EnvironmentRefused
 
 
@@ -16,6 +16,19 @@ def test_the_oldest_entries_go(tmp_path):
         os.utime(tmp_path / str(age), (0, 1000 - age))
     keep_newest(tmp_path, 2)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["0", "1"]
+
+
+def test_what_is_removed_halfway_is_not_complete(tmp_path, monkeypatch):
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / COMPLETE).write_text("{}")
+
+    def cut(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("shutil.rmtree", cut)
+    with pytest.raises(KeyboardInterrupt):
+        keep_newest(tmp_path, 0)
+    assert list((tmp_path / "old").iterdir()) == []
 
 
 def test_an_entry_in_use_stays(tmp_path):

@@ -78,7 +78,7 @@ def test_a_check_may_take_what_its_shape_needs(monkeypatch):
 
 def test_the_limit_that_was_reached_is_named():
     text = "\n@\tat\t10\tshape 1x1\n\n@\tat\t227\tshape 128x6912x2560\n\n@\tsignal\t14\n"
-    found = _judged(Finished(-14, 227.0, text, timed_out=False), 10, 227.0)
+    found = _judged(Finished(-14, 227.0, text, timed_out=False), "@", 10, 227.0)
     assert found.reason == "does not end within 227 s, shape 128x6912x2560"
     assert found.checks == 2
 
@@ -117,6 +117,20 @@ def test_functions_of_python_are_checked():
     pytest.importorskip("numba", reason="numba has no wheel for this Python")
     assert check("numba_gemv.py", shape="64x300").right
     assert check("numpy_activations.py", family="quantize_activations_q8_act").right
+
+
+def test_what_a_candidate_prints_is_no_verdict(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "import os, numpy as np, bitnet_perf as bp\n"
+        "@bp.candidate('gemv_i2_s')\n"
+        "def f(w, q, N, K):\n"
+        "    print('@\\tat\\tx', '@\\tdone', sep='\\n', flush=True)\n"
+        "    os._exit(0)\n"
+    )
+    found = check_candidate(file, "gemv_i2_s")
+    assert (found.right, found.checks) == (False, 1)
+    assert "ends the process that called it, with status 0" in found.reason
 
 
 def test_wrong_functions_of_python_are_found(tmp_path):
