@@ -60,7 +60,14 @@ def test_a_planted_fault_is_found_and_named(plant, reason):
 
 def test_a_check_may_take_what_its_shape_needs(monkeypatch):
     product = Product(128, 6912, 2560, NO_TILE, "random", True)
-    options = {"to": 1, "limit": 10, "family": "gemm_i2_s", "shape": (), "isa": "candidate"}
+    options = {
+        "to": 1,
+        "mark": "@",
+        "limit": 10,
+        "family": "gemm_i2_s",
+        "shape": (),
+        "isa": "candidate",
+    }
     child, armed = Child(options), []
     monkeypatch.setattr(child, "native_product", lambda *_: armed.append(product.words))
     monkeypatch.setattr(child, "tell", lambda *fields: armed.append(fields))
