@@ -80,7 +80,7 @@ def test_a_trial_holds_check_verdict_place_and_counts():
     found = try_candidate(FILES / "own_layout.cpp", "gemv_i2_s", "64x256", pairs=2)
     plain = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     assert plain["check"]["right"] is True
-    assert plain["verdict"] == "inconclusive"  # two pairs never pass
+    assert plain["verdict"] not in {"pass", "improved"}  # two pairs never pass
     assert [each["isa"] for each in plain["places"]][1] == "candidate"
     assert plain["counts"].keys() & {"base", "why"}
     assert plain["next"]
