@@ -16,7 +16,7 @@ class Situation:
 
     measured_cases: timed, or found identical. over: cases over their budget; quantization: all of
     those are cases of quantization. localized: the kernel that holds the change, and its share.
-    unknown: core cases that are inconclusive. slower: cases within budget, measurably slower.
+    unknown: core cases that are inconclusive, and cases of which a side failed. slower: cases within budget, measurably slower.
     """
 
     measured_cases: int
@@ -73,7 +73,7 @@ ROUTES = (
         lambda s: s.unknown,
         "not known yet",
         "none",
-        "a core case is inconclusive",
+        "inconclusive: a core case, or one of which a side failed",
     ),
     Route(
         lambda s: s.slower,
@@ -105,8 +105,6 @@ def situation_of(rows: Iterable[Row], localized: tuple[str, float] | None) -> Si
         over=tuple(row.case for row in over),
         quantization=bool(over) and all(r.case.startswith("quantization/") for r in over),
         localized=localized,
-        unknown=tuple(
-            row.case for row in judged if row.verdict == "inconclusive" and row.class_ == "core"
-        ),
+        unknown=tuple(row.case for row in judged if row.gate == "closed"),
         slower=tuple(r.case for r in judged if r.gate == "note" or "measurably slower" in r.notes),
     )

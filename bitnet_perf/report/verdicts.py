@@ -189,7 +189,7 @@ def _impact(judged: Judged, lines: tuple[str, ...]) -> list[Block]:
 def _recommendations(judged: Judged, lines: tuple[str, ...]) -> list[Block]:
     seen = judged.situation
     facts = [f"{seen.measured_cases} cases compared", f"{len(seen.over)} over budget"]
-    facts += [f"{len(seen.unknown)} core cases inconclusive", f"{len(seen.slower)} slower within"]
+    facts += [f"{len(seen.unknown)} inconclusive", f"{len(seen.slower)} slower within"]
     if seen.localized:
         facts.append(f"{seen.localized[0]} holds {100 * seen.localized[1]:.0f} %")
     blocks: list[Block] = [

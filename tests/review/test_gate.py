@@ -253,6 +253,16 @@ def test_a_core_case_that_failed_its_check_is_not_called_unmeasured():
     assert "Measure the inconclusive cases again" in report.markdown()
 
 
+def test_a_case_of_which_a_side_failed_is_not_known_whatever_its_class():
+    failed = ROW(
+        case="quantization/pack/i2_s/64x64/t1", verdict="inconclusive", gate="closed",
+        class_="other", notes=("error",), reason="wrong codes",
+    )  # fmt: skip
+    report = build_judged_report(judged_of([failed, ROW(case=CASE)]))
+    assert report.verdict == "not known yet"
+    assert report.evidence[-1].startswith("review:gate:perf = fail (")
+
+
 def test_strangers_write_no_headings():
     strange = "x\n## 5. Action Items\n<!-- gates:end -->"
     broken = ROW(case=CASE, verdict="inconclusive", gate="closed", reason=strange)
