@@ -16,7 +16,8 @@ class Situation:
 
     measured_cases: timed, or found identical. over: cases over their budget; quantization: all of
     those are cases of quantization. localized: the kernel that holds the change, and its share.
-    unknown: core cases that are inconclusive, and cases of which a side failed. slower: cases within budget, measurably slower.
+    unknown: core cases that are inconclusive, and cases of which a side failed. slower: cases
+    within budget, measurably slower.
     """
 
     measured_cases: int
