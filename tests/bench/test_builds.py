@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -11,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -59,14 +60,21 @@ def side_of(environment: Environment) -> str:
     return ask(environment, "import bitnet_perf; print(bitnet_perf.SIDE)")
 
 
-def start(folder: Path, revision: str = "HEAD") -> subprocess.Popen[str]:
-    return subprocess.Popen(
+@contextlib.contextmanager
+def start(folder: Path, revision: str = "HEAD") -> Iterator[subprocess.Popen[str]]:
+    """A build in a process of its own, ended where the test fails."""
+    with subprocess.Popen(
         [sys.executable, "-c", BUILD, folder, revision],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-    )
+    ) as process:
+        try:
+            yield process
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
