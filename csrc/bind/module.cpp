@@ -19,6 +19,8 @@ const char* class_name(bp::error_kind kind) {
       return "MeasurementError";
     case bp::error_kind::config:
       return "ConfigError";
+    case bp::error_kind::model:
+      return "ModelError";
   }
   return "BitnetPerfError";
 }

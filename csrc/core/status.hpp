@@ -7,7 +7,7 @@
 
 namespace bp {
 
-enum class error_kind { format, shape, isa, environment, measurement, config };
+enum class error_kind { format, shape, isa, environment, measurement, config, model };
 
 class error : public std::runtime_error {
  public:
