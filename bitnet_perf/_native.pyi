@@ -1,6 +1,7 @@
 """The native core: kernels behind one validated entry per family. Not a public interface."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -161,6 +162,12 @@ def matmul_blocks(
 def quantize_activations(
     x: ArrayLike, isa: str = "", threads: int = 1
 ) -> tuple[NDArray[np.int8], NDArray[np.float32], NDArray[np.int32]]: ...
+def parse_gguf(
+    prefix: bytes | bytearray | memoryview | NDArray[np.uint8], file_size: int
+) -> (
+    tuple[int, int, int, dict[str, Any], list[tuple[str, tuple[int, ...], int, int, int, int]]]
+    | None
+): ...
 def report_faults(to: int) -> None: ...
 def guarded_activations(
     format: str,

@@ -83,5 +83,6 @@ void bind_candidate(py::module_& m);
 void bind_gemm(py::module_& m);
 void bind_blocks(py::module_& m);
 void bind_activations(py::module_& m);
+void bind_gguf(py::module_& m);
 
 }  // namespace bp::bind

@@ -49,4 +49,5 @@ PYBIND11_MODULE(_native, m) {
   bp::bind::bind_gemm(m);
   bp::bind::bind_blocks(m);
   bp::bind::bind_activations(m);
+  bp::bind::bind_gguf(m);
 }

@@ -1,0 +1,1 @@
+"""Models: files, hyper-parameters, tokens, the engine and what it generates."""
