@@ -53,7 +53,8 @@ class GgufFile:
     """An open GGUF file, made by `read_gguf`; closed when nothing refers to it any more.
 
     version: 2 or 3. alignment: of the tensors, in bytes. metadata: the keys in the order of the
-    file. tensors: in the order of the file. nbytes: size of the file.
+    file. tensors: in the order of the file. nbytes: size of the file. handle: its descriptor,
+    for native readers, valid as long as this object lives: the path may lead elsewhere by then.
     """
 
     path: Path
@@ -62,7 +63,7 @@ class GgufFile:
     metadata: Mapping[str, Value]
     tensors: tuple[GgufTensor, ...]
     nbytes: int
-    _handle: int
+    handle: int
     by_name: Mapping[str, GgufTensor] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -99,7 +100,7 @@ class GgufFile:
                 f"out: found {out.dtype}{list(out.shape)}, accepted is a writable, contiguous "
                 f"uint8[{tensor.nbytes}]"
             )
-        _read_into(self.path, self._handle, tensor.offset, out, f"tensor {name!r}")
+        _read_into(self.path, self.handle, tensor.offset, out, f"tensor {name!r}")
         return out
 
     def __repr__(self) -> str:

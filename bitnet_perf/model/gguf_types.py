@@ -17,9 +17,10 @@ from bitnet_perf.errors import FormatError, ModelError, ShapeError
 
 __all__ = ["ARCHITECTURES", "LOADABLE", "decide_type"]
 
-# Architectures of ternary models: bitnet.cpp's own, llama.cpp's, and llama, under which both
-# programs store ternary weights of that architecture (Falcon-E, Llama3-8B-1.58).
-ARCHITECTURES = ("bitnet-b1.58", "bitnet-25", "bitnet", "llama")
+# Architectures that bitnet.cpp alone writes, and those that it shares with llama.cpp: under llama
+# both store ternary weights of that architecture (Falcon-E, Llama3-8B-1.58).
+_OWN = ("bitnet-b1.58", "bitnet-25")
+ARCHITECTURES = (*_OWN, "bitnet", "llama")
 
 TERNARY = ("i2_s", "tl1", "tl2", "tq1_0", "tq2_0")
 
@@ -94,9 +95,11 @@ def _decide_clash(
     ggml_type: int, shape: tuple[int, ...], room: int, alignment: int, architecture: str | None
 ) -> tuple[str, int]:
     ternary, (other, weights, size) = _CLASHES[ggml_type]
-    sizes = {other: _block_bytes(shape, weights, size)}
+    sizes = {}
     if ternary is not None and architecture in ARCHITECTURES:
-        sizes = {ternary: _ternary_bytes(ternary, shape), **sizes}
+        sizes[ternary] = _ternary_bytes(ternary, shape)
+    if ternary is None or architecture not in _OWN:
+        sizes[other] = _block_bytes(shape, weights, size)
     fits = {
         name: nbytes
         for name, nbytes in sizes.items()
@@ -121,7 +124,8 @@ def decide_type(
 
     shape: rows first. room: bytes up to the next tensor or the end of the file; less than
     `alignment` of them may be padding. A number that programs use differently is decided by the
-    candidates' exact sizes; bitnet.cpp's meanings are candidates only in ARCHITECTURES.
+    candidates' exact sizes; bitnet.cpp's meanings are candidates only in ARCHITECTURES, and the
+    only ones in its own.
     A number that nobody is known to use is named `ggml_<number>` and said to fill its room.
     Raises ModelError: no candidate fits or more than one does, the tensor is larger than its
     room, a row does not end with a block.

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import gguf
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from reference.gguf_file import small_file
 
 from bitnet_perf.errors import ModelError, ShapeError
 from bitnet_perf.formats import Packed, unpack
@@ -116,3 +121,101 @@ def test_a_tensor_that_is_not_there():
         ModelError, match=r"no tensor 'x'; there are 'token_embd.weight', .* and 12 more"
     ):
         read_gguf(I2_S).tensor_data("x")
+
+
+INTEGERS = {"UINT8": (0, 2**8), "INT8": (-(2**7), 2**7), "UINT16": (0, 2**16)}
+INTEGERS |= {"INT16": (-(2**15), 2**15), "UINT32": (0, 2**32), "INT32": (-(2**31), 2**31)}
+INTEGERS |= {"UINT64": (0, 2**64), "INT64": (-(2**63), 2**63)}
+VALUES: dict[str, st.SearchStrategy[Any]] = {
+    **{name: st.integers(low, high - 1) for name, (low, high) in INTEGERS.items()},
+    "FLOAT32": st.floats(allow_nan=False, width=32),
+    "FLOAT64": st.floats(allow_nan=False),
+    "BOOL": st.booleans(),
+    "STRING": st.text(),
+}
+DTYPES = [np.float32, np.float16, np.float64, np.int8, np.int16, np.int32, np.int64]
+NAMES = st.text(st.characters(min_codepoint=33, max_codepoint=0x2FF), min_size=1, max_size=20)
+
+
+@st.composite
+def typed_values(draw: st.DrawFn) -> tuple[str, Any]:
+    kind = draw(st.sampled_from(sorted(VALUES)))
+    array = st.lists(VALUES[kind], min_size=1, max_size=40)  # the package writes no empty array
+    return kind, draw(VALUES[kind] | array)
+
+
+def written(
+    folder: str, keys: dict[str, tuple[str, Any]], tensors: dict[str, Any], alignment: int
+) -> Path:
+    """A file made by the package's writer."""
+    path = Path(folder) / "x.gguf"
+    writer = gguf.GGUFWriter(path, "bitnet")
+    writer.add_custom_alignment(alignment)
+    for name, (kind, value) in keys.items():
+        number = gguf.GGUFValueType[kind]
+        if isinstance(value, list):
+            writer.add_key_value(name, value, gguf.GGUFValueType.ARRAY, number)
+        else:
+            writer.add_key_value(name, value, number)
+    for name, (shape, dtype, seed) in tensors.items():
+        size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        data = np.random.default_rng(seed).integers(0, 256, size, np.uint8)
+        writer.add_tensor(name, data.view(dtype).reshape(shape))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.dictionaries(NAMES, typed_values(), max_size=8),
+    st.dictionaries(
+        NAMES,
+        st.tuples(
+            st.lists(st.integers(1, 6), min_size=1, max_size=4),
+            st.sampled_from(DTYPES),
+            st.integers(0, 99),
+        ),
+        max_size=5,
+    ),
+    st.sampled_from([8, 16, 32, 64, 1024]),
+)
+def test_any_file_of_the_package_as_it_reads_it(keys, tensors, alignment):
+    with tempfile.TemporaryDirectory() as folder:
+        file = read_gguf(written(folder, keys, tensors, alignment))
+        assert_as_read_by_the_package(file)
+        for name, (_, value) in keys.items():
+            assert same_value(file.metadata[name], value)
+        assert list(file.by_name) == list(tensors)
+
+
+@pytest.mark.parametrize("kind", ["f16", "bf16", "q8_0", "q4_0"])
+def test_dense_tensors_of_the_package(tmp_path, kind):
+    values = np.random.default_rng(3).standard_normal((12, 256), np.float32)
+    number = gguf.GGMLQuantizationType[kind.upper()]
+    writer = gguf.GGUFWriter(tmp_path / "x.gguf", "llama")
+    writer.add_tensor("w", gguf.quants.quantize(values, number), raw_dtype=number)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    file = read_gguf(tmp_path / "x.gguf")
+    assert_as_read_by_the_package(file)
+    assert (file.tensor("w").type, file.tensor("w").shape) == (kind, (12, 256))
+
+
+def test_the_reference_writer_agrees_with_the_package(tmp_path):
+    content, places = small_file()
+    at = places["id b.weight"]  # the package does not know type 36: let it see 2, q4_0
+    (tmp_path / "x.gguf").write_bytes(content[:at] + b"\2\0\0\0" + content[at + 4 :])
+    oracle = gguf.GGUFReader(tmp_path / "x.gguf")
+    (tmp_path / "x.gguf").write_bytes(content)
+    file = read_gguf(tmp_path / "x.gguf")
+    for name, value in file.metadata.items():
+        if name != "none":  # of an empty array the package tells nothing
+            assert same_value(value, oracle.fields[name].contents()), name
+    assert [tensor.offset for tensor in file.tensors] == [
+        tensor.data_offset for tensor in oracle.tensors
+    ]
