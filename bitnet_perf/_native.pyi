@@ -168,6 +168,50 @@ def parse_gguf(
     tuple[int, int, int, dict[str, Any], list[tuple[str, tuple[int, ...], int, int, int, int]]]
     | None
 ): ...
+def rms_norm(
+    x: ArrayLike,
+    weight: ArrayLike,
+    eps: float,
+    isa: str = "",
+    threads: int = 1,
+    out: NDArray[np.float32] | None = None,
+) -> NDArray[np.float32]: ...
+def rope(
+    x: ArrayLike,
+    cos: ArrayLike,
+    sin: ArrayLike,
+    heads: int,
+    head_dim: int,
+    interleaved: bool = False,
+    isa: str = "",
+    threads: int = 1,
+) -> NDArray[np.float32]: ...
+def relu2_mul(
+    gate: ArrayLike,
+    up: ArrayLike,
+    isa: str = "",
+    threads: int = 1,
+    out: NDArray[np.float32] | None = None,
+) -> NDArray[np.float32]: ...
+def silu_mul(
+    gate: ArrayLike,
+    up: ArrayLike,
+    isa: str = "",
+    threads: int = 1,
+    out: NDArray[np.float32] | None = None,
+) -> NDArray[np.float32]: ...
+def add(x: ArrayLike, y: ArrayLike, isa: str = "", threads: int = 1) -> NDArray[np.float32]: ...
+def attention(
+    q: ArrayLike,
+    keys: ArrayLike,
+    values: ArrayLike,
+    length: ArrayLike,
+    scale: float,
+    round_q: bool = False,
+    round_p: bool = False,
+    isa: str = "",
+    threads: int = 1,
+) -> NDArray[np.float32]: ...
 def report_faults(to: int) -> None: ...
 def guarded_activations(
     format: str,

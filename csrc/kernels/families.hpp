@@ -3,6 +3,8 @@
 
 #include "bp_isas.hpp"
 
+#include "kernels/add/add.hpp"
+#include "kernels/attention/attention.hpp"
 #include "kernels/block_dequantize/block_dequantize.hpp"
 #include "kernels/block_matmul/block_matmul.hpp"
 #include "kernels/block_quantize/block_quantize.hpp"
@@ -13,6 +15,10 @@
 #include "kernels/probe_read/probe_read.hpp"
 #include "kernels/probe_write/probe_write.hpp"
 #include "kernels/quantize_activations/quantize_activations.hpp"
+#include "kernels/relu2_mul/relu2_mul.hpp"
+#include "kernels/rms_norm/rms_norm.hpp"
+#include "kernels/rope/rope.hpp"
+#include "kernels/silu_mul/silu_mul.hpp"
 #include "kernels/unpack/unpack.hpp"
 
 namespace bp {

@@ -1,0 +1,12 @@
+#include "kernels/add/add.hpp"
+
+#include "kernels/float_rows.hpp"
+
+namespace bp {
+
+void run_add(const kernel_row& kernel, const add_args& args, int threads) {
+  const span_guard span(row_index(kernel), 12 * args.count, args.count);
+  run_elementwise(kernel, args, threads);
+}
+
+}  // namespace bp

@@ -1,0 +1,21 @@
+// add: the residual connection of a layer.
+#pragma once
+
+#include <cstdint>
+
+#include "core/registry.hpp"
+
+namespace bp {
+
+// Contract: x[i] += y[i], rounded to float32: variants are bit-equal. x, y: float32[count]; y may
+// be x.
+struct add_args {
+  float* x;
+  const float* y;
+  std::int64_t count;
+  std::int64_t begin, end;  // set by the driver
+};
+
+void run_add(const kernel_row& kernel, const add_args& args, int threads);
+
+}  // namespace bp

@@ -1,0 +1,54 @@
+#include "kernels/x86_avx2_float.hpp"
+
+#include "kernels/families.hpp"
+
+namespace bp {
+namespace {
+
+// x^2 of four values in float64, added to `sum`.
+inline __m256d add_squares(__m256d sum, __m128 x) {
+  const __m256d wide = _mm256_cvtps_pd(x);
+  return _mm256_fmadd_pd(wide, wide, sum);
+}
+
+inline double sum_of_squares(const float* x, std::int64_t K) {
+  __m256d sums[4];
+  for (auto& sum : sums) sum = _mm256_setzero_pd();
+  std::int64_t k = 0;
+  for (; k + 16 <= K; k += 16) {
+    for (int i = 0; i < 4; ++i) sums[i] = add_squares(sums[i], _mm_loadu_ps(x + k + 4 * i));
+  }
+  for (; k < K; k += 4) {
+    const __m128i mask = _mm256_castsi256_si128(first_lanes(K - k));
+    sums[0] = add_squares(sums[0], _mm_maskload_ps(x + k, mask));
+  }
+  const __m256d all =
+      _mm256_add_pd(_mm256_add_pd(sums[0], sums[1]), _mm256_add_pd(sums[2], sums[3]));
+  const __m128d two = _mm_add_pd(_mm256_castpd256_pd128(all), _mm256_extractf128_pd(all, 1));
+  return _mm_cvtsd_f64(_mm_add_sd(two, _mm_unpackhi_pd(two, two)));
+}
+
+}  // namespace
+
+void rms_norm_f32_x86_avx2(const rms_norm_args& args) {
+  for (std::int64_t m = args.row_begin; m < args.row_end; ++m) {
+    const float* x = args.x + m * args.K;
+    float* out = args.out + m * args.K;
+    const double mean = sum_of_squares(x, args.K) / static_cast<double>(args.K);
+    const __m256 s = _mm256_set1_ps(
+        static_cast<float>(1.0 / __builtin_sqrt(mean + static_cast<double>(args.eps))));
+    std::int64_t k = 0;
+    for (; k + 8 <= args.K; k += 8) {
+      const __m256 scaled = _mm256_mul_ps(_mm256_loadu_ps(x + k), s);
+      _mm256_storeu_ps(out + k, _mm256_mul_ps(scaled, _mm256_loadu_ps(args.weight + k)));
+    }
+    if (k < args.K) {
+      const __m256i mask = first_lanes(args.K - k);
+      const __m256 scaled = _mm256_mul_ps(_mm256_maskload_ps(x + k, mask), s);
+      _mm256_maskstore_ps(out + k, mask,
+                          _mm256_mul_ps(scaled, _mm256_maskload_ps(args.weight + k, mask)));
+    }
+  }
+}
+
+}  // namespace bp

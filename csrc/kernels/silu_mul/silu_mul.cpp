@@ -1,0 +1,12 @@
+#include "kernels/silu_mul/silu_mul.hpp"
+
+#include "kernels/float_rows.hpp"
+
+namespace bp {
+
+void run_silu_mul(const kernel_row& kernel, const silu_mul_args& args, int threads) {
+  const span_guard span(row_index(kernel), 12 * args.count, 5 * args.count);
+  run_elementwise(kernel, args, threads);
+}
+
+}  // namespace bp
