@@ -31,14 +31,15 @@ std::string place(const py::array& x, std::int64_t at) {
   return "x[" + std::to_string(at / x.shape(1)) + ", " + std::to_string(at % x.shape(1)) + "]";
 }
 
-// (values int8, scale float32[M], sum int32[M]) of x, [K] or [M, K].
+// (values int8, scale float32, sum int32) of x, [K] or [M, K]; scale and sum are [M], or [M,
+// blocks] where the format has a scale in each block.
 py::tuple quantize_activations(const py::handle& value, const std::string& isa,
-                               std::int64_t threads) {
+                               std::int64_t threads, const std::string& format) {
   const py::array given = as_array(value, "x");
   const float_kind kind = kind_of(given);
   check_array(given, "x", given.dtype(), 1, 2);
   const int team = check_threads(threads);
-  const kernel_row& kernel = select("quantize_activations", "q8_act", isa);
+  const kernel_row& kernel = select("quantize_activations", format, isa);
   const py::array x = plain(given);
   quantize_activations_args args{};
   args.x = x.data();
@@ -49,9 +50,16 @@ py::tuple quantize_activations(const py::handle& value, const std::string& isa,
     fail(error_kind::shape, "x: found " + describe(x) + ", accepted is K <= " +
                                 std::to_string(largest_columns) + " values a row");
   }
+  const std::int64_t block = activation_block(format);
+  if (block != 0 && args.K % block != 0) {
+    fail(error_kind::shape, "x: found " + describe(x) + ", " + format +
+                                " accepts K in multiples of " + std::to_string(block));
+  }
   auto values = make_array<std::int8_t>({x.shape(), x.shape() + x.ndim()});
-  py::array_t<float> scale(args.M);
-  py::array_t<std::int32_t> sum(args.M);
+  std::vector<std::int64_t> scales{args.M};
+  if (block != 0) scales.push_back(args.K / block);
+  auto scale = make_array<float>(scales);
+  auto sum = make_array<std::int32_t>(scales);
   args.values = values.mutable_data();
   args.scale = scale.mutable_data();
   args.sum = sum.mutable_data();
@@ -70,7 +78,7 @@ py::tuple quantize_activations(const py::handle& value, const std::string& isa,
 
 void bind_activations(py::module_& m) {
   m.def("quantize_activations", &quantize_activations, py::arg("x"), py::arg("isa") = "",
-        py::arg("threads") = 1);
+        py::arg("threads") = 1, py::arg("format") = "q8_act");
 }
 
 }  // namespace bp::bind

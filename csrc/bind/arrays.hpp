@@ -85,5 +85,6 @@ void bind_blocks(py::module_& m);
 void bind_activations(py::module_& m);
 void bind_gguf(py::module_& m);
 void bind_floats(py::module_& m);
+void bind_dense(py::module_& m);
 
 }  // namespace bp::bind

@@ -51,4 +51,5 @@ PYBIND11_MODULE(_native, m) {
   bp::bind::bind_activations(m);
   bp::bind::bind_gguf(m);
   bp::bind::bind_floats(m);
+  bp::bind::bind_dense(m);
 }

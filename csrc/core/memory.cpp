@@ -56,4 +56,14 @@ buffer allocate(std::size_t bytes) {
   return buffer(data, buffer_deleter{0});
 }
 
+std::uint8_t* scratch::at_least(std::size_t bytes) {
+  if (bytes_ < bytes) {
+    memory_.reset();
+    bytes_ = 0;
+    memory_ = allocate(bytes);
+    bytes_ = bytes;
+  }
+  return memory_.get();
+}
+
 }  // namespace bp

@@ -21,4 +21,15 @@ using buffer = std::unique_ptr<std::uint8_t, buffer_deleter>;
 // smaller buffers are cleared too. Throws std::bad_alloc.
 buffer allocate(std::size_t bytes);
 
+// Memory that is kept from one use to the next and grows where more is wanted; its contents are
+// lost then. Drivers hold one per thread, so that a call allocates nothing once it has run.
+class scratch {
+ public:
+  std::uint8_t* at_least(std::size_t bytes);
+
+ private:
+  buffer memory_;
+  std::size_t bytes_ = 0;
+};
+
 }  // namespace bp

@@ -1,4 +1,4 @@
-"""quantize_activations: every variant against NumPy, bit for bit, and its errors."""
+"""quantize_activations/q8_act: every variant against NumPy, bit for bit, and its errors."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,11 @@ from reference import matmul as oracle
 
 import bitnet_perf as bp
 
-ISAS = [row.isa for row in bp.isas() if row.family == "quantize_activations" and row.runnable]
+ISAS = [
+    row.isa
+    for row in bp.isas()
+    if (row.family, row.format) == ("quantize_activations", "q8_act") and row.runnable
+]
 
 
 def check(x, isa, **options):

@@ -14,18 +14,8 @@ namespace {
 enum slot { padded_q, q_sums, shared_tables, slots };
 
 std::uint8_t* reuse(slot which, std::size_t bytes) {
-  thread_local struct {
-    buffer memory;
-    std::size_t bytes = 0;
-  } kept[slots];
-  auto& found = kept[which];
-  if (found.bytes < bytes) {
-    found.memory.reset();
-    found.bytes = 0;
-    found.memory = allocate(bytes);
-    found.bytes = bytes;
-  }
-  return found.memory.get();
+  thread_local scratch kept[slots];
+  return kept[which].at_least(bytes);
 }
 
 const std::int8_t* pad(const product_args& args) {

@@ -1,10 +1,10 @@
 #include "kernels/quantize_activations/quantize_activations.hpp"
 
 #include <bit>
-#include <cstring>
 
 #include "core/memory.hpp"
 #include "core/spans.hpp"
+#include "core/status.hpp"
 #include "core/team.hpp"
 
 namespace bp {
@@ -45,10 +45,19 @@ std::int64_t first_not_finite(const float* x, std::int64_t count) {
 
 }  // namespace
 
+std::int64_t activation_block(std::string_view format) {
+  if (format == "q8_act") return 0;
+  if (format == "q8_k") return 256;
+  if (format == "q8_0") return 32;
+  fail(error_kind::format,
+       "format: found '" + std::string(format) + "', accepted are q8_act, q8_k, q8_0");
+}
+
 std::int64_t run_quantize_activations(const kernel_row& kernel, quantize_activations_args args,
                                       int threads) {
   const std::int64_t count = args.M * args.K;
-  const span_guard span(row_index(kernel), count * (size_of(args.kind) + 1) + 8 * args.M,
+  const std::int64_t blocks = activation_blocks(kernel.format, args.K), block = args.K / blocks;
+  const span_guard span(row_index(kernel), count * (size_of(args.kind) + 1) + 8 * args.M * blocks,
                         2 * count);
   buffer wide;
   if (args.kind != float_kind::float32) {
@@ -66,8 +75,11 @@ std::int64_t run_quantize_activations(const kernel_row& kernel, quantize_activat
     fn(part);
   });
   const auto* x = static_cast<const float*>(args.x);
-  for (std::int64_t m = 0; m < args.M; ++m) {
-    if (args.scale[m] == 0.0f) return m * args.K + first_not_finite(x + m * args.K, args.K);
+  const bool whole_rows = activation_block(kernel.format) == 0;
+  for (std::int64_t b = 0; b < args.M * blocks; ++b) {
+    const float scale = args.scale[b];
+    if (whole_rows ? scale == 0.0f : scale != scale)
+      return b * block + first_not_finite(x + b * block, block);
   }
   return -1;
 }

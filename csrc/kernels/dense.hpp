@@ -1,0 +1,104 @@
+// The formats of embeddings and LM heads in kernels: how the bytes of a block become values. In an
+// anonymous namespace, so no copy of it can leak to another ISA.
+//
+// dense_<format>: `block` weights in `bytes` bytes.
+//   float formats   value(p) is the weight
+//   others          codes(p, q) gives the integer of every weight; scales and offsets stand beside
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/half.hpp"
+
+namespace bp {
+namespace {
+
+struct dense_f32 {
+  static constexpr int block = 1, bytes = 4;
+  static float value(const std::uint8_t* p) {
+    float value;
+    __builtin_memcpy(&value, p, sizeof value);
+    return value;
+  }
+};
+
+struct dense_f16 {
+  static constexpr int block = 1, bytes = 2;
+  static float value(const std::uint8_t* p) { return half_to_float(p); }
+};
+
+struct dense_bf16 {
+  static constexpr int block = 1, bytes = 2;
+  static float value(const std::uint8_t* p) {
+    const std::uint32_t bits = p[0] | static_cast<std::uint32_t>(p[1]) << 8;
+    return __builtin_bit_cast(float, bits << 16);
+  }
+};
+
+// d float16, then 32 int8; a weight is d * q.
+struct dense_q8_0 {
+  static constexpr int block = 32, bytes = 34;
+  static float scale(const std::uint8_t* p) { return half_to_float(p); }
+  static void codes(const std::uint8_t* p, std::int8_t* q) { __builtin_memcpy(q, p + 2, block); }
+};
+
+// d float16, then 16 bytes: byte j holds weight j in its low and weight 16 + j in its high nibble;
+// a weight is d * (nibble - 8).
+struct dense_q4_0 {
+  static constexpr int block = 32, bytes = 18;
+  static float scale(const std::uint8_t* p) { return half_to_float(p); }
+  static void codes(const std::uint8_t* p, std::int8_t* q) {
+    for (int j = 0; j < 16; ++j) {
+      q[j] = static_cast<std::int8_t>((p[2 + j] & 15) - 8);
+      q[16 + j] = static_cast<std::int8_t>((p[2 + j] >> 4) - 8);
+    }
+  }
+};
+
+// Two runs of 128 weights. Low four bits: 64 bytes a run, byte l (0..63) holds those of weight l in
+// its low and of weight 64 + l in its high nibble. High two bits: 32 bytes a run, bits 2i, 2i + 1
+// of byte l (0..31) belong to weight 32 i + l. Then sc, one int8 for each 16 weights, and d
+// float16; a weight is d * sc * (six bits - 32).
+struct dense_q6_k {
+  static constexpr int block = 256, bytes = 210, high_at = 128, scales_at = 192, scale_at = 208;
+  static float scale(const std::uint8_t* p) { return half_to_float(p + scale_at); }
+  static void codes(const std::uint8_t* p, std::int8_t* q) {
+    for (int i = 0; i < block; ++i) {
+      const int run = i / 128, within = i % 128;
+      const int low = p[64 * run + within % 64] >> (within < 64 ? 0 : 4) & 15;
+      const int high = p[high_at + 32 * run + within % 32] >> within / 32 * 2 & 3;
+      q[i] = static_cast<std::int8_t>((low | high << 4) - 32);
+    }
+  }
+  static int run_scale(const std::uint8_t* p, int run) {
+    return static_cast<std::int8_t>(p[scales_at + run]);
+  }
+};
+
+// d and dmin, float16; 12 bytes of sc and m, six bits each for each 32 weights; then 32 bytes for
+// every 64 weights: byte l holds weight l in its low and weight 32 + l in its high nibble; a weight
+// is d * sc * nibble - dmin * m. Of the 12 bytes, 0-3 hold sc 0-3 and 4-7 m 0-3 in their low six
+// bits; 8-11 hold the low nibbles of sc 4-7 (bits 0-3) and m 4-7 (bits 4-7), whose upper two bits
+// are those left of bytes 0-3 and 4-7.
+struct dense_q4_k {
+  static constexpr int block = 256, bytes = 144, packed_at = 4, codes_at = 16;
+  static float scale(const std::uint8_t* p) { return half_to_float(p); }
+  static float min_scale(const std::uint8_t* p) { return half_to_float(p + 2); }
+  static void codes(const std::uint8_t* p, std::int8_t* q) {
+    for (int i = 0; i < block; ++i) {
+      const int byte = p[codes_at + i / 64 * 32 + i % 32];
+      q[i] = static_cast<std::int8_t>(i % 64 < 32 ? byte & 15 : byte >> 4);
+    }
+  }
+  static int run_scale(const std::uint8_t* p, int run) {
+    const std::uint8_t* s = p + packed_at;
+    return run < 4 ? s[run] & 63 : (s[run + 4] & 15) | s[run - 4] >> 6 << 4;
+  }
+  static int run_min(const std::uint8_t* p, int run) {
+    const std::uint8_t* s = p + packed_at;
+    return run < 4 ? s[run + 4] & 63 : s[run + 4] >> 4 | s[run] >> 6 << 4;
+  }
+};
+
+}  // namespace
+}  // namespace bp

@@ -1,0 +1,10 @@
+#include "kernels/embed/scalar.hpp"
+#include "kernels/families.hpp"
+
+namespace bp {
+
+void embed_bf16_scalar(const embed_args& args) {
+  embed_rows<dense_bf16>(args);
+}
+
+}  // namespace bp
