@@ -1,0 +1,10 @@
+#include "kernels/embed/x86_avx2.hpp"
+#include "kernels/families.hpp"
+
+namespace bp {
+
+void embed_q6_k_x86_avx2(const embed_args& args) {
+  embed_rows<dense_q6_k>(args);
+}
+
+}  // namespace bp

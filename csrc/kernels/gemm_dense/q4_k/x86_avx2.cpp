@@ -1,0 +1,10 @@
+#include "kernels/gemv_dense/x86_avx2.hpp"
+#include "kernels/families.hpp"
+
+namespace bp {
+
+void gemm_dense_q4_k_x86_avx2(const gemm_dense_args& args) {
+  q4_k_rows(args);
+}
+
+}  // namespace bp

@@ -1,0 +1,10 @@
+#include "kernels/gemv_dense/x86_avx2.hpp"
+#include "kernels/families.hpp"
+
+namespace bp {
+
+void gemv_dense_f16_x86_avx2(const gemv_dense_args& args) {
+  float_rows<dense_f16>(args);
+}
+
+}  // namespace bp
