@@ -35,6 +35,8 @@ SPLITS = {
     "gpt-2": (_GPT2,),
     "default": (r"[\p{P}\$\+<=>\^~\|]+", _GPT2, r"\p{N}+", r"[0-9][0-9][0-9]"),
 }
+# Ids of a text without special tokens, and the bytes that an id stands for.
+_Cut = tuple[Callable[[str], list[int]], Callable[[int], bytes]]
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ def from_metadata(metadata: Mapping[str, Any]) -> Tokenizer:
     missing.
     """
     words = read_vocabulary(metadata)
-    cut, pieces = _byte_level(words) if words.model == "gpt2" else _sentencepiece(words)
+    cut, bytes_of = _byte_level(words) if words.model == "gpt2" else _sentencepiece(words)
     hidden = frozenset(words.ids_of(CONTROL, UNKNOWN)) | words.eos_ids
     hidden |= frozenset() if words.bos_id is None else {words.bos_id}
     apart = {words.tokens[at]: at for at in words.ids_of(CONTROL, UNKNOWN, USER_DEFINED)}
@@ -102,7 +104,7 @@ def from_metadata(metadata: Mapping[str, Any]) -> Tokenizer:
         eos_ids=words.eos_ids,
         warnings=words.warnings,
         _encode=_encoder(words, apart, cut),
-        _decode=_decoder(pieces, hidden, hidden | set(apart.values()), words.add_space_prefix),
+        _decode=_decoder(bytes_of, hidden, hidden | set(apart.values()), words.add_space_prefix),
     )
 
 
@@ -125,19 +127,19 @@ def _encoder(
 
 
 def _decoder(
-    pieces: list[bytes], hidden: Collection[int], apart: Collection[int], prefix: bool
+    bytes_of: Callable[[int], bytes], hidden: Collection[int], apart: Collection[int], prefix: bool
 ) -> Callable[[list[int], bool], str]:
-    """`pieces`: the bytes of each id. With `prefix` a space that begins the text, or what follows
-    an id of `apart`, was added when it was encoded."""
+    """With `prefix` a space that begins the text, or what follows an id of `apart`, was added when
+    it was encoded."""
 
     def decode(ids: list[int], skip_special: bool) -> str:
         parts, added = [], prefix
         for number in ids:
             if number in apart:
-                parts.append(b"" if skip_special and number in hidden else pieces[number])
+                parts.append(b"" if skip_special and number in hidden else bytes_of(number))
                 added = prefix
             else:
-                piece = pieces[number]
+                piece = bytes_of(number)
                 parts.append(piece[1:] if added and piece.startswith(b" ") else piece)
                 added = False
         return b"".join(parts).decode("utf-8", errors="replace")
@@ -145,7 +147,7 @@ def _decoder(
     return decode
 
 
-def _byte_level(words: Vocabulary) -> tuple[Callable[[str], list[int]], list[bytes]]:
+def _byte_level(words: Vocabulary) -> _Cut:
     library = _library()
     model = library.models.BPE(
         vocab={token: at for at, token in enumerate(words.tokens)},
@@ -162,7 +164,8 @@ def _byte_level(words: Vocabulary) -> tuple[Callable[[str], list[int]], list[byt
     whole.pre_tokenizer = library.pre_tokenizers.Sequence(steps)
     literal = set(words.ids_of(CONTROL, UNKNOWN, USER_DEFINED))
 
-    def piece(at: int, token: str) -> bytes:
+    def bytes_of(at: int) -> bytes:
+        token = words.tokens[at]
         if at in literal or any(letter not in BYTE_OF for letter in token):
             return token.encode()
         return bytes(BYTE_OF[letter] for letter in token)
@@ -171,10 +174,10 @@ def _byte_level(words: Vocabulary) -> tuple[Callable[[str], list[int]], list[byt
         ids: list[int] = whole.encode(text, add_special_tokens=False).ids
         return ids
 
-    return cut, [piece(at, token) for at, token in enumerate(words.tokens)]
+    return cut, bytes_of
 
 
-def _sentencepiece(words: Vocabulary) -> tuple[Callable[[str], list[int]], list[bytes]]:
+def _sentencepiece(words: Vocabulary) -> _Cut:
     reserved = set(words.ids_of(CONTROL, UNKNOWN))
     bytes_of = {f"<0x{byte:02X}>": byte for byte in range(256)}
     ids, scores, byte_ids, pieces = dict[str, int](), dict[str, float](), [0] * 256, list[bytes]()
@@ -194,7 +197,7 @@ def _sentencepiece(words: Vocabulary) -> tuple[Callable[[str], list[int]], list[
             found += [at] if at is not None else [byte_ids[byte] for byte in piece.encode()]
         return found
 
-    return cut, pieces
+    return cut, pieces.__getitem__
 
 
 def _library() -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from math import isnan
 from typing import Any
 
@@ -95,7 +96,7 @@ class _Keys:
         if length is not None and len(items) != length:
             raise _fail(key, f"{len(items)} entries for {length} tokens")
         for place, item in enumerate(items):
-            if type(item) not in kinds or (float in kinds and isnan(item)):
+            if type(item) not in kinds or (type(item) is float and isnan(item)):
                 raise _fail(key, f"entry {place} is {item!r}, not {kinds[0].__name__}")
         return items
 
@@ -113,28 +114,38 @@ def _tokens(keys: _Keys, warnings: list[str]) -> list[str]:
     for place in [place for place, token in enumerate(tokens) if not token]:
         tokens[place] = f"[EMPTY_{place}]"
         warnings.append(f"{PREFIX}tokens: token {place} is empty, and text never gives it")
-    seen: dict[str, int] = {}
-    for place, token in enumerate(tokens):
-        first = seen.setdefault(token, place)
-        if first != place:
-            raise _fail("tokens", f"{token!r} stands at {first} and again at {place}")
+    last = {token: place for place, token in enumerate(tokens)}
+    if len(last) < len(tokens):
+        place = next(place for place, token in enumerate(tokens) if last[token] != place)
+        again = last[tokens[place]]
+        raise _fail("tokens", f"{tokens[place]!r} stands at {place} and again at {again}")
     return tokens
 
 
 def _merges(keys: _Keys, tokens: list[str]) -> list[tuple[str, str]]:
+    texts: list[str] = keys.array("merges", (str,))
+    pairs = [text.partition(" ")[::2] for text in texts]
     known = set(tokens)
-    merges: dict[tuple[str, str], None] = {}
-    for place, text in enumerate(keys.array("merges", (str,))):
-        left, gap, right = text.partition(" ")
-        if not (left and gap and right) or " " in right:
-            raise _fail("merges", f"entry {place} is {text!r}, not two tokens with a space between")
+    needed = chain(chain.from_iterable(pairs), map("".join, pairs))
+    if known.issuperset(needed) and len(set(texts)) == len(texts):
+        return pairs
+    raise _wrong_merge(texts, known)
+
+
+def _wrong_merge(texts: list[str], known: set[str]) -> ModelError:
+    """The first merge that is wrong, named: there must be one."""
+    seen: set[str] = set()
+    for place, text in enumerate(texts):
+        left, _, right = text.partition(" ")
+        if not (left and right) or (" " in right and right not in known):
+            return _fail("merges", f"entry {place} is {text!r}, not two tokens and a space")
         for token in (left, right, left + right):
             if token not in known:
-                raise _fail("merges", f"entry {place}, {text!r}, needs {token!r}, not a token")
-        if (left, right) in merges:
-            raise _fail("merges", f"entry {place}, {text!r}, stands there before")
-        merges[left, right] = None
-    return list(merges)
+                return _fail("merges", f"entry {place}, {text!r}, needs {token!r}, not a token")
+        if text in seen:
+            break
+        seen.add(text)
+    return _fail("merges", f"entry {place}, {text!r}, stands there before")
 
 
 def _pre_tokenizer(keys: _Keys, warnings: list[str]) -> str:

@@ -9,9 +9,10 @@ import pytest
 import tokenizers
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from model.golden import LLAMA3, LLAMA3_IDS, MISTRAL, MISTRAL_IDS, PREFIX, TEXTS
+from model.golden import FOLDER, LLAMA3, LLAMA3_IDS, MISTRAL, MISTRAL_IDS, PREFIX, TEXTS
 
 from bitnet_perf.errors import ConfigError, EnvironmentRefused, ModelError
+from bitnet_perf.model.gguf import read_gguf
 from bitnet_perf.model.sentencepiece import merge
 from bitnet_perf.model.tokenizer import from_file, from_metadata
 
@@ -39,6 +40,18 @@ def test_golden_ids_give_the_texts(name):
     for text, ids in zip(TEXTS, GOLDEN[name], strict=True):
         expected = text.replace(SPACE, " ") if name == "sentencepiece" else text
         assert TOKENIZERS[name].decode(ids, skip_special=False) == expected
+
+
+@pytest.mark.parametrize("name", ["bitnet_cpp/tiny-i2_s", "llama_cpp/tiny-tq2_0"])
+def test_the_keys_of_files(name):
+    file = read_gguf(FOLDER.parent / f"{name}.gguf")
+    tokenizer = from_metadata(file.metadata)
+    ends = {1009, list(file.metadata[PREFIX + "tokens"]).index("<|eot_id|>")}
+    assert (tokenizer.vocab_size, tokenizer.bos_id, tokenizer.eos_ids) == (1024, 1008, ends)
+    assert tokenizer.warnings == ()
+    ids = tokenizer.encode("any text")
+    assert ids[0] == 1008
+    assert tokenizer.decode(ids) == "any text"
 
 
 def test_pre_tokenizers_differ():
