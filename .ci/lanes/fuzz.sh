@@ -1,9 +1,9 @@
-# Every variant against scalar on drawn inputs, under ASan and UBSan: by libFuzzer where Clang and
-# its runtime are, else with inputs drawn at random; and the reader of raw files (atheris), within
-# bounded memory. LANE_ALL: ten times as long.
+# Every variant against scalar and the reader of GGUF headers on drawn inputs, under ASan and UBSan:
+# by libFuzzer where Clang and its runtime are, else with inputs drawn at random; and the readers of
+# raw and GGUF files (atheris), within bounded memory. LANE_ALL: ten times as long.
 set -eu
 PATH=$PWD/.venv/bin:$PATH
-drivers="products blocks"
+drivers="products blocks gguf"
 seconds=${LANE_ALL:+200}
 seconds=${seconds:-20} # each
 build=build/fuzz
@@ -33,7 +33,9 @@ for driver in $drivers; do
   mkdir -p "$build/corpus/$driver"
   echo "$driver: $seconds s"
   [ "$compiler" = clang++ ] && set -- "$build/corpus/$driver" || set --
-  if ! "$build/fuzz_$driver" -max_total_time="$seconds" -seed="${SEED:-1}" "$@" \
+  [ $# -gt 0 ] && [ -d "tests/fuzz/corpus/$driver" ] && set -- "$@" "tests/fuzz/corpus/$driver"
+  if ! "$build/fuzz_$driver" -max_total_time="$seconds" -seed="${SEED:-1}" \
+      -malloc_limit_mb=300 -artifact_prefix="$build/" "$@" \
       >"$build/$driver.log" 2>&1; then
     tail -n 60 "$build/$driver.log"
     echo "$passed passed, 1 failed"
@@ -45,17 +47,19 @@ done
 
 # The readers of files, in Python.
 if python -c 'import atheris' 2>/dev/null; then
-  echo "raw_file: $seconds s"
-  if ! python tests/fuzz/raw_file.py -max_total_time="$seconds" -seed="${SEED:-1}" -timeout=20 \
-      -rss_limit_mb=1024 -malloc_limit_mb=300 -artifact_prefix="$build/" "$build/corpus/raw_file" \
-      >"$build/raw_file.log" 2>&1; then
-    tail -n 60 "$build/raw_file.log"
-    echo "$passed passed, 1 failed"
-    exit 1
-  fi
-  tail -n 1 "$build/raw_file.log"
-  passed=$((passed + 1))
+  for reader in raw_file gguf_file; do
+    echo "$reader: $seconds s"
+    if ! python "tests/fuzz/$reader.py" -max_total_time="$seconds" -seed="${SEED:-1}" -timeout=20 \
+        -rss_limit_mb=1024 -malloc_limit_mb=300 -artifact_prefix="$build/" \
+        "$build/corpus/$reader" >"$build/$reader.log" 2>&1; then
+      tail -n 60 "$build/$reader.log"
+      echo "$passed passed, 1 failed"
+      exit 1
+    fi
+    tail -n 1 "$build/$reader.log"
+    passed=$((passed + 1))
+  done
 else
-  echo "raw_file is left out: atheris is missing (it has no wheel for this Python or CPU)"
+  echo "raw_file and gguf_file are left out: atheris is missing (no wheel for this Python or CPU)"
 fi
 echo "$passed passed"
