@@ -6,7 +6,6 @@ Nothing is mapped into memory: a file that shrinks while it is used gives ModelE
 from __future__ import annotations
 
 import os
-import stat
 import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from bitnet_perf import _native
 from bitnet_perf.errors import ModelError, ShapeError
 from bitnet_perf.model.gguf_types import decide_type
+from bitnet_perf.model.reading import open_file, read_into
 
 __all__ = ["GgufFile", "GgufTensor", "Value", "read_gguf"]
 
@@ -100,7 +100,7 @@ class GgufFile:
                 f"out: found {out.dtype}{list(out.shape)}, accepted is a writable, contiguous "
                 f"uint8[{tensor.nbytes}]"
             )
-        _read_into(self.path, self.handle, tensor.offset, out, f"tensor {name!r}")
+        read_into(self.path, self.handle, tensor.offset, out, f"tensor {name!r}")
         return out
 
     def __repr__(self) -> str:
@@ -112,43 +112,12 @@ def _some(names: Mapping[str, Any], most: int = 12) -> str:
     return shown + (f" and {len(names) - most} more" if len(names) > most else "") or "none"
 
 
-def _open(path: Path) -> tuple[int, int]:
-    """(handle, size) of a regular file; O_NONBLOCK because opening a pipe would wait."""
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ModelError(f"{path}: cannot be opened ({reason})") from error
-    found = os.fstat(handle)
-    if not stat.S_ISREG(found.st_mode):
-        os.close(handle)
-        raise ModelError(f"{path}: found a folder or device, accepted is a file")
-    return handle, found.st_size
-
-
-def _read_into(path: Path, handle: int, offset: int, out: NDArray[np.uint8], what: str) -> None:
-    done = 0
-    while done < out.size:
-        try:
-            got = os.preadv(handle, [out.data[done:]], offset + done)
-        except OSError as error:
-            raise ModelError(
-                f"{path}: {what} cannot be read at byte {offset + done} ({error.strerror})"
-            ) from error
-        if got == 0:
-            raise ModelError(
-                f"{path}: the file shrank while it was read: {what} needs bytes {offset} to "
-                f"{offset + out.size}, the file now ends at or before byte {offset + done}"
-            )
-        done += got
-
-
 def _parse(path: Path, handle: int, size: int) -> tuple[Any, ...]:
     """The header, from a prefix that grows until it holds all of it."""
     length = min(size, _FIRST_PREFIX)
     while True:
         prefix = np.empty(length, np.uint8)
-        _read_into(path, handle, 0, prefix, "the header")
+        read_into(path, handle, 0, prefix, "the header")
         found = _native.parse_gguf(prefix, size)
         if found is not None:
             return found
@@ -178,7 +147,7 @@ def read_gguf(path: str | os.PathLike[str]) -> GgufFile:
     not fit; and where a tensor's type cannot be told for certain.
     """
     place = Path(path)
-    handle, size = _open(place)
+    handle, size = open_file(place)
     try:
         version, alignment, _, metadata, entries = _parse(place, handle, size)
         architecture = metadata.get("general.architecture")

@@ -295,8 +295,8 @@ def test_a_file_that_shrinks_or_vanishes(tmp_path):
 def test_a_file_that_shrinks_while_its_header_is_read(tmp_path, monkeypatch):
     path = tmp_path / "x.gguf"
     path.write_bytes(SMALL[:1000])
-    opened = reader._open
-    monkeypatch.setattr(reader, "_open", lambda place: (opened(place)[0], len(SMALL)))
+    opened = reader.open_file
+    monkeypatch.setattr(reader, "open_file", lambda place: (opened(place)[0], len(SMALL)))
     with pytest.raises(ModelError, match=r"shrank while it was read: the header needs bytes 0 to"):
         read_gguf(path)
 
