@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +165,7 @@ def _byte_level(words: Vocabulary) -> _Cut:
     whole.pre_tokenizer = library.pre_tokenizers.Sequence(steps)
     literal = set(words.ids_of(CONTROL, UNKNOWN, USER_DEFINED))
 
+    @cache
     def bytes_of(at: int) -> bytes:
         token = words.tokens[at]
         if at in literal or any(letter not in BYTE_OF for letter in token):
