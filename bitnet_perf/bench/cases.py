@@ -24,6 +24,8 @@ FORMATS = ("i2_s", "tl1", "tl2", "tq1_0", "tq2_0")
 NATIVE = ("native_i2_r4",)  # layouts of our own that prepare() makes
 CODECS = ("quant.i2s", "quant.tl1", "quant.tl2")
 COLD = "-512mb"
+HEADS = ("f16", "q6_k", "q8_0", "q4_0", "q4_k", "bf16", "f32")
+HEAD_SHAPE = "128256x2560"  # the LM head of 2B4T, which no cache holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,11 @@ def _matmul() -> Iterable[tuple[str, bool]]:
             yield f"forward/gemv/{fmt}/{n}x{k}{COLD}/t1", (main and square) or (own and large)
             yield f"forward/gemm/{fmt}/16x{n}x{k}/t1", main and square
             yield f"forward/gemm/{fmt}/128x{n}x{k}/t1", square
+    for fmt in HEADS:
+        yield f"forward/gemv_dense/{fmt}/{HEAD_SHAPE}/t1", False
+        yield f"forward/gemv_dense/{fmt}/2560x2560/t1", fmt in ("f16", "q6_k")
+        yield f"forward/gemm_dense/{fmt}/16x2560x2560/t1", False
+        yield f"forward/embed/{fmt}/128x2560x2560/t1", False
     for side in (32, 64, 128, 256, 512):
         yield f"forward/block_matmul/matmul_i2s/{side}x{side}x{side}/t1", side == 256
 
@@ -72,6 +79,8 @@ def _activations() -> Iterable[tuple[str, bool]]:
     for m in (1, 16, 128):
         for k in (2560, 6912):
             yield f"quantization/quantize_activations/q8_act/{m}x{k}/t1", k == 2560
+            for fmt in ("q8_k", "q8_0"):
+                yield f"quantization/quantize_activations/{fmt}/{m}x{k}/t1", False
 
 
 SUITES: dict[str, tuple[Case, ...]] = {

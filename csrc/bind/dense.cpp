@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "bind/arrays.hpp"
+#include "formats/dense_pack.hpp"
 #include "kernels/embed/embed.hpp"
 #include "kernels/gemm_dense/gemm_dense.hpp"
 
@@ -90,6 +91,31 @@ py::array_t<float> embed(const py::handle& data, const std::string& format, std:
   return out;
 }
 
+// uint8[bytes] of float32[N, K].
+py::array_t<std::uint8_t> pack(const py::handle& value, const std::string& format,
+                               std::int64_t threads) {
+  const dense_format& info = find_dense(format);
+  const int team = check_threads(threads);
+  const auto w = input<float>(value, "weights", 2);
+  const std::int64_t N = w.shape(0), K = w.shape(1);
+  auto out = make_array<std::uint8_t>({dense_bytes(info, N, K)});
+  std::uint8_t* to = out.mutable_data();
+  std::int64_t bad;
+  {
+    const py::gil_scoped_release unlocked;
+    bad = pack_dense(info, w.data(), N, K, to, team);
+  }
+  if (bad >= 0) {
+    const std::string what = info.block == 1 ? "found a number that is"
+                                             : "found a block of " + std::to_string(info.block) +
+                                                   " weights with one that is";
+    fail(error_kind::format, "weights[" + std::to_string(bad / K) + ", " + std::to_string(bad % K) +
+                                 "]: " + what + " NaN, infinite or too large for " + format +
+                                 ", accepted are finite weights within its range");
+  }
+  return out;
+}
+
 }  // namespace
 
 void bind_dense(py::module_& m) {
@@ -105,6 +131,7 @@ void bind_dense(py::module_& m) {
         return dense_bytes(find_dense(format), N, K);
       },
       py::arg("format"), py::arg("N"), py::arg("K"));
+  m.def("pack_dense", &pack, py::arg("weights"), py::arg("format"), py::arg("threads") = 1);
   m.def("gemv_dense", &gemv_dense, py::arg("w"), py::arg("format"), py::arg("N"), py::arg("K"),
         py::arg("x"), py::arg("isa") = "", py::arg("threads") = 1);
   m.def("gemm_dense", &gemm_dense, py::arg("w"), py::arg("format"), py::arg("N"), py::arg("K"),

@@ -96,9 +96,26 @@ inline q4_k_scales unpack_scales(const std::uint8_t* w) {
           _mm_cvtepu8_epi16(_mm_cvtsi64_si128(static_cast<long long>(m_all)))};
 }
 
-inline std::int32_t sum_four(__m128i v) {
-  v = _mm_add_epi32(v, _mm_shuffle_epi32(v, 0x4e));                        // {2 3 0 1}
-  return _mm_cvtsi128_si32(_mm_add_epi32(v, _mm_shuffle_epi32(v, 0xb1)));  // {1 0 3 2}
+// The sum of four int32, exact, as float32.
+inline float float_sum(__m128i v) {
+  v = _mm_add_epi32(v, _mm_shuffle_epi32(v, 0x4e));  // {2 3 0 1}
+  v = _mm_add_epi32(v, _mm_shuffle_epi32(v, 0xb1));  // {1 0 3 2}
+  return _mm_cvtss_f32(_mm_cvtepi32_ps(v));
+}
+
+inline __m128i sum_halves(__m256i v) {
+  return _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+}
+
+// sum += v. For several tokens here and in one register: left alone, GCC 12 computes the products
+// of all tokens first, runs out of registers and keeps the sums in memory.
+template <int tokens>
+inline void add_in_place(__m256i& sum, __m256i v) {
+  if (tokens == 1) {
+    sum = _mm256_add_epi32(sum, v);
+  } else {
+    asm volatile("vpaddd %1, %0, %0" : "+x"(sum) : "x"(v));
+  }
 }
 
 // The nibbles of a q4_0 block, 0 .. 15, in the order of its weights.

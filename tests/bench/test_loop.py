@@ -7,6 +7,7 @@ import pytest
 
 import bitnet_perf as bp
 from bitnet_perf import _bench, _native
+from bitnet_perf.formats.dense import dense_formats
 
 SMALL = {
     "gemv": "forward/gemv/i2_s/64x256/t1",
@@ -15,6 +16,9 @@ SMALL = {
     "pack": "quantization/pack/tl2/64x288/t1",
     "unpack": "quantization/unpack/tq1_0/5x300/t1",
     "block_matmul": "forward/block_matmul/matmul_i2s/7x33x64/t1",
+    "gemv_dense": "forward/gemv_dense/q6_k/64x512/t1",
+    "gemm_dense": "forward/gemm_dense/f16/5x64x257/t1",
+    "embed": "forward/embed/q4_k/3x20x256/t1",
     "block_quantize": "quantization/block_quantize/quant.i2s.b64/1000/t1",
     "block_dequantize": "quantization/block_dequantize/quant.tl1/32x32/t1",
     "block_round_trip": "quantization/block_round_trip/quant.tl2/1024/t1",
@@ -61,6 +65,20 @@ def test_every_format_has_right_cases(format_):
             _bench.check(f"forward/{family}/{format_}/{shape}/t1")
     for family in ("pack", "unpack"):
         _bench.check(f"quantization/{family}/{format_}/64x288/t2")
+
+
+@pytest.mark.parametrize("format_", [f.name for f in dense_formats()])
+def test_every_dense_format_has_right_cases(format_):
+    _bench.check(f"forward/gemv_dense/{format_}/64x768/t2")
+    _bench.check(f"forward/gemm_dense/{format_}/5x64x512-3mb/t1")
+    _bench.check(f"forward/embed/{format_}/7x64x512/t1")
+
+
+@pytest.mark.parametrize("format_", ["q8_k", "q8_0"])
+def test_activations_in_blocks_have_right_cases(format_):
+    _bench.check(f"quantization/quantize_activations/{format_}/3x512/t1")
+    with pytest.raises(bp.ConfigError, match=f"{format_} accepts K in multiples"):
+        _bench.check(f"quantization/quantize_activations/{format_}/3x500/t1")
 
 
 @pytest.mark.parametrize("family", SMALL)

@@ -1,9 +1,8 @@
 #include "kernels/gemv_dense/gemv_dense.hpp"
 
 #include "core/memory.hpp"
-#include "core/spans.hpp"
-#include "core/team.hpp"
 #include "formats/dense.hpp"
+#include "kernels/float_rows.hpp"
 #include "kernels/quantize_activations/quantize_activations.hpp"
 
 namespace bp {
@@ -42,13 +41,7 @@ void quantize(dense_args& args, const dense_format& format, std::string_view isa
   to.sum = reuse<std::int32_t>(block_sums, blocks);
   to.M = args.M;
   to.K = args.K;
-  auto* const fn = kernel_cast<quantize_activations_args>(kernel);
-  for_rows(threads, args.M, 1, [&](std::int64_t begin, std::int64_t end) {
-    quantize_activations_args part = to;
-    part.row_begin = begin;
-    part.row_end = end;
-    fn(part);
-  });
+  run_float_rows(kernel, to, args.K, threads);
   args.q = to.values;
   args.q_scale = to.scale;
   args.q_sum = sums_of_groups(args, format.group);

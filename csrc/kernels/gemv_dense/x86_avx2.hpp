@@ -1,9 +1,9 @@
-// AVX2 rows of the dense products. W is walked row after row, so that it is one stream; tokens are
-// taken a few at a time, so that a row is read once for them.
+// AVX2 rows of the dense products. W is walked row after row, so that it is one stream.
 #pragma once
 
 #include "kernels/gemv_dense/gemv_dense.hpp"
 #include "kernels/x86_avx2_dense.hpp"
+#include "kernels/x86_avx2_float.hpp"
 
 namespace bp {
 namespace {
@@ -11,11 +11,24 @@ namespace {
 // Bytes ahead of the block being read: past what the hardware prefetcher has asked for.
 constexpr int prefetch_ahead = 3072;
 
-// ((l0 + l4) + (l2 + l6)) + ((l1 + l5) + (l3 + l7)).
-inline float sum_lanes(__m256 v) {
-  __m128 s = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
-  s = _mm_add_ps(s, _mm_movehl_ps(s, s));
-  return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
+template <int count>
+struct tokens {
+  static constexpr int value = count;
+};
+
+// row(tokens<T or 1>, n, m) for all rows and tokens: T tokens, whose activations stay in the
+// nearest cache, against a few rows that were just read, before the next T tokens.
+template <int T, class Row>
+inline void walk(const dense_args& args, Row row) {
+  constexpr std::int64_t height = 16;
+  for (std::int64_t begin = args.row_begin; begin < args.row_end; begin += height) {
+    const std::int64_t end = begin + height < args.row_end ? begin + height : args.row_end;
+    std::int64_t m = 0;
+    for (; m + T <= args.M; m += T)
+      for (std::int64_t n = begin; n < end; ++n) row(tokens<T>(), n, m);
+    for (; m < args.M; ++m)
+      for (std::int64_t n = begin; n < end; ++n) row(tokens<1>(), n, m);
+  }
 }
 
 // Row n against T tokens from token m on: f32, f16, bf16. The order of a token's sums is the same
@@ -60,11 +73,9 @@ inline void float_row(const dense_args& args, std::int64_t n, std::int64_t m) {
 
 template <class Format>
 inline void float_rows(const dense_args& args) {
-  for (std::int64_t n = args.row_begin; n < args.row_end; ++n) {
-    std::int64_t m = 0;
-    for (; m + 3 <= args.M; m += 3) float_row<Format, 3>(args, n, m);  // 12 sums in registers
-    for (; m < args.M; ++m) float_row<Format, 1>(args, n, m);
-  }
+  walk<3>(args, [&](auto count, std::int64_t n, std::int64_t m) {  // 12 sums in registers
+    float_row<Format, decltype(count)::value>(args, n, m);
+  });
 }
 
 // Row n against T tokens: q6_k. Codes 0 .. 63 are the unsigned operand, and 32 * sc * sum(q) is
@@ -92,7 +103,7 @@ inline void q6_k_row(const dense_args& args, std::int64_t n, std::int64_t m) {
 #pragma GCC unroll 4
         for (int t = 0; t < T; ++t) {
           const __m256i pairs = _mm256_maddubs_epi16(c.c[i], load(q + t * K + 128 * run + 32 * i));
-          sum[t] = _mm256_add_epi32(sum[t], _mm256_madd_epi16(pairs, scale));
+          add_in_place<T>(sum[t], _mm256_madd_epi16(pairs, scale));
         }
       }
     }
@@ -100,8 +111,8 @@ inline void q6_k_row(const dense_args& args, std::int64_t n, std::int64_t m) {
     for (int t = 0; t < T; ++t) {
       const __m256i offset =
           _mm256_madd_epi16(_mm256_cvtepi8_epi16(scales), load(q_sum + t * K / 16));
-      const std::int32_t exact = sum_lanes(_mm256_sub_epi32(sum[t], _mm256_slli_epi32(offset, 5)));
-      total[t] += d * args.q_scale[(m + t) * blocks + b] * static_cast<float>(exact);
+      const __m256i exact = _mm256_sub_epi32(sum[t], _mm256_slli_epi32(offset, 5));
+      total[t] += d * args.q_scale[(m + t) * blocks + b] * float_sum(sum_halves(exact));
     }
   }
   for (int t = 0; t < T; ++t) args.out[(m + t) * args.N + n] = total[t];
@@ -133,15 +144,15 @@ inline void q4_k_row(const dense_args& args, std::int64_t n, std::int64_t m) {
         const std::int8_t* x = q + t * K + 64 * i;
         const __m256i a = _mm256_madd_epi16(_mm256_maddubs_epi16(low, load(x)), s_low);
         const __m256i c = _mm256_madd_epi16(_mm256_maddubs_epi16(high, load(x + 32)), s_high);
-        sum[t] = _mm256_add_epi32(sum[t], _mm256_add_epi32(a, c));
+        add_in_place<T>(sum[t], _mm256_add_epi32(a, c));
       }
     }
     const float d = half_at(w), d_min = half_at(w + 2);
     for (int t = 0; t < T; ++t) {
       const float d_x = args.q_scale[(m + t) * blocks + b];
-      const std::int32_t min = sum_four(_mm_madd_epi16(scales.min, load_half(q_sum + t * K / 32)));
-      total[t] += d * d_x * static_cast<float>(sum_lanes(sum[t]));
-      total[t] -= d_min * d_x * static_cast<float>(min);
+      const __m128i min = _mm_madd_epi16(scales.min, load_half(q_sum + t * K / 32));
+      total[t] += d * d_x * float_sum(sum_halves(sum[t]));
+      total[t] -= d_min * d_x * float_sum(min);
     }
   }
   for (int t = 0; t < T; ++t) args.out[(m + t) * args.N + n] = total[t];
@@ -219,24 +230,19 @@ inline void lanes_row(const dense_args& args, std::int64_t n, std::int64_t m) {
 
 template <class Format>
 inline void lanes_rows(const dense_args& args) {
-  for (std::int64_t n = args.row_begin; n < args.row_end; ++n)
-    for (std::int64_t m = 0; m < args.M; ++m) lanes_row<Format>(args, n, m);
+  walk<1>(args, [&](auto, std::int64_t n, std::int64_t m) { lanes_row<Format>(args, n, m); });
 }
 
 inline void q6_k_rows(const dense_args& args) {
-  for (std::int64_t n = args.row_begin; n < args.row_end; ++n) {
-    std::int64_t m = 0;
-    for (; m + 4 <= args.M; m += 4) q6_k_row<4>(args, n, m);
-    for (; m < args.M; ++m) q6_k_row<1>(args, n, m);
-  }
+  walk<4>(args, [&](auto count, std::int64_t n, std::int64_t m) {
+    q6_k_row<decltype(count)::value>(args, n, m);
+  });
 }
 
 inline void q4_k_rows(const dense_args& args) {
-  for (std::int64_t n = args.row_begin; n < args.row_end; ++n) {
-    std::int64_t m = 0;
-    for (; m + 4 <= args.M; m += 4) q4_k_row<4>(args, n, m);
-    for (; m < args.M; ++m) q4_k_row<1>(args, n, m);
-  }
+  walk<4>(args, [&](auto count, std::int64_t n, std::int64_t m) {
+    q4_k_row<decltype(count)::value>(args, n, m);
+  });
 }
 
 }  // namespace

@@ -3,14 +3,11 @@
 #include <bit>
 
 #include "core/memory.hpp"
-#include "core/spans.hpp"
 #include "core/status.hpp"
-#include "core/team.hpp"
+#include "kernels/float_rows.hpp"
 
 namespace bp {
 namespace {
-
-constexpr std::int64_t values_before_threads = 1 << 15;  // below, waking a team costs more
 
 std::int64_t size_of(float_kind kind) {
   return kind == float_kind::float32 ? 4 : 2;
@@ -66,14 +63,7 @@ std::int64_t run_quantize_activations(const kernel_row& kernel, quantize_activat
     to_float32(args.x, args.kind, count, to);
     args.x = to;
   }
-  if (count < values_before_threads) threads = 1;
-  auto* const fn = kernel_cast<quantize_activations_args>(kernel);
-  for_rows(threads, args.M, 1, [&](std::int64_t begin, std::int64_t end) {
-    quantize_activations_args part = args;
-    part.row_begin = begin;
-    part.row_end = end;
-    fn(part);
-  });
+  run_float_rows(kernel, args, args.K, threads);
   const auto* x = static_cast<const float*>(args.x);
   const bool whole_rows = activation_block(kernel.format) == 0;
   for (std::int64_t b = 0; b < args.M * blocks; ++b) {
