@@ -134,7 +134,7 @@ def _tensor(
         format, nbytes = decide_type(ggml_type, shape, room, alignment, known)
     except ModelError as error:
         raise ModelError(
-            f"tensor {name!r} (described at byte {place}, data at byte {offset}): {error}"
+            f"tensor {name!r:.90} (described at byte {place}, data at byte {offset}): {error}"
         ) from None
     return GgufTensor(name, shape, format, ggml_type, offset, nbytes)
 

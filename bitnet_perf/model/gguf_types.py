@@ -15,32 +15,32 @@ import math
 from bitnet_perf import _native
 from bitnet_perf.errors import FormatError, ModelError, ShapeError
 
-__all__ = ["ARCHITECTURES", "LOADABLE", "decide_type"]
+__all__ = ["ARCHITECTURES", "decide_type"]
 
 # Architectures that bitnet.cpp alone writes, and those that it shares with llama.cpp: under llama
 # both store ternary weights of that architecture (Falcon-E, Llama3-8B-1.58).
 _OWN = ("bitnet-b1.58", "bitnet-25")
 ARCHITECTURES = (*_OWN, "bitnet", "llama")
 
-TERNARY = ("i2_s", "tl1", "tl2", "tq1_0", "tq2_0")
+# What llama.cpp means by the numbers that clash: (name, weights of a block, bytes of a block).
+_LLAMA_CPP = {
+    36: ("iq4_nl_4_4", 32, 18),
+    37: ("iq4_nl_4_8", 32, 18),
+    38: ("iq4_nl_8_8", 32, 18),
+    39: ("mxfp4", 32, 17),
+}
+# What bitnet.cpp means by them: our formats of these numbers.
+_BITNET_CPP = {row[1]: row[0] for row in _native.formats() if row[1] in _LLAMA_CPP}
 
-# Types whose values can be used. All others are listed only.
-LOADABLE = (*TERNARY, "f32", "f16", "bf16", "q8_0", "q6_k", "q4_0", "q4_k")
-
-# Number: (name, weights of a block, bytes of a block), of what is stored in files. Source: ggml.h.
+# Number: (name, weights of a block, bytes of a block), of what is stored in files. Those that can
+# only be listed are named here; source: ggml.h.
 _BLOCKS = {
-    0: ("f32", 1, 4),
-    1: ("f16", 1, 2),
-    2: ("q4_0", 32, 18),
     3: ("q4_1", 32, 20),
     6: ("q5_0", 32, 22),
     7: ("q5_1", 32, 24),
-    8: ("q8_0", 32, 34),
     10: ("q2_k", 256, 84),
     11: ("q3_k", 256, 110),
-    12: ("q4_k", 256, 144),
     13: ("q5_k", 256, 176),
-    14: ("q6_k", 256, 210),
     16: ("iq2_xxs", 256, 66),
     17: ("iq2_xs", 256, 74),
     18: ("iq3_xxs", 256, 98),
@@ -55,23 +55,18 @@ _BLOCKS = {
     27: ("i64", 1, 8),
     28: ("f64", 1, 8),
     29: ("iq1_m", 256, 56),
-    30: ("bf16", 1, 2),
     31: ("q4_0_4_4", 32, 18),
     32: ("q4_0_4_8", 32, 18),
     33: ("q4_0_8_8", 32, 18),
-    34: ("tq1_0", 256, 54),
-    35: ("tq2_0", 256, 66),
     40: ("nvfp4", 64, 36),
     41: ("q1_0", 128, 18),
     42: ("q2_0", 64, 18),
 }
-
-# Number: what bitnet.cpp and what llama.cpp means (name, weights, bytes of a block).
-_CLASHES = {
-    36: ("i2_s", ("iq4_nl_4_4", 32, 18)),
-    37: (None, ("iq4_nl_4_8", 32, 18)),
-    38: ("tl1", ("iq4_nl_8_8", 32, 18)),
-    39: ("tl2", ("mxfp4", 32, 17)),
+_BLOCKS |= {number: (name, block, size) for name, number, block, size in _native.dense_formats()}
+_BLOCKS |= {
+    number: (name, block, _native.layout(name, 1, block)[4])
+    for name, number, _, block, _ in _native.formats()
+    if number >= 0 and number not in _LLAMA_CPP
 }
 
 
@@ -94,7 +89,7 @@ def _block_bytes(shape: tuple[int, ...], weights: int, size: int) -> int | None:
 def _decide_clash(
     ggml_type: int, shape: tuple[int, ...], room: int, alignment: int, architecture: str | None
 ) -> tuple[str, int]:
-    ternary, (other, weights, size) = _CLASHES[ggml_type]
+    ternary, (other, weights, size) = _BITNET_CPP.get(ggml_type), _LLAMA_CPP[ggml_type]
     sizes = {}
     if ternary is not None and architecture in ARCHITECTURES:
         sizes[ternary] = _ternary_bytes(ternary, shape)
@@ -130,7 +125,7 @@ def decide_type(
     Raises ModelError: no candidate fits or more than one does, the tensor is larger than its
     room, a row does not end with a block.
     """
-    if ggml_type in _CLASHES:
+    if ggml_type in _LLAMA_CPP:
         return _decide_clash(ggml_type, shape, room, alignment, architecture)
     if ggml_type not in _BLOCKS:
         return f"ggml_{ggml_type}", room

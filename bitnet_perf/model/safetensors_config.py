@@ -87,7 +87,7 @@ def read_checkpoint_config(path: Path) -> CheckpointConfig:
 
 
 def _wrong(path: Path, field: str, found: object, accepted: str) -> ModelError:
-    return ModelError(f"{path}: field {field!r}: found {found!r}, accepted is {accepted}")
+    return ModelError(f"{path}: field {field!r}: found {found!r:.120}, accepted is {accepted}")
 
 
 def _object(path: Path, config: Mapping[str, Any], name: str) -> dict[str, Any]:
