@@ -78,7 +78,7 @@ class _Keys:
 
     def scalar(self, key: str, kind: type, default: Any = None) -> Any:
         value = self.metadata.get(PREFIX + key, default)
-        value = value.item() if hasattr(value, "item") else value
+        value = value.item() if getattr(value, "shape", None) == () else value  # of NumPy
         if value is default:
             return default
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
@@ -90,9 +90,10 @@ class _Keys:
             found = sorted(name for name in self.metadata if name.startswith(PREFIX))
             raise _fail(key, f"missing; of the tokenizer there are {found or 'no keys'}")
         value = self.metadata[PREFIX + key]
-        if isinstance(value, str) or not (isinstance(value, Sequence) or hasattr(value, "tolist")):
+        items = value.tolist() if hasattr(value, "tolist") else value  # of NumPy
+        if not isinstance(items, Sequence) or isinstance(items, str | bytes):
             raise _fail(key, f"{type(value).__name__} is not an array")
-        items = value.tolist() if hasattr(value, "tolist") else list(value)
+        items = list(items)
         if length is not None and len(items) != length:
             raise _fail(key, f"{len(items)} entries for {length} tokens")
         for place, item in enumerate(items):

@@ -32,6 +32,8 @@ WRONG = {
     "tokens missing": (changed("tokens", None), "tokens: missing; of the tokenizer there are"),
     "no tokens": (changed("tokens", []), "tokens: there are none"),
     "tokens text": (changed("tokens", "abc"), "tokens: str is not an array"),
+    "tokens scalar": (changed("tokens", np.uint32(3)), "tokens: uint32 is not an array"),
+    "model array": (changed("model", np.zeros(2)), r"model: array\(\[0., 0.\]\) is not str"),
     "tokens number": (entry("tokens", 7, 7), "tokens: entry 7 is 7, not str"),
     "duplicate": (entry("tokens", 299, "a"), "tokens: 'a' stands at 97 and again at 299"),
     "byte missing": (entry("tokens", 65, "zzzzz"), "tokens: 1 of the 256 byte tokens are missing"),
