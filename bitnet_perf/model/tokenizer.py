@@ -180,14 +180,13 @@ def _byte_level(words: Vocabulary) -> _Cut:
 
 
 def _sentencepiece(words: Vocabulary) -> _Cut:
-    reserved = set(words.ids_of(CONTROL, UNKNOWN))
     bytes_of = {f"<0x{byte:02X}>": byte for byte in range(256)}
     ids, scores, byte_ids, pieces = dict[str, int](), dict[str, float](), [0] * 256, list[bytes]()
     for at, (token, score) in enumerate(zip(words.tokens, words.scores, strict=True)):
         byte = bytes_of.get(token)
         if byte is not None:
             byte_ids[byte] = at
-        elif at not in reserved:
+        else:
             ids[token], scores[token] = at, score
         pieces.append(token.replace(SPACE, " ").encode() if byte is None else bytes([byte]))
 

@@ -72,6 +72,7 @@ def test_filters_by_hand():
     assert top_k(values, 2).tolist() == [1, 3]
     assert top_p(values, 0.69).tolist() == [1, 3]
     assert top_p(values, 0.71).tolist() == [1, 2, 3]
+    assert top_p(np.zeros(4), 0.5).tolist() == [0, 1]
     assert min_p(values, 0.45).tolist() == [1, 2, 3]
     assert min_p(values, 0.55).tolist() == [1, 3]
     assert top_k(np.array([1.0, 1.0, 2.0, 1.0]), 2).tolist() == [0, 2]
@@ -164,6 +165,15 @@ def test_the_penalty_comes_before_the_temperature():
     less their largest."""
     logits = np.array([1.0, 4.0], np.float32)
     assert draw(logits, [1], repetition_penalty=8.0, top_k=1, temperature=4.0) == 0
+
+
+@pytest.mark.parametrize(("number", "token"), [(0.0, 1), (1 - 2**-53, 2)])
+def test_impossible_tokens_are_never_drawn(number, token):
+    class Number:
+        def random(self):
+            return number
+
+    assert draw([-1e30, 0.0, 0.0, -1e30], rng=Number()) == token
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])

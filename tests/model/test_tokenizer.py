@@ -162,6 +162,13 @@ def test_specials_are_left_out_of_a_text_and_user_defined_tokens_are_not():
     assert tokenizer.decode(ids, skip_special=False) == "<s><s>he[user]</s>"
 
 
+def test_the_longest_special_token_is_found_first():
+    tokens = [*small("gpt2")[PREFIX + "tokens"], "[user]a", "[user]ab"]
+    keys = small("gpt2", tokens=tokens, token_type=[*small("gpt2")[PREFIX + "token_type"], 4, 4])
+    found = texts_of(keys, text="[user]abc[user]a[user]", add_special=False)
+    assert found == ["[user]ab", "c", "[user]a", "[user]"]
+
+
 def test_bytes_that_are_no_text():
     tokenizer = from_metadata(small())
     assert tokenizer.decode([id_of(small(), "<0xC3>")]) == "\ufffd"
@@ -172,6 +179,11 @@ def test_what_ends_a_generation():
         id_of(LLAMA3, name) for name in ("<|end_of_text|>", "<|eot_id|>")
     }
     assert from_metadata(small("gpt2", eot_token_id=257)).eos_ids == {257, 260}
+    tokens = [*small("gpt2")[PREFIX + "tokens"], "<|end|>"]
+    for kind, ends in ((1, {260}), (3, {260, 262})):  # a word of the text is no end
+        types = [*small("gpt2")[PREFIX + "token_type"], kind]
+        keys = small("gpt2", tokens=tokens, token_type=types)
+        assert from_metadata(keys).eos_ids == ends
     assert TOKENIZERS["sentencepiece"].eos_ids == {2}
     assert TOKENIZERS["sentencepiece"].bos_id == 1
 
