@@ -22,11 +22,11 @@ std::span<const dense_format> dense_formats() {
 }
 
 const dense_format& find_dense(std::string_view name) {
-  std::string names;
-  for (const dense_format& each : table) {
+  for (const dense_format& each : table)
     if (name == each.name) return each;
+  std::string names;
+  for (const dense_format& each : table)
     names += (names.empty() ? "" : ", ") + std::string(each.name);
-  }
   fail(error_kind::format, "format: found '" + std::string(name) + "', accepted are " + names);
 }
 

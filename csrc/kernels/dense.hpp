@@ -63,11 +63,14 @@ struct dense_q6_k {
   static constexpr int block = 256, bytes = 210, high_at = 128, scales_at = 192, scale_at = 208;
   static float scale(const std::uint8_t* p) { return half_to_float(p + scale_at); }
   static void codes(const std::uint8_t* p, std::int8_t* q) {
-    for (int i = 0; i < block; ++i) {
-      const int run = i / 128, within = i % 128;
-      const int low = p[64 * run + within % 64] >> (within < 64 ? 0 : 4) & 15;
-      const int high = p[high_at + 32 * run + within % 32] >> within / 32 * 2 & 3;
-      q[i] = static_cast<std::int8_t>((low | high << 4) - 32);
+    for (int run = 0; run < 2; ++run, p += 64, q += 128) {
+      const std::uint8_t* top = p + high_at - 32 * run;
+      for (int l = 0; l < 32; ++l) {
+        q[l] = static_cast<std::int8_t>((p[l] & 15) + (top[l] & 3) * 16 - 32);
+        q[32 + l] = static_cast<std::int8_t>((p[32 + l] & 15) + (top[l] >> 2 & 3) * 16 - 32);
+        q[64 + l] = static_cast<std::int8_t>((p[l] >> 4) + (top[l] >> 4 & 3) * 16 - 32);
+        q[96 + l] = static_cast<std::int8_t>((p[32 + l] >> 4) + (top[l] >> 6) * 16 - 32);
+      }
     }
   }
   static int run_scale(const std::uint8_t* p, int run) {
@@ -85,9 +88,12 @@ struct dense_q4_k {
   static float scale(const std::uint8_t* p) { return half_to_float(p); }
   static float min_scale(const std::uint8_t* p) { return half_to_float(p + 2); }
   static void codes(const std::uint8_t* p, std::int8_t* q) {
-    for (int i = 0; i < block; ++i) {
-      const int byte = p[codes_at + i / 64 * 32 + i % 32];
-      q[i] = static_cast<std::int8_t>(i % 64 < 32 ? byte & 15 : byte >> 4);
+    for (int run = 0; run < 4; ++run, q += 64) {
+      const std::uint8_t* byte = p + codes_at + 32 * run;
+      for (int l = 0; l < 32; ++l) {
+        q[l] = static_cast<std::int8_t>(byte[l] & 15);
+        q[32 + l] = static_cast<std::int8_t>(byte[l] >> 4);
+      }
     }
   }
   static int run_scale(const std::uint8_t* p, int run) {

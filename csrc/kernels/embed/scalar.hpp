@@ -34,9 +34,10 @@ template <>
 inline void dequantize_block<dense_q6_k>(const std::uint8_t* p, float* out) {
   std::int8_t q[dense_q6_k::block];
   dense_q6_k::codes(p, q);
-  for (int i = 0; i < dense_q6_k::block; ++i) {
-    const float scale = dense_q6_k::scale(p) * static_cast<float>(dense_q6_k::run_scale(p, i / 16));
-    out[i] = scale * static_cast<float>(q[i]);
+  const float d = dense_q6_k::scale(p);
+  for (int run = 0; run < 16; ++run) {
+    const float scale = d * static_cast<float>(dense_q6_k::run_scale(p, run));
+    for (int i = 16 * run; i < 16 * run + 16; ++i) out[i] = scale * static_cast<float>(q[i]);
   }
 }
 

@@ -30,8 +30,21 @@ const std::int16_t* sums_of_groups(const dense_args& args, std::int64_t group) {
   return sum;
 }
 
-void quantize(dense_args& args, const dense_format& format, std::string_view isa, int threads) {
-  const kernel_row& kernel = select("quantize_activations", format.activations, isa);
+// The variant that quantizes for `product`. The last one is kept: select() makes strings, and a
+// call allocates nothing once it has run.
+const kernel_row& quantizer(const kernel_row& product, std::string_view activations) {
+  thread_local const kernel_row* asked = nullptr;
+  thread_local const kernel_row* found = nullptr;
+  if (asked != &product) {
+    found = &select("quantize_activations", activations, product.isa);
+    asked = &product;
+  }
+  return *found;
+}
+
+void quantize(dense_args& args, const dense_format& format, const kernel_row& product,
+              int threads) {
+  const kernel_row& kernel = quantizer(product, format.activations);
   const std::int64_t blocks = args.M * activation_blocks(format.activations, args.K);
   quantize_activations_args to{};
   to.x = args.x;
@@ -53,7 +66,7 @@ void run_dense(const kernel_row& kernel, dense_args args, int threads) {
   const span_guard span(row_index(kernel), args.w_bytes + 4 * args.M * (args.K + args.N),
                         2 * args.M * args.N * args.K);
   const dense_format& format = find_dense(kernel.format);
-  if (!format.activations.empty()) quantize(args, format, kernel.isa, threads);
+  if (!format.activations.empty()) quantize(args, format, kernel, threads);
   auto* const fn = kernel_cast<dense_args>(kernel);
   for_rows(threads, args.N, 1, [&](std::int64_t begin, std::int64_t end) {
     dense_args part = args;
