@@ -43,7 +43,7 @@ endif()
 # The reference: no automatic vectorization, so that it is a real baseline.
 bp_isa(scalar   ARCH any     NEEDS "any CPU" TEST "true" FLAGS ${BP_NO_VECTORIZE})
 bp_isa(x86_avx2 ARCH x86_64  NEEDS "AVX2, FMA, F16C"
-       TEST "__builtin_cpu_supports(\"avx2\") && __builtin_cpu_supports(\"fma\") && __builtin_cpu_supports(\"f16c\")"
+       TEST "__builtin_cpu_supports(\"avx2\") && __builtin_cpu_supports(\"fma\") && cpu_has_f16c()"
        FLAGS -mavx2 -mfma -mf16c)
 bp_isa(arm_neon ARCH aarch64 NEEDS "NEON" TEST "true" FLAGS -march=armv8-a)
 

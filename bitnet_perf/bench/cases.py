@@ -81,6 +81,14 @@ def _activations() -> Iterable[tuple[str, bool]]:
             yield f"quantization/quantize_activations/q8_act/{m}x{k}/t1", k == 2560
             for fmt in ("q8_k", "q8_0"):
                 yield f"quantization/quantize_activations/{fmt}/{m}x{k}/t1", False
+    for m in (1, 128):
+        yield f"forward/rms_norm/f32/{m}x2560/t1", False
+        yield f"forward/rope/f32/{m}x25x128/t1", False
+        yield f"forward/relu2_mul/f32/{m}x6912/t1", False
+        yield f"forward/silu_mul/f32/{m}x6912/t1", False
+        yield f"forward/add/f32/{m}x2560/t1", False
+    for shape in ("1x20x5x512x128", "1x20x5x4096x128", "128x20x5x512x128"):
+        yield f"forward/attention/f16/{shape}/t1", False
 
 
 SUITES: dict[str, tuple[Case, ...]] = {

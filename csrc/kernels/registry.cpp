@@ -1,5 +1,6 @@
 #include "core/registry.hpp"
 
+#include "core/cpu.hpp"
 #include "core/status.hpp"
 #include "kernels/families.hpp"
 

@@ -12,6 +12,12 @@ from bitnet_perf.formats.dense import dense_formats
 SMALL = {
     "gemv": "forward/gemv/i2_s/64x256/t1",
     "gemm": "forward/gemm/i2_s/5x64x256/t1",
+    "rms_norm": "forward/rms_norm/f32/3x257/t1",
+    "rope": "forward/rope/f32/3x2x20/t1",
+    "attention": "forward/attention/f16/2x6x2x150x24/t1",
+    "relu2_mul": "forward/relu2_mul/f32/3x101/t1",
+    "silu_mul": "forward/silu_mul/f32/3x101/t1",
+    "add": "forward/add/f32/3x101/t1",
     "quantize_activations": "quantization/quantize_activations/q8_act/3x257/t1",
     "pack": "quantization/pack/tl2/64x288/t1",
     "unpack": "quantization/unpack/tq1_0/5x300/t1",
