@@ -11,7 +11,7 @@
 namespace bp {
 namespace {
 
-constexpr std::int64_t products_before_threads = 1 << 17;  // below, waking a team costs more
+constexpr std::int64_t products_before_threads = 1 << 19;  // below, waking a team costs more
 
 // Memory of the calling thread, kept from call to call; the team uses it while the caller waits.
 enum slot { states, rounded_q, slots };
@@ -51,25 +51,34 @@ std::int64_t positions_read(const attention_args& args) {
 }
 
 void run_step(kernel_fn<attention_args> fn, attention_args args, attention_step step,
-              std::int64_t begin, std::int64_t end, int threads) {
+              std::int64_t begin, std::int64_t end) {
   args.step = step;
-  for_rows(threads, end - begin, 1, [&](std::int64_t from, std::int64_t to) {
-    attention_args part = args;
-    part.begin = begin + from;
-    part.end = begin + to;
-    fn(part);
-  });
+  args.begin = begin;
+  args.end = end;
+  fn(args);
 }
 
-// Items [begin, end), whose units are spread over `threads`.
+// Items [begin, end), whose units are spread over `threads`. Rounded probabilities need the scores
+// of all units before the first value; else a unit's values follow its scores, which are in L1
+// then.
 void run_items(kernel_fn<attention_args> fn, attention_args args, std::int64_t begin,
                std::int64_t end, float* state, int threads) {
   args.first_item = begin;
   args.state = state;
   const std::int64_t first = begin * attention_blocks(args), last = end * attention_blocks(args);
-  run_step(fn, args, attention_step::scores, first, last, threads);
-  run_step(fn, args, attention_step::values, first, last, threads);
-  run_step(fn, args, attention_step::merge, begin, end, threads);
+  const auto run_units = [&](bool scores, bool values) {
+    for_rows(threads, last - first, 1, [&](std::int64_t from, std::int64_t to) {
+      for (std::int64_t u = first + from; u < first + to; ++u) {
+        if (scores) run_step(fn, args, attention_step::scores, u, u + 1);
+        if (values) run_step(fn, args, attention_step::values, u, u + 1);
+      }
+    });
+  };
+  run_units(true, !args.round_p);
+  if (args.round_p) run_units(false, true);
+  for_rows(threads, end - begin, 1, [&](std::int64_t from, std::int64_t to) {
+    run_step(fn, args, attention_step::merge, begin + from, begin + to);
+  });
 }
 
 }  // namespace

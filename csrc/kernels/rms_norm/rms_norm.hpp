@@ -9,7 +9,7 @@ namespace bp {
 
 // Contract: out[m,k] = x[m,k] * s[m] * weight[k] in this order, each product rounded to float32,
 // with s[m] = 1 / sqrt(sum_k x[m,k]^2 / K + eps), calculated in float64 and rounded once.
-// x and out are float32[M, K], weight float32[K], C order, of any alignment; out may be x itself.
+// x and out are float32[M, K], weight float32[K], C order, aligned to a float; out may be x itself.
 // Finite values, eps >= 2^-126 (so that s is finite).
 // Bound: three roundings, |out - exact| <= 2^-22 |exact| + 2^-148, on every ISA, where the root
 // mean square is at most 2^126 (above, s is subnormal) and x * s does not underflow.
