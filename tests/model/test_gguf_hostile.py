@@ -142,6 +142,10 @@ HOSTILE = {
         patched(PLACES["value many.int64"] - 8, u64(2**61)),
         rf'key "many.int64", elements: found {2**61} at byte {PLACES["value many.int64"]}',
     ),
+    "a few numbers too many": (
+        patched(PLACES["value many.int64"] - 8, u64(len(SMALL) // 8)),
+        rf'"many.int64", elements: found {len(SMALL) // 8} at byte {PLACES["value many.int64"]}, acc',
+    ),
     "array of strings": (
         patched(PLACES["value many.string"] - 8, u64(2**60)),
         rf'key "many.string", elements: found {2**60} at byte {PLACES["value many.string"]}',
