@@ -144,7 +144,7 @@ HOSTILE = {
     ),
     "a few numbers too many": (
         patched(PLACES["value many.int64"] - 8, u64(len(SMALL) // 8)),
-        rf'"many.int64", elements: found {len(SMALL) // 8} at byte {PLACES["value many.int64"]}, acc',
+        rf'"many.int64", elements: found {len(SMALL) // 8} at byte {PLACES["value many.int64"]}, ',
     ),
     "array of strings": (
         patched(PLACES["value many.string"] - 8, u64(2**60)),
