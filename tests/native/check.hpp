@@ -61,6 +61,8 @@ inline constexpr int team_sizes[] = {1, 3};
 void check_product(const kernel_row& row);
 void check_pack(const kernel_row& row);
 void check_unpack(const kernel_row& row);
+void check_dense(const kernel_row& row);
+void check_embed(const kernel_row& row);
 void check_block_quantize(const kernel_row& row);
 void check_block_dequantize(const kernel_row& row);
 void check_block_matmul(const kernel_row& row);

@@ -32,7 +32,8 @@ void quantize_activations_q8_0_x86_avx2(const quantize_activations_args& args) {
       __builtin_memset(values, 0, block);
       continue;
     }
-    args.scale[b] = _cvtsh_ss(_cvtss_sh(d, _MM_FROUND_TO_NEAREST_INT));
+    const __m128i half = _mm_cvtps_ph(_mm_set_ss(d), _MM_FROUND_TO_NEAREST_INT);
+    args.scale[b] = _mm_cvtss_f32(_mm_cvtph_ps(half));
     const __m256 scale = _mm256_set1_ps(inverse);
     const __m256i bytes = to_bytes(round_away(x, scale), round_away(x + 8, scale),
                                    round_away(x + 16, scale), round_away(x + 24, scale));
