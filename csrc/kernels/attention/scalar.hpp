@@ -8,7 +8,11 @@ namespace bp {
 namespace {
 
 struct f32_cache {
-  static float at(const void* base, std::int64_t i) { return static_cast<const float*>(base)[i]; }
+  static float at(const void* base, std::int64_t i) {
+    float value;
+    __builtin_memcpy(&value, static_cast<const std::uint8_t*>(base) + 4 * i, sizeof value);
+    return value;
+  }
 };
 
 struct f16_cache {
