@@ -1,0 +1,217 @@
+// The float families against plain loops in float64. A value within the bound of its family is
+// taken for the right one before the bytes are compared.
+
+#include <cmath>
+
+#include "check.hpp"
+#include "formats/half.hpp"
+#include "kernels/add/add.hpp"
+#include "kernels/attention/attention.hpp"
+#include "kernels/relu2_mul/relu2_mul.hpp"
+#include "kernels/rms_norm/rms_norm.hpp"
+#include "kernels/rope/rope.hpp"
+#include "kernels/silu_mul/silu_mul.hpp"
+
+namespace bp::test {
+namespace {
+
+constexpr std::int64_t sizes[] = {1, 3, 7, 8, 9, 15, 17, 40, 33000};  // the last on several threads
+
+exact<float> reals(engine& random, std::int64_t count, float most) {
+  std::uniform_real_distribution<float> any(-most, most);
+  exact<float> values(count);
+  for (std::int64_t i = 0; i < count; ++i) values.data()[i] = any(random);
+  return values;
+}
+
+// Compares `found` with float64 results: equal where relative * |result| + absolute apart or less.
+void expect_near(const kernel_row& row, const std::string& what, exact<float>& found,
+                 const std::vector<double>& results, double relative, double absolute) {
+  exact<float> wanted(found.size());
+  for (std::int64_t i = 0; i < found.size(); ++i) {
+    const double result = results[static_cast<std::size_t>(i)];
+    const bool near = std::abs(found.data()[i] - result) <= relative * std::abs(result) + absolute;
+    wanted.data()[i] = near ? found.data()[i] : static_cast<float>(result);
+  }
+  expect_same(row, what, found, wanted);
+}
+
+template <class Args>
+void check_gated(const kernel_row& row, void (*run)(const kernel_row&, const Args&, int),
+                 double (*result)(double), double relative) {
+  engine random(11);
+  for (const std::int64_t count : sizes) {
+    auto gate = reals(random, count, 9), up = reals(random, count, 2);
+    std::vector<double> results;
+    for (std::int64_t i = 0; i < count; ++i)
+      results.push_back(result(gate.data()[i]) * up.data()[i]);
+    for (const int threads : team_sizes) {
+      exact<float> out(count);
+      Args args{};
+      args.gate = gate.data();
+      args.up = up.data();
+      args.out = out.data();
+      args.count = count;
+      run(row, args, threads);
+      expect_near(row, std::to_string(count), out, results, relative, 0x1p-120);
+    }
+  }
+}
+
+double relu2(double x) {
+  return x > 0 ? x * x : 0;
+}
+double silu(double x) {
+  return x / (1 + std::exp(-x));
+}
+
+// 2 tokens of one sequence: the first sees half of it.
+struct attention_inputs {
+  std::int64_t heads, kv_heads, positions, head_dim;
+  bool half;
+  exact<float> q, k, v;
+  exact<std::uint16_t> half_k, half_v;
+
+  attention_inputs(engine& random, std::int64_t all, std::int64_t kv, std::int64_t count,
+                   std::int64_t dim, bool is_half)
+      : heads(all),
+        kv_heads(kv),
+        positions(count),
+        head_dim(dim),
+        half(is_half),
+        q(reals(random, 2 * all * dim, 2)),
+        k(reals(random, kv * count * dim, 2)),
+        v(reals(random, kv * count * dim, 1)),
+        half_k(k.size()),
+        half_v(v.size()) {
+    for (std::int64_t i = 0; half && i < k.size(); ++i) {
+      k.data()[i] = half_to_float(half_k.data()[i] = float_to_half(k.data()[i]));
+      v.data()[i] = half_to_float(half_v.data()[i] = float_to_half(v.data()[i]));
+    }
+  }
+
+  std::int64_t length(std::int64_t m) const { return m == 0 ? (positions + 1) / 2 : positions; }
+
+  void add_results(std::int64_t m, std::int64_t h, std::vector<double>& to) {
+    const float* query = q.data() + (m * heads + h) * head_dim;
+    const std::int64_t first = h / (heads / kv_heads) * positions * head_dim;
+    std::vector<double> sums(static_cast<std::size_t>(head_dim), 0.0);
+    double total = 0;  // |scores| are small: no largest need be taken off
+    for (std::int64_t t = 0; t < length(m); ++t) {
+      double score = 0;
+      for (std::int64_t d = 0; d < head_dim; ++d)
+        score += double{query[d]} * k.data()[first + t * head_dim + d];
+      const double power = std::exp(score / 8);
+      total += power;
+      for (std::int64_t d = 0; d < head_dim; ++d)
+        sums[static_cast<std::size_t>(d)] += power * v.data()[first + t * head_dim + d];
+    }
+    for (const double sum : sums) to.push_back(sum / total);
+  }
+};
+
+}  // namespace
+
+void check_relu2_mul(const kernel_row& row) {
+  check_gated(row, &run_relu2_mul, &relu2, 0x1p-23);
+}
+
+void check_silu_mul(const kernel_row& row) {
+  check_gated(row, &run_silu_mul, &silu, 0x1p-21);
+}
+
+void check_add(const kernel_row& row) {
+  engine random(12);
+  for (const std::int64_t count : sizes) {
+    auto x = reals(random, count, 3), y = reals(random, count, 3);
+    std::vector<float> results;
+    for (std::int64_t i = 0; i < count; ++i) results.push_back(x.data()[i] + y.data()[i]);
+    add_args args{};
+    args.x = x.data();
+    args.y = y.data();
+    args.count = count;
+    run_add(row, args, 3);
+    exact<float> wanted(results);
+    expect_same(row, std::to_string(count), x, wanted);
+  }
+}
+
+void check_rms_norm(const kernel_row& row) {
+  engine random(13);
+  for (const std::int64_t K : sizes) {
+    auto x = reals(random, 2 * K, 5), weight = reals(random, K, 2);
+    std::vector<double> results;
+    for (std::int64_t m = 0; m < 2; ++m) {
+      double sum = 0;
+      for (std::int64_t k = 0; k < K; ++k) sum += double{x.data()[m * K + k]} * x.data()[m * K + k];
+      const double norm = std::sqrt(sum / static_cast<double>(K) + double{1e-5f});
+      for (std::int64_t k = 0; k < K; ++k)
+        results.push_back(x.data()[m * K + k] / norm * weight.data()[k]);
+    }
+    exact<float> out(2 * K);
+    run_rms_norm(row, {x.data(), weight.data(), out.data(), 2, K, 1e-5f, 0, 0}, 3);
+    expect_near(row, std::to_string(K), out, results, 0x1p-22, 0x1p-148);
+  }
+}
+
+void check_rope(const kernel_row& row) {
+  engine random(14);
+  for (const std::int64_t half : {1, 3, 4, 7, 8, 9, 64}) {
+    for (const bool interleaved : {false, true}) {
+      const std::int64_t dim = 2 * half + 1, stride = 3 * dim;
+      auto x = reals(random, 2 * stride, 3), cos = reals(random, 2 * half, 1),
+           sin = reals(random, 2 * half, 1);
+      exact<float> wanted = x;
+      for (std::int64_t i = 0; i < 2 * 3 * half; ++i) {
+        const std::int64_t m = i / (3 * half), h = i / half % 3, pair = i % half,
+                           at = m * half + pair;
+        float* first = wanted.data() + m * stride + h * dim + (interleaved ? 2 * pair : pair);
+        float* second = first + (interleaved ? 1 : half);
+        const float a = *first, b = *second;
+        *first = a * cos.data()[at] - b * sin.data()[at];
+        *second = a * sin.data()[at] + b * cos.data()[at];
+      }
+      run_rope(row,
+               {x.data(), 2, 3, dim, stride, cos.data(), sin.data(), 2 * half, interleaved, 0, 0},
+               1);
+      expect_same(row, std::to_string(half), x, wanted);
+    }
+  }
+}
+
+void check_attention(const kernel_row& row) {
+  engine random(15);
+  const bool half = std::string_view(row.format) == "f16";
+  for (const std::int64_t positions : {1, 2, 7, 64, 130, 300}) {
+    for (const std::int64_t group : {1, 3, 4, 9}) {
+      attention_inputs given(random, 2 * group, 2, positions, 40, half);
+      std::vector<double> results;
+      for (std::int64_t i = 0; i < 2 * given.heads; ++i)
+        given.add_results(i / given.heads, i % given.heads, results);
+      const void* key = half ? static_cast<const void*>(given.half_k.data()) : given.k.data();
+      const void* value = half ? static_cast<const void*>(given.half_v.data()) : given.v.data();
+      const void *keys[] = {key, key}, *values[] = {value, value};
+      const std::int64_t length[] = {given.length(0), given.length(1)};
+      for (const int threads : team_sizes) {
+        exact<float> out(given.q.size());
+        attention_args args{};
+        args.q = given.q.data();
+        args.out = out.data();
+        args.keys = keys;
+        args.values = values;
+        args.length = length;
+        args.M = 2;
+        args.heads = given.heads;
+        args.kv_heads = 2;
+        args.head_dim = given.head_dim;
+        args.head_stride = positions * given.head_dim;
+        args.longest = positions;
+        args.scale = 0.125f;
+        run_attention(row, args, threads);
+        expect_near(row, std::to_string(positions) + " positions", out, results, 0, 4e-6);
+      }
+    }
+  }
+}
+
+}  // namespace bp::test
