@@ -110,7 +110,7 @@ prepared_case make_gated(const case_name& name, const kernel_row& kernel,
 struct attention_data {
   buffer q, keys, values, out;
   std::vector<const void*> key_places, value_places;
-  std::vector<std::int64_t> length;
+  std::vector<std::int64_t> length, head_stride;
   attention_args args{};
 };
 
@@ -136,13 +136,13 @@ std::shared_ptr<attention_data> make_attention_data(const case_name& name) {
     fail(error_kind::config, "case: found '" + name.text +
                                  "', accepted is HEADS a multiple of KV, DIM of 8, M <= LENGTH");
   }
-  args.head_stride = args.longest * args.head_dim;
+  const std::int64_t head_stride = args.longest * args.head_dim;
   args.scale = 1.0f / std::sqrt(static_cast<float>(args.head_dim));
   const bool half = name.format == "f16";
   random_source source(value_seed);
   data->q = random_floats(source, args.M * args.heads * args.head_dim);
-  data->keys = random_cache(source, args.kv_heads * args.head_stride, half);
-  data->values = random_cache(source, args.kv_heads * args.head_stride, half);
+  data->keys = random_cache(source, args.kv_heads * head_stride, half);
+  data->values = random_cache(source, args.kv_heads * head_stride, half);
   data->out = allocate(static_cast<std::size_t>(4 * args.M * args.heads * args.head_dim));
   data->key_places.assign(static_cast<std::size_t>(args.M), data->keys.get());
   data->value_places.assign(static_cast<std::size_t>(args.M), data->values.get());
@@ -152,6 +152,8 @@ std::shared_ptr<attention_data> make_attention_data(const case_name& name) {
   args.keys = data->key_places.data();
   args.values = data->value_places.data();
   args.length = data->length.data();
+  data->head_stride.assign(static_cast<std::size_t>(args.M), head_stride);
+  args.head_stride = data->head_stride.data();
   return data;
 }
 
@@ -240,7 +242,7 @@ prepared_case make_attention(const case_name& name, std::string_view isa) {
   prepared_case made;
   const std::int64_t element = name.format == "f16" ? 2 : 4;
   const std::int64_t ends = 4 * args.M * args.heads * args.head_dim;
-  made.memory = made.footprint = 2 * ends + 2 * element * args.kv_heads * args.head_stride;
+  made.memory = made.footprint = 2 * ends + 2 * element * args.kv_heads * args.head_stride[0];
   made.run = [data, &kernel, threads = name.threads](std::int64_t) {
     run_attention(kernel, data->args, threads);
   };

@@ -211,7 +211,9 @@ py::array attention(const py::handle& queries, const py::handle& key_cache,
   args.head_dim = q.shape(2);
   args.kv_heads = keys.shape(1);
   check_cache(args, keys, values, length);
-  args.head_stride = keys.shape(2) * args.head_dim;
+  const std::vector<std::int64_t> strides(static_cast<std::size_t>(args.M),
+                                          keys.shape(2) * args.head_dim);
+  args.head_stride = strides.data();
   const auto key_places = places(keys, args.M), value_places = places(values, args.M);
   args.keys = key_places.data();
   args.values = value_places.data();

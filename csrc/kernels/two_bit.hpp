@@ -35,6 +35,7 @@ struct native_i2_r4 {
   }
   static constexpr std::int64_t step(std::int64_t) { return 128; }
   static float scale(const product_args& args, std::int64_t n, std::int64_t b) {
+    if (args.beside == nullptr) return 1.0f;
     return args.beside[n * ((args.K + block_weights - 1) / block_weights) + b];
   }
 };

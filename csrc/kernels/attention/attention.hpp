@@ -24,20 +24,20 @@ enum class attention_step {
 //   out[d] = sum_t p[t] v[t,d]         t in [0, length[m])
 // round_q rounds q, round_p rounds p to float16 first, as the CPU path of ggml does.
 // q, out: float32[M, heads, head_dim]. Format f16 or f32 is the type of the cache: keys[m] and
-// values[m] point to [kv_heads, head_stride / head_dim, head_dim] of it, of any alignment, of which
-// the first length[m] positions are read. heads % kv_heads == 0, head_dim % 8 == 0, length[m] >= 1,
-// longest = max length[m]. out overlaps nothing. Finite inputs whose s are finite.
-// Bound, with S = max_t scale * sum_d |q[d] k[t,d]| and V = max_t |v[t,d]|:
+// values[m] point to [kv_heads, head_stride[m] / head_dim, head_dim] of it, of any alignment, of
+// which the first length[m] positions are read. heads % kv_heads == 0, head_dim % 8 == 0, length[m]
+// >= 1, longest = max length[m]. out overlaps nothing. Finite inputs whose s are finite. Bound,
+// with S = max_t scale * sum_d |q[d] k[t,d]| and V = max_t |v[t,d]|:
 //   |out - exact| <= 2^-24 V ((head_dim / 4 + 32) S + 2 (128 + length / 128) + 64)
 // on every ISA (the scalar variant sums in float64); round_p adds 2^-11 V. float16 is exact input.
 struct attention_args {
   const float* q;
   float* out;
-  const void* const* keys;     // [M]
-  const void* const* values;   // [M]
-  const std::int64_t* length;  // [M]
+  const void* const* keys;          // [M]
+  const void* const* values;        // [M]
+  const std::int64_t* head_stride;  // [M]: elements from one KV head to the next
+  const std::int64_t* length;       // [M]
   std::int64_t M, heads, kv_heads, head_dim;
-  std::int64_t head_stride;  // elements from one KV head to the next
   std::int64_t longest;
   float scale;
   bool round_q, round_p;

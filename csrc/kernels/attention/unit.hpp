@@ -51,7 +51,7 @@ inline attention_unit unit_at(const attention_args& args, std::int64_t item, std
 // Element offset of a position in the cache, and of the unit's first head in q and out.
 inline std::int64_t cache_offset(const attention_args& args, const attention_unit& unit,
                                  std::int64_t t) {
-  return unit.h * args.head_stride + (unit.first + t) * args.head_dim;
+  return unit.h * args.head_stride[unit.m] + (unit.first + t) * args.head_dim;
 }
 inline std::int64_t head_offset(const attention_args& args, const attention_unit& unit) {
   return (unit.m * args.heads + unit.h * group_of(args)) * args.head_dim;

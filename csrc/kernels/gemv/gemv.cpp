@@ -49,7 +49,7 @@ void run_product(const kernel_row& kernel, product_args args, int threads) {
                         2 * args.M * args.N * args.K_true);
   auto* const fn = kernel_cast<product_args>(kernel);
   const bool integers = args.y != nullptr;
-  args.block_scales &= !integers;
+  args.block_scales = !integers && (args.block_scales || args.act_blocks != nullptr);
   product_needs needs;
   args.needs = &needs;
   args.step = product_step::plan;

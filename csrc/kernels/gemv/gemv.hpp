@@ -26,7 +26,9 @@ enum class product_step { plan, prepare, rows };
 //   prepare  writes the parts part_begin .. part_end of `shared`, nothing else.
 //   rows     writes y[m * N + n] for all m < M and n in row_begin .. row_end, nothing else; where
 //            y is null, writes scaled[m * N + n] instead: formats with a scale d_b in each block
-//            sum d_b * float32(sum_b) over their blocks, in order, in float32.
+//            sum d_b * float32(sum_b) over their blocks, in order, in float32; where act_blocks is
+//            given d_b is multiplied by that of the block (formats of 256 weights a block, tq1_0,
+//            tq2_0, native layouts; d_b is 1 where a native layout has no `beside`).
 //   - q has M rows of K values, K values apart, zero beyond the true K; K is padded to the group of
 //     the format (weights there are zero). w holds only codes that the format admits.
 //   - exact for any q in -128 .. 127, any ternary W and K <= largest_columns (layout.hpp: codes 0,
@@ -45,11 +47,12 @@ struct product_args {
   std::int64_t K_true;  // <= K
   tiling tile;          // tl1, tl2
   // For float results, which the driver makes (epilogue.hpp); all unused where y is given:
-  float* out;              // [M, N]
-  const float* act_scale;  // [M]: s = 127 / amax
-  float weight_scale;      // of the whole tensor
-  bool block_scales;       // use the scales of the blocks instead: those in tq1_0 and tq2_0, or
-  const float* beside;     // [N, ceil(K / 256)], for a native layout made from them
+  float* out;               // [M, N]
+  const float* act_scale;   // [M]: s = 127 / amax
+  float weight_scale;       // of the whole tensor; 1 where act_blocks meets scales in the blocks
+  bool block_scales;        // use the scales of the blocks instead: those in tq1_0 and tq2_0, or
+  const float* beside;      // [N, ceil(K / 256)], for a native layout made from them
+  const float* act_blocks;  // [M, ceil(K / 256)], instead of act_scale: q is about x / act_blocks
   // Set by the driver:
   product_step step;
   product_needs* needs;
@@ -60,6 +63,12 @@ struct product_args {
   std::int64_t row_begin, row_end;
 };
 using gemv_args = product_args;
+
+// d of a block of activations: 1 where a row has one scale.
+static inline float activation_scale(const product_args& args, std::int64_t blocks, std::int64_t m,
+                                     std::int64_t b) {
+  return args.act_blocks == nullptr ? 1.0f : args.act_blocks[m * blocks + b];
+}
 
 // Runs one variant over all rows of W on `threads` threads, as one span.
 void run_product(const kernel_row& kernel, product_args args, int threads);

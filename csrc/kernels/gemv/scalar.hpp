@@ -35,6 +35,7 @@ void product_rows(const product_args& args) {
 // scaled[m, n]: sum over blocks of d_b * float32(sum_b), for formats with a scale a block.
 template <class Format>
 void scaled_rows(const product_args& args) {
+  const std::int64_t blocks = (args.K + Format::block_weights - 1) / Format::block_weights;
   for (std::int64_t n = args.row_begin; n < args.row_end; ++n) {
     for (std::int64_t m = 0; m < args.M; ++m) {
       const std::int8_t* q = args.q + m * args.K;
@@ -45,7 +46,9 @@ void scaled_rows(const product_args& args) {
           sum += group_sum<Format>(Format::group(args.w, args.K, n, g / group_weights), q + g);
           for (int i = 0; i < group_weights; ++i) sum -= q[g + i];
         }
-        total += Format::scale(args, n, k / Format::block_weights) * static_cast<float>(sum);
+        const std::int64_t b = k / Format::block_weights;
+        const float d = Format::scale(args, n, b) * activation_scale(args, blocks, m, b);
+        total += d * static_cast<float>(sum);
       }
       args.scaled[m * args.N + n] = total;
     }

@@ -41,7 +41,9 @@ void tq1_0_rows(const product_args& args) {
       for (std::int64_t b = 0; b < blocks; ++b) {
         const std::int32_t of_block = block_sum(w, q);
         sum += of_block;
-        scaled += half_to_float(w + tq1_0::scale_offset) * static_cast<float>(of_block);
+        const float d =
+            half_to_float(w + tq1_0::scale_offset) * activation_scale(args, blocks, m, b);
+        scaled += d * static_cast<float>(of_block);
         w += tq1_0::block_bytes;
         q += tq1_0::block_weights;
       }

@@ -130,7 +130,8 @@ inline void scaled_row_by_tokens(const product_args& args, const std::int32_t* q
     }
     for (int t = 0; t < T; ++t) {
       const std::int32_t sum = sum_lanes(widen(_mm256_setzero_si256(), narrow[t]));
-      total[t] += d * static_cast<float>(sum - q_blocks[(m + t) * blocks + b]);
+      const float scale = d * activation_scale(args, blocks, m + t, b);
+      total[t] += scale * static_cast<float>(sum - q_blocks[(m + t) * blocks + b]);
     }
   }
   for (int t = 0; t < T; ++t) args.scaled[(m + t) * args.N + n] = total[t];

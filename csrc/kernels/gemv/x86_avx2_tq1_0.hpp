@@ -95,7 +95,8 @@ inline void tq1_0_scaled_row(const product_args& args, std::int64_t n, std::int6
     block_codes(w, codes);
     const __m256i sums = _mm256_sub_epi16(block_sums(codes, q), block_sums(ones, q));
     const std::int32_t sum = sum_lanes(widen(_mm256_setzero_si256(), sums));
-    total += half_to_float(w + tq1_0::scale_offset) * static_cast<float>(sum);
+    const float d = half_to_float(w + tq1_0::scale_offset) * activation_scale(args, blocks, m, b);
+    total += d * static_cast<float>(sum);
     w += tq1_0::block_bytes;
     q += tq1_0::block_weights;
   }

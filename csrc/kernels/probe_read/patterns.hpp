@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "kernels/families.hpp"
+#include "kernels/probe_read/probe_read.hpp"
 
 namespace bp {
 namespace {

@@ -1,4 +1,4 @@
-#include "kernels/families.hpp"
+#include "kernels/add/add.hpp"
 
 namespace bp {
 

@@ -1,6 +1,6 @@
 #include "kernels/x86_avx2_float.hpp"
 
-#include "kernels/families.hpp"
+#include "kernels/add/add.hpp"
 
 namespace bp {
 

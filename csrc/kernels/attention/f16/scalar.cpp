@@ -1,6 +1,6 @@
 #include "kernels/attention/scalar.hpp"
 
-#include "kernels/families.hpp"
+#include "kernels/attention/attention.hpp"
 
 namespace bp {
 

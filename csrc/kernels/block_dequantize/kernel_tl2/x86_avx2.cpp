@@ -1,6 +1,6 @@
 #include "kernels/block_dequantize/x86_avx2.hpp"
 
-#include "kernels/families.hpp"
+#include "kernels/block_dequantize/block_dequantize.hpp"
 
 namespace bp {
 

@@ -1,5 +1,5 @@
 #include "kernels/block_dequantize/scalar.hpp"
-#include "kernels/families.hpp"
+#include "kernels/block_dequantize/block_dequantize.hpp"
 
 namespace bp {
 

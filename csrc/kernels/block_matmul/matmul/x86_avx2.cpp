@@ -1,6 +1,6 @@
 #include "kernels/block_matmul/x86_avx2.hpp"
 
-#include "kernels/families.hpp"
+#include "kernels/block_matmul/block_matmul.hpp"
 
 namespace bp {
 namespace {

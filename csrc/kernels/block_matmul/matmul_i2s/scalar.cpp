@@ -1,4 +1,4 @@
-#include "kernels/families.hpp"
+#include "kernels/block_matmul/block_matmul.hpp"
 
 namespace bp {
 

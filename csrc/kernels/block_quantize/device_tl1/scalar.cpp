@@ -1,5 +1,5 @@
 #include "kernels/block_quantize/scalar.hpp"
-#include "kernels/families.hpp"
+#include "kernels/block_quantize/block_quantize.hpp"
 
 namespace bp {
 

@@ -1,6 +1,6 @@
 #include "kernels/block_quantize/x86_avx2.hpp"
 
-#include "kernels/families.hpp"
+#include "kernels/block_quantize/block_quantize.hpp"
 
 namespace bp {
 namespace {

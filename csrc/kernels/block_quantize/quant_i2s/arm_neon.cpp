@@ -1,7 +1,7 @@
 #include <arm_neon.h>
 
+#include "kernels/block_quantize/block_quantize.hpp"
 #include "kernels/block_quantize/scalar.hpp"
-#include "kernels/families.hpp"
 
 namespace bp {
 namespace {

@@ -1,5 +1,5 @@
 #include "kernels/embed/scalar.hpp"
-#include "kernels/families.hpp"
+#include "kernels/embed/embed.hpp"
 
 namespace bp {
 

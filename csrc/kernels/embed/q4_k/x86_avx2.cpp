@@ -1,5 +1,5 @@
 #include "kernels/embed/x86_avx2.hpp"
-#include "kernels/families.hpp"
+#include "kernels/embed/embed.hpp"
 
 namespace bp {
 

@@ -1,6 +1,6 @@
 #include "kernels/gemm/x86_avx2.hpp"
 
-#include "kernels/families.hpp"
+#include "kernels/gemm/gemm.hpp"
 
 namespace bp {
 

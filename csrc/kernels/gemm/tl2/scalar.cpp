@@ -1,4 +1,4 @@
-#include "kernels/families.hpp"
+#include "kernels/gemm/gemm.hpp"
 #include "kernels/gemv/scalar_tl2.hpp"
 
 namespace bp {

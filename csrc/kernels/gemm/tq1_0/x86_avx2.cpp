@@ -1,4 +1,4 @@
-#include "kernels/families.hpp"
+#include "kernels/gemm/gemm.hpp"
 #include "kernels/gemm/x86_avx2_lut.hpp"
 
 namespace bp {

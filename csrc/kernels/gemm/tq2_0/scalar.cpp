@@ -1,6 +1,6 @@
 #include "kernels/gemv/scalar.hpp"
 
-#include "kernels/families.hpp"
+#include "kernels/gemm/gemm.hpp"
 
 namespace bp {
 

@@ -1,5 +1,5 @@
 #include "kernels/gemv_dense/x86_avx2.hpp"
-#include "kernels/families.hpp"
+#include "kernels/gemm_dense/gemm_dense.hpp"
 
 namespace bp {
 

@@ -1,5 +1,5 @@
 #include "kernels/gemv_dense/scalar.hpp"
-#include "kernels/families.hpp"
+#include "kernels/gemm_dense/gemm_dense.hpp"
 
 namespace bp {
 

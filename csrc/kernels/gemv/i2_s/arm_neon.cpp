@@ -1,6 +1,6 @@
 #include <arm_neon.h>
 
-#include "kernels/families.hpp"
+#include "kernels/gemv/gemv.hpp"
 
 namespace bp {
 namespace {

@@ -1,5 +1,5 @@
 #include "kernels/gemv/scalar.hpp"
-#include "kernels/families.hpp"
+#include "kernels/gemv/gemv.hpp"
 
 namespace bp {
 

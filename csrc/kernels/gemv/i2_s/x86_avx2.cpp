@@ -1,6 +1,6 @@
 #include "kernels/gemv/x86_avx2.hpp"
 
-#include "kernels/families.hpp"
+#include "kernels/gemv/gemv.hpp"
 
 namespace bp {
 

@@ -1,4 +1,4 @@
-#include "kernels/families.hpp"
+#include "kernels/gemv/gemv.hpp"
 #include "kernels/gemv/x86_avx2_tl1.hpp"
 
 namespace bp {

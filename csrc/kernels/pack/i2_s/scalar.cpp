@@ -1,6 +1,6 @@
 #include "formats/i2_s.hpp"
 
-#include "kernels/families.hpp"
+#include "kernels/pack/pack.hpp"
 
 namespace bp {
 

@@ -1,7 +1,7 @@
 #include "kernels/pack/x86_avx2.hpp"
 
 #include "formats/i2_s.hpp"
-#include "kernels/families.hpp"
+#include "kernels/pack/pack.hpp"
 
 namespace bp {
 

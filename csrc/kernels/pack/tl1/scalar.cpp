@@ -1,6 +1,6 @@
 #include "formats/tl1.hpp"
 
-#include "kernels/families.hpp"
+#include "kernels/pack/pack.hpp"
 
 namespace bp {
 namespace {

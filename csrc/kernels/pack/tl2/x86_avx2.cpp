@@ -1,6 +1,6 @@
 #include "formats/tl2.hpp"
 
-#include "kernels/families.hpp"
+#include "kernels/pack/pack.hpp"
 #include "kernels/pack/x86_avx2.hpp"
 
 namespace bp {

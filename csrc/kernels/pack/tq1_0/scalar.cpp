@@ -1,6 +1,6 @@
 #include "formats/tq1_0.hpp"
 
-#include "kernels/families.hpp"
+#include "kernels/pack/pack.hpp"
 
 namespace bp {
 

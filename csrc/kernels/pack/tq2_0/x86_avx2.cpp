@@ -1,6 +1,6 @@
 #include "formats/tq2_0.hpp"
 
-#include "kernels/families.hpp"
+#include "kernels/pack/pack.hpp"
 #include "kernels/pack/x86_avx2.hpp"
 
 namespace bp {

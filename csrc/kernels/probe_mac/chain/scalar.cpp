@@ -1,4 +1,4 @@
-#include "kernels/families.hpp"
+#include "kernels/probe_mac/probe_mac.hpp"
 
 namespace bp {
 namespace {

@@ -1,6 +1,6 @@
 #include <immintrin.h>
 
-#include "kernels/families.hpp"
+#include "kernels/probe_mac/probe_mac.hpp"
 
 namespace bp {
 

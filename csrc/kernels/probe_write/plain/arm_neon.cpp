@@ -1,6 +1,6 @@
 #include <arm_neon.h>
 
-#include "kernels/families.hpp"
+#include "kernels/probe_write/probe_write.hpp"
 
 namespace bp {
 

@@ -1,4 +1,4 @@
-#include "kernels/families.hpp"
+#include "kernels/probe_write/probe_write.hpp"
 
 namespace bp {
 

@@ -1,6 +1,6 @@
 #include <immintrin.h>
 
-#include "kernels/families.hpp"
+#include "kernels/probe_write/probe_write.hpp"
 
 namespace bp {
 

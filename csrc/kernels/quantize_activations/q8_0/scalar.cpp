@@ -1,5 +1,5 @@
-#include "kernels/families.hpp"
 #include "kernels/half.hpp"
+#include "kernels/quantize_activations/quantize_activations.hpp"
 
 namespace bp {
 namespace {

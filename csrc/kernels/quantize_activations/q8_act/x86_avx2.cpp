@@ -1,5 +1,5 @@
 #include "kernels/quantize_activations/x86_avx2.hpp"
-#include "kernels/families.hpp"
+#include "kernels/quantize_activations/quantize_activations.hpp"
 
 namespace bp {
 

@@ -1,4 +1,4 @@
-#include "kernels/families.hpp"
+#include "kernels/quantize_activations/quantize_activations.hpp"
 
 namespace bp {
 namespace {

@@ -1,4 +1,4 @@
-#include "kernels/families.hpp"
+#include "kernels/relu2_mul/relu2_mul.hpp"
 
 namespace bp {
 

@@ -1,6 +1,6 @@
 #include "kernels/x86_avx2_float.hpp"
 
-#include "kernels/families.hpp"
+#include "kernels/relu2_mul/relu2_mul.hpp"
 
 namespace bp {
 namespace {

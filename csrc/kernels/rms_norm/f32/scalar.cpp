@@ -1,4 +1,4 @@
-#include "kernels/families.hpp"
+#include "kernels/rms_norm/rms_norm.hpp"
 
 namespace bp {
 

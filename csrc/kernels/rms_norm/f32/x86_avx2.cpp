@@ -1,6 +1,6 @@
 #include "kernels/x86_avx2_float.hpp"
 
-#include "kernels/families.hpp"
+#include "kernels/rms_norm/rms_norm.hpp"
 
 namespace bp {
 namespace {

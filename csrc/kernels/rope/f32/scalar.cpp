@@ -1,4 +1,4 @@
-#include "kernels/families.hpp"
+#include "kernels/rope/rope.hpp"
 
 namespace bp {
 

@@ -1,4 +1,4 @@
-#include "kernels/families.hpp"
+#include "kernels/silu_mul/silu_mul.hpp"
 
 namespace bp {
 

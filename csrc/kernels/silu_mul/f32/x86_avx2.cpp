@@ -1,6 +1,6 @@
 #include "kernels/x86_avx2_float.hpp"
 
-#include "kernels/families.hpp"
+#include "kernels/silu_mul/silu_mul.hpp"
 
 namespace bp {
 namespace {

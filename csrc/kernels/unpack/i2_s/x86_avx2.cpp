@@ -1,7 +1,7 @@
 #include "kernels/unpack/x86_avx2.hpp"
 
 #include "formats/i2_s.hpp"
-#include "kernels/families.hpp"
+#include "kernels/unpack/unpack.hpp"
 
 namespace bp {
 

@@ -1,6 +1,6 @@
 #include "formats/native_i2_r4.hpp"
 
-#include "kernels/families.hpp"
+#include "kernels/unpack/unpack.hpp"
 
 namespace bp {
 

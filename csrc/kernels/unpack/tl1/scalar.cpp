@@ -1,6 +1,6 @@
 #include "formats/tl1.hpp"
 
-#include "kernels/families.hpp"
+#include "kernels/unpack/unpack.hpp"
 
 namespace bp {
 

@@ -1,6 +1,6 @@
 #include "formats/tl2.hpp"
 
-#include "kernels/families.hpp"
+#include "kernels/unpack/unpack.hpp"
 
 namespace bp {
 

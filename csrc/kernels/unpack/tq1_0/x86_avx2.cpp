@@ -1,6 +1,6 @@
 #include "formats/tq1_0.hpp"
 
-#include "kernels/families.hpp"
+#include "kernels/unpack/unpack.hpp"
 #include "kernels/unpack/x86_avx2.hpp"
 
 namespace bp {

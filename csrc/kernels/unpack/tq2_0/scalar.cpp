@@ -1,6 +1,6 @@
 #include "formats/tq2_0.hpp"
 
-#include "kernels/families.hpp"
+#include "kernels/unpack/unpack.hpp"
 
 namespace bp {
 
