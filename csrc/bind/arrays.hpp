@@ -74,17 +74,4 @@ inline int check_threads(std::int64_t threads) {
   return static_cast<int>(threads);
 }
 
-void bind_registry(py::module_& m);
-void bind_formats(py::module_& m);
-void bind_pack(py::module_& m);
-void bind_gemv(py::module_& m);
-void bind_bench(py::module_& m);
-void bind_candidate(py::module_& m);
-void bind_gemm(py::module_& m);
-void bind_blocks(py::module_& m);
-void bind_activations(py::module_& m);
-void bind_gguf(py::module_& m);
-void bind_floats(py::module_& m);
-void bind_dense(py::module_& m);
-
 }  // namespace bp::bind

@@ -1,6 +1,18 @@
 // Table of contents of the extension module.
 #include "bind/arrays.hpp"
 
+// The categories, each in a file of its own: the one list.
+#define BP_CATEGORIES(X)                                                                    \
+  X(registry)                                                                               \
+  X(formats) X(pack) X(gemv) X(bench) X(candidate) X(gemm) X(blocks) X(activations) X(gguf) \
+      X(floats) X(dense) X(engine) X(load)
+
+namespace bp::bind {
+#define X(category) void bind_##category(pybind11::module_& m);
+BP_CATEGORIES(X)
+#undef X
+}  // namespace bp::bind
+
 namespace {
 
 namespace py = pybind11;
@@ -40,16 +52,7 @@ PYBIND11_MODULE(_native, m) {
   m.attr("__version__") = BP_VERSION;
   m.attr("compiler") = BP_COMPILER;
   py::register_exception_translator(&raise);
-  bp::bind::bind_registry(m);
-  bp::bind::bind_formats(m);
-  bp::bind::bind_pack(m);
-  bp::bind::bind_gemv(m);
-  bp::bind::bind_bench(m);
-  bp::bind::bind_candidate(m);
-  bp::bind::bind_gemm(m);
-  bp::bind::bind_blocks(m);
-  bp::bind::bind_activations(m);
-  bp::bind::bind_gguf(m);
-  bp::bind::bind_floats(m);
-  bp::bind::bind_dense(m);
+#define X(category) bp::bind::bind_##category(m);
+  BP_CATEGORIES(X)
+#undef X
 }
