@@ -1,7 +1,8 @@
 """The five pipeline stages: what belongs to each, and where the time of a run went."""
 
+from bitnet_perf.spans import span
 from bitnet_perf.stages.layer import run_layer
-from bitnet_perf.stages.profile import Profile, profile, span
+from bitnet_perf.stages.profile import Profile, profile
 from bitnet_perf.stages.table import STAGES, stage_of
 
 __all__ = ["STAGES", "Profile", "profile", "run_layer", "span", "stage_of"]

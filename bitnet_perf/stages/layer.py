@@ -9,7 +9,7 @@ import numpy as np
 from bitnet_perf.formats import Packed, pack
 from bitnet_perf.kernels.activations import quantize_activations
 from bitnet_perf.kernels.matmul import matmul
-from bitnet_perf.stages.profile import span
+from bitnet_perf.spans import span
 
 __all__ = ["LAYER", "run_layer"]
 

@@ -16,7 +16,7 @@ from bitnet_perf.notebook import figure, frame, html_table
 from bitnet_perf.stages.export import EXPORTERS
 from bitnet_perf.stages.table import NO_MODEL, STAGES, stage_of
 
-__all__ = ["KernelRow", "Node", "Profile", "StageRow", "profile", "span"]
+__all__ = ["KernelRow", "Node", "Profile", "StageRow", "profile"]
 
 NAMED_SHARE = 0.05  # of a run: what a bar must fill to bear its name
 
@@ -219,19 +219,6 @@ def profile() -> Iterator[Any]:
         end = _native.now_ns()
         spans, lost = _native.stop_spans()
         recording._profile = Profile(begin, end, lost, nest(spans))
-
-
-@contextmanager
-def span(name: str) -> Iterator[None]:
-    """Record an operation around kernels, while a profile is recorded; costs little otherwise."""
-    if not _native.spans_on():
-        yield
-        return
-    begin = _native.now_ns()
-    try:
-        yield
-    finally:
-        _native.record_span(name, begin, _native.now_ns())
 
 
 def nest(spans: Iterable[tuple[str, int, int, int, int, int]]) -> tuple[Node, ...]:

@@ -22,13 +22,22 @@ STAGES = {
 # Stages that only a model runs.
 NO_MODEL = frozenset({"load", "tokenization", "generation"})
 
-# Operation -> stage; the matrices of a layer.
-OPERATIONS = {
-    "qkv": "forward",
-    "o_proj": "forward",
-    "gate_up": "forward",
-    "down": "forward",
-}
+# Stage -> its operations, in the order of a run.
+_OPERATIONS = {
+    "load": ("model_load", "open", "tensor_table", "weight_repack", "page_in"),
+    "forward": (
+        "embed", "attn_norm", "qkv", "rope", "attention", "attn_sub_norm", "o_proj", "ffn_norm",
+        "gate_up", "act", "ffn_sub_norm", "down", "output_norm", "lm_head",
+    ),
+    "tokenization": ("tokenizer", "encode", "decode"),
+    "generation": (
+        "generation_loop", "prefill_loop", "decode_loop", "sampling", "stop_test",
+        "kv_cache_growth",
+    ),
+}  # fmt: skip
+
+# Operation -> stage.
+OPERATIONS = {name: stage for stage, names in _OPERATIONS.items() for name in names}
 
 
 def stage_of(name: str) -> str | None:

@@ -33,18 +33,19 @@ std::int64_t number(std::string_view text, std::int64_t largest) {
 
 }  // namespace
 
-case_name parse_case(std::string_view text) {
-  const auto parts = split(text, '/');
-  if (parts.size() != 5)
-    refuse(text,
-           "accepted is stage/family/format/shape/threads, for example "
-           "'forward/gemv/i2_s/2560x2560/t1'");
-  case_name name;
-  name.text = text;
-  name.stage = parts[0];
-  name.family = parts[1];
-  name.format = parts[2];
-  std::string_view shape = parts[3];
+namespace {
+
+// `<model>-n<tokens>`: true where the segment has that form.
+bool parse_model(std::string_view segment, case_name& name) {
+  const auto dash = segment.find("-n");
+  if (dash == segment.npos || dash == 0) return false;
+  name.tokens = number(segment.substr(dash + 2), largest_dimension);
+  name.model = segment.substr(0, dash);
+  return name.tokens > 0;
+}
+
+// `256x512` or `256x512-512mb`.
+void parse_shape(std::string_view text, std::string_view shape, case_name& name) {
   if (const auto dash = shape.find('-'); dash != shape.npos) {
     const std::string_view spread = shape.substr(dash + 1);
     if (spread.size() > 2 && spread.substr(spread.size() - 2) == "mb")
@@ -60,6 +61,22 @@ case_name parse_case(std::string_view text) {
     count *= n;
     name.shape.push_back(n);
   }
+}
+
+}  // namespace
+
+case_name parse_case(std::string_view text) {
+  const auto parts = split(text, '/');
+  if (parts.size() != 5)
+    refuse(text,
+           "accepted is stage/family/format/shape/threads, for example "
+           "'forward/gemv/i2_s/2560x2560/t1'");
+  case_name name;
+  name.text = text;
+  name.stage = parts[0];
+  name.family = parts[1];
+  name.format = parts[2];
+  if (!parse_model(parts[3], name)) parse_shape(text, parts[3], name);
   if (parts[4].substr(0, 1) == "t")
     name.threads = static_cast<int>(number(parts[4].substr(1), max_threads));
   if (parts[4].substr(0, 1) != "t" || name.threads == 0)

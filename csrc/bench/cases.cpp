@@ -17,6 +17,8 @@ namespace {
 constexpr case_family families[] = {
     {"gemv", "forward", make_gemv},
     {"gemm", "forward", make_gemm},
+    {"prefill", "forward", make_prefill},
+    {"decode", "generation", make_decode},
     {"block_matmul", "forward", make_block_matmul},
     {"gemv_dense", "forward", make_gemv_dense},
     {"gemm_dense", "forward", make_gemm_dense},
@@ -60,6 +62,7 @@ std::int64_t memory_budget() {
 std::string isas_of(const std::vector<span_record>& spans) {
   std::string text;
   for (const span_record& span : spans) {
+    if (span.row < 0) continue;  // an operation around kernels
     const std::string_view isa = row_at(span.row).isa;
     if (text.find(isa) == text.npos) (text += text.empty() ? "" : "+") += isa;
   }
@@ -71,6 +74,7 @@ prepared_case prepare(const case_name& name, std::string_view isa) {
   made.name = name;
   const auto spans = spans_of([&] { made.run(0); });
   for (const span_record& span : spans) {
+    if (span.row < 0) continue;
     made.bytes += span.bytes;
     made.ops += span.ops;
   }

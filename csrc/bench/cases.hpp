@@ -68,6 +68,8 @@ std::function<bool()> same_as_scalar(const case_name& name, const prepared_case&
 
 prepared_case make_gemv(const case_name& name, std::string_view isa);
 prepared_case make_gemm(const case_name& name, std::string_view isa);
+prepared_case make_prefill(const case_name& name, std::string_view isa);
+prepared_case make_decode(const case_name& name, std::string_view isa);
 prepared_case make_quantize_activations(const case_name& name, std::string_view isa);
 prepared_case make_pack(const case_name& name, std::string_view isa);
 prepared_case make_unpack(const case_name& name, std::string_view isa);

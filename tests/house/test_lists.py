@@ -69,7 +69,7 @@ def test_every_kernel_file_is_named_after_an_instruction_set():
 def test_every_command_file_is_listed():
     files = (ROOT / "bitnet_perf" / "cli").glob("*.py")
     commands = {
-        path.stem.removesuffix("_")
+        path.stem.removesuffix("_").replace("_", "-")
         for path in files
         if re.search(r"^def command\(", path.read_text(), re.M)
     }

@@ -1,0 +1,203 @@
+"""A model in memory: its configuration, its tokenizer, and the engine that runs it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from bitnet_perf import _native
+from bitnet_perf.errors import ConfigError, ModelError
+from bitnet_perf.formats import Tiling
+from bitnet_perf.model.config import ModelConfig, read_config
+from bitnet_perf.model.generation import Generation, OnToken, generate
+from bitnet_perf.model.gguf import GgufFile, read_gguf
+from bitnet_perf.model.sampling import Sampling
+from bitnet_perf.model.sequence import TokenSequence
+from bitnet_perf.model.synthetic import SYNTHETIC_KEY
+from bitnet_perf.model.tokenizer import Tokenizer, from_metadata
+from bitnet_perf.model.weights import load_weights
+from bitnet_perf.spans import span
+
+__all__ = ["Model"]
+
+
+class Model:
+    """A model that was loaded.
+
+    Made by `load`. One model is for one thread at a time: `forward` and `generate` keep no state
+    between calls, but share the memory of a step.
+
+    Attributes:
+        config: sizes and arithmetic, see ModelConfig.
+        path: the file.
+        metadata: the keys of the file.
+        threads: of every kernel.
+        weight_bytes: memory that the weights take.
+    """
+
+    def __init__(
+        self,
+        engine: _native.Engine,
+        config: ModelConfig,
+        file: GgufFile,
+        threads: int,
+        weight_bytes: int,
+    ) -> None:
+        self._engine = engine
+        self.config = config
+        self.path = file.path
+        self.metadata = file.metadata
+        self.threads = threads
+        self.weight_bytes = weight_bytes
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        threads: int | None = None,
+        isa: str | None = None,
+        activation: str | None = None,
+        act_quant: str | None = None,
+        kv: str | None = None,
+        parity: str | None = None,
+        device: str = "cpu",
+        tilings: Mapping[tuple[int, int], Tiling] | None = None,
+    ) -> Model:
+        """Read a GGUF file and make its weights ready.
+
+        threads: None is what this process may use.
+        isa: forces an instruction set of `isas()` in every kernel that has it; None is the best.
+        activation: "relu2" or "silu"; None follows the file.
+        act_quant: "q8_act" (one scale a token, BitNet's rule; None) or "q8_k" (one in 256 values,
+            llama.cpp's, which also rounds the input of a float16 head to float16).
+        kv: type of the KV cache, "f16" or "f32"; None is f32 with q8_k, else f16.
+        parity: "bitnet.cpp" rounds where that program does: a single token then differs from the
+            same token in a batch. None rounds nowhere but in the KV cache.
+        tilings: of tl1 and tl2 tensors by (N, K), where the file was packed with others than ours.
+        Raises ModelError (what, in which key or tensor), ConfigError (options), IsaError.
+        """
+        if device != "cpu":
+            raise ConfigError(f"device: found {device!r}, accepted is 'cpu'")
+        options = {"activation": activation, "act_quant": act_quant, "kv": kv, "parity": parity}
+        team = _native.default_threads() if threads is None else threads
+        with span("model_load"):
+            return cls._load(path, team, isa, options, tilings)
+
+    @classmethod
+    def _load(
+        cls,
+        path: str | os.PathLike[str],
+        threads: int,
+        isa: str | None,
+        options: dict[str, str | None],
+        tilings: Mapping[tuple[int, int], Tiling] | None,
+    ) -> Model:
+        with span("open"):
+            file = read_gguf(path)
+        embedding = next((t for t in file.tensors if t.name == "token_embd.weight"), None)
+        if embedding is None:
+            raise ModelError("tensor token_embd.weight: not in the file")
+        config = read_config(file.metadata, embedding.shape[0], **options)
+        if embedding.shape != (config.vocab, config.width):
+            raise ModelError(
+                f"tensor token_embd.weight: found shape {embedding.shape}, accepted is "
+                f"(vocabulary, {config.width})"
+            )
+        engine = _native.Engine(_engine_config(config), isa or "", threads)
+        nbytes = load_weights(engine, file, config.layers, tilings, threads)
+        return cls(engine, config, file, threads, nbytes)
+
+    @property
+    def kernels(self) -> tuple[str, ...]:
+        """Every kernel that runs, as family/format/isa."""
+        return tuple(self._engine.kernels())
+
+    def forward(self, tokens: ArrayLike) -> NDArray[np.float32]:
+        """Logits float32[T, vocab] of T token ids, each seeing itself and those before it.
+
+        Raises ModelError for ids outside the vocabulary, no tokens, more than the context;
+        ShapeError for another rank or dtype.
+        """
+        with self.sequence() as sequence:
+            return sequence.extend(tokens)
+
+    def sequence(self) -> TokenSequence:
+        """An empty sequence with a KV cache of its own, a context manager."""
+        return TokenSequence(self._engine)
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer of the file's own keys. ModelError where it has none."""
+        with span("tokenizer"):
+            return from_metadata(self.metadata)
+
+    def generate(  # noqa: PLR0917 - the interface
+        self,
+        prompt_or_tokens: str | Sequence[int],
+        max_tokens: int = 128,
+        temperature: float = 0.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        min_p: float = 0.0,
+        repetition_penalty: float = 1.0,
+        seed: int | None = None,
+        on_token: OnToken | None = None,
+        *,
+        stop: Collection[int] | None = None,
+    ) -> Generation:
+        """Continue a text or a list of token ids.
+
+        temperature: 0 takes the most likely token; above, tokens are drawn after repetition
+            penalty, temperature, top-k (0: off), top-p (1: off) and min-p (0: off).
+        seed: the same one gives the same tokens; None draws one, which the result names.
+        on_token: called with each id and the text that became readable; False ends it.
+        stop: ids that end it; None are the file's end-of-text ids, () is none.
+        Raises ModelError (empty prompt, ids out of range, a prompt beyond the context), ConfigError
+        (options).
+        """
+        options = Sampling(
+            temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p,
+            repetition_penalty=repetition_penalty, seed=seed,
+        )  # fmt: skip
+        words = isinstance(prompt_or_tokens, str)
+        tokenizer = self.tokenizer if words or self.has_tokenizer else None
+        if isinstance(prompt_or_tokens, str):
+            with span("encode"):
+                prompt = self.tokenizer.encode(prompt_or_tokens)
+        else:
+            prompt = [int(token) for token in prompt_or_tokens]
+        if stop is None:
+            stop = () if tokenizer is None else tokenizer.eos_ids
+        with self.sequence() as sequence:
+            return generate(
+                sequence, tokenizer, prompt, options,
+                context=self.config.context, max_tokens=max_tokens, stop=frozenset(stop),
+                on_token=on_token,
+            )  # fmt: skip
+
+    @property
+    def synthetic(self) -> bool:
+        """The weights are random: `make_model` wrote the file."""
+        return bool(self.metadata.get(SYNTHETIC_KEY, False))
+
+    @property
+    def has_tokenizer(self) -> bool:
+        """The file holds a vocabulary."""
+        return "tokenizer.ggml.tokens" in self.metadata
+
+
+def _engine_config(config: ModelConfig) -> dict[str, Any]:
+    """What the native engine wants to know."""
+    half = np.arange(config.rope_dim // 2, dtype=np.float64)
+    return asdict(config) | {
+        "rope_frequency": list(config.rope_base ** (-2 * half / config.rope_dim)),
+        "bitnet_cpp": config.parity == "bitnet.cpp",
+        "half_head_input": config.act_quant == "q8_k",
+    }

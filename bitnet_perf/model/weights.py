@@ -1,0 +1,189 @@
+"""The weights of a GGUF file, handed to the engine tensor by tensor."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitnet_perf import _native
+from bitnet_perf.errors import FormatError, ModelError, ShapeError
+from bitnet_perf.formats import Tiling
+from bitnet_perf.formats.packed import NO_TILE
+from bitnet_perf.model.gguf import GgufFile, GgufTensor
+from bitnet_perf.spans import span
+
+__all__ = ["DENSE_FORMATS", "TERNARY_FORMATS", "load_weights"]
+
+TERNARY_FORMATS = frozenset(row[0] for row in _native.formats() if row[1] >= 0)
+DENSE_FORMATS = ("f32", "f16", "bf16", "q8_0", "q6_k", "q4_0", "q4_k")
+
+# What stands in a file: norms and matrices of a layer, the tensors outside layers.
+NORMS = ("attn_norm", "attn_sub_norm", "ffn_norm", "ffn_sub_norm")
+SUB_NORMS = ("attn_sub_norm", "ffn_sub_norm")
+MATRICES = ("attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down")
+
+_LAYER = re.compile(r"blk\.(\d+)\.(\w+)\.(weight|scale)")
+
+
+NATIVE = "native_i2_r4"  # the layout that the product kernels read fastest
+
+
+def load_weights(
+    engine: _native.Engine,
+    file: GgufFile,
+    layers: int,
+    tilings: Mapping[tuple[int, int], Tiling] | None = None,
+    threads: int = 1,
+) -> int:
+    """Give the engine every tensor of the file, ternary matrices in their fastest layout.
+
+    tilings: (N, K) -> tiling of tl1 and tl2 tensors of that shape; others are read with the tiling
+    that `pack` would choose.
+    Returns the bytes of memory that the weights take.
+    Raises ModelError for a tensor that is missing, unknown, of a type that does not fit, or whose
+    bytes are no weights.
+    """
+    with span("tensor_table"):
+        table = {tensor.name: tensor for tensor in file.tensors}
+        _check_names(table, layers)
+        matrices = [
+            (layer, name, _matrix(table[f"blk.{layer}.{name}.weight"], TERNARY_FORMATS))
+            for layer in range(layers)
+            for name in MATRICES
+        ]
+        sizes = [_native.layout(NATIVE, *_shape(each))[4] for _, _, each in matrices]
+        memory = _native.empty(sum(sizes))  # one block: huge pages have no gaps
+    with open(file.path, "rb", buffering=0) as opened:
+        begin = 0
+        for (layer, name, tensor), size in zip(matrices, sizes, strict=True):
+            N, K = _shape(tensor)
+            tiling = (tilings or {}).get((N, K))
+            tile = NO_TILE if tiling is None else tiling.tile
+            part = memory[begin : begin + size]
+            begin += size
+            with _naming(tensor):
+                scale, blocks = _native.load_native(
+                    opened.fileno(), tensor.offset, tensor.type, N, K, tile, NATIVE, part, threads
+                )
+                factor = _factor(file, table.get(f"blk.{layer}.{name}.scale"))
+                engine.set_ternary(
+                    layer, name, part, NATIVE, N, K, NO_TILE,
+                    None if scale is None else scale * factor,
+                    None if blocks is None else blocks * np.float32(factor),
+                )  # fmt: skip
+        for layer in range(layers):
+            for name in NORMS:
+                _load_norm(engine, file, table.get(f"blk.{layer}.{name}.weight"), layer, name)
+        _load_norm(engine, file, table["output_norm.weight"], -1, "output_norm")
+        return memory.nbytes + _load_dense(engine, opened.fileno(), table, threads)
+
+
+def _required(layers: int) -> Iterator[str]:
+    yield from ("token_embd.weight", "output_norm.weight")
+    for layer in range(layers):
+        for name in (*NORMS, *MATRICES):
+            if name not in SUB_NORMS:
+                yield f"blk.{layer}.{name}.weight"
+
+
+def _check_names(table: Mapping[str, GgufTensor], layers: int) -> None:
+    missing = [name for name in _required(layers) if name not in table]
+    if missing:
+        raise ModelError(
+            f"tensor {missing[0]}: not in the file ({len(missing)} are missing); it has "
+            f"{', '.join(list(table)[:8])} and so on, {len(table)} tensors"
+        )
+    for name in table:
+        found = _LAYER.fullmatch(name)
+        known = found and int(found[1]) < layers and found[2] in (*NORMS, *MATRICES)
+        if not known and name not in ("token_embd.weight", "output_norm.weight", "output.weight"):
+            raise ModelError(
+                f"tensor {name}: no part of a model of {layers} layers as this engine runs it; its "
+                "result would be wrong without that tensor"
+            )
+
+
+def _floats(file: GgufFile, tensor: GgufTensor) -> NDArray[np.float32]:
+    data = file.tensor_data(tensor.name)
+    if tensor.type == "f32":
+        return data.view("<f4").astype(np.float32, copy=False)
+    if tensor.type == "f16":
+        return data.view("<f2").astype(np.float32)
+    if tensor.type == "bf16":
+        return (data.view("<u2").astype(np.uint32) << 16).view(np.float32)
+    raise ModelError(
+        f"tensor {tensor.name}: found type {tensor.type}, accepted are f32, f16 and bf16"
+    )
+
+
+def _load_norm(
+    engine: _native.Engine, file: GgufFile, tensor: GgufTensor | None, layer: int, name: str
+) -> None:
+    if tensor is None:
+        return  # a sub norm that this model does not have
+    values = _floats(file, tensor)
+    if not np.isfinite(values).all():
+        at = int(np.flatnonzero(~np.isfinite(values))[0])
+        raise ModelError(f"tensor {tensor.name}: found {values[at]} at [{at}], accepted is finite")
+    with _naming(tensor):
+        engine.set_norm(layer, name, values)
+
+
+def _factor(file: GgufFile, tensor: GgufTensor | None) -> float:
+    """What the scale of a matrix is multiplied by: some converters keep it in another tensor."""
+    if tensor is None:
+        return 1.0
+    values = _floats(file, tensor)
+    if values.size != 1 or not np.isfinite(values[0]):
+        raise ModelError(f"tensor {tensor.name}: found {values[:4]}, accepted is one finite number")
+    return float(values[0])
+
+
+def _load_dense(
+    engine: _native.Engine, opened: int, table: Mapping[str, GgufTensor], threads: int
+) -> int:
+    """Embedding and head; returns their bytes."""
+    total = 0
+    tensors = [("token_embd", table["token_embd.weight"])]
+    head = table.get("output.weight")
+    if head is not None:
+        tensors.append(("output", head))
+    for name, tensor in tensors:
+        _matrix(tensor, DENSE_FORMATS)
+        data = _native.empty(tensor.nbytes)
+        total += data.nbytes
+        with _naming(tensor):
+            _native.read_into(opened, tensor.offset, data, threads)
+            engine.set_dense(name, data, tensor.type, *_shape(tensor))
+            if head is None:
+                engine.set_dense("output", data, tensor.type, *_shape(tensor))
+    return total
+
+
+def _matrix(tensor: GgufTensor, accepted: Collection[str]) -> GgufTensor:
+    if tensor.type not in accepted:
+        raise ModelError(
+            f"tensor {tensor.name}: found type {tensor.type}, accepted are "
+            f"{', '.join(sorted(accepted))}; `bitnet-perf quantize` converts"
+        )
+    if len(tensor.shape) != 2:
+        raise ModelError(f"tensor {tensor.name}: found shape {tensor.shape}, accepted is (N, K)")
+    return tensor
+
+
+def _shape(tensor: GgufTensor) -> tuple[int, int]:
+    N, K = tensor.shape
+    return N, K
+
+
+@contextmanager
+def _naming(tensor: GgufTensor) -> Iterator[None]:
+    """Errors inside are ModelErrors that begin with the tensor's name."""
+    try:
+        yield
+    except (ModelError, FormatError, ShapeError) as error:
+        raise ModelError(f"tensor {tensor.name}: {error}") from None

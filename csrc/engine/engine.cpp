@@ -1,0 +1,355 @@
+#include "engine/engine.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/spans.hpp"
+#include "core/status.hpp"
+#include "engine/operations.hpp"
+#include "formats/half.hpp"
+#include "kernels/families.hpp"
+
+namespace bp {
+namespace {
+
+void round_to_half(float* x, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i) x[i] = half_to_float(float_to_half(x[i]));
+}
+
+}  // namespace
+
+const kernel_row& variant(std::string_view family, std::string_view format, std::string_view isa) {
+  for (const kernel_row& row : kernels()) {
+    if (row.family == family && row.format == format && row.isa == isa) {
+      return select(family, format, isa);
+    }
+  }
+  return select(family, format, "");
+}
+
+engine_kernels::engine_kernels(const model_config& config, std::string_view isa)
+    : rms_norm(&variant("rms_norm", "f32", isa)),
+      rope(&variant("rope", "f32", isa)),
+      attention(&variant("attention", config.kv == kv_type::f16 ? "f16" : "f32", isa)),
+      act_mul(&variant(config.act == activation::relu2 ? "relu2_mul" : "silu_mul", "f32", isa)),
+      add(&variant("add", "f32", isa)),
+      quantize(&variant("quantize_activations",
+                        config.quant == act_quant::q8_act ? "q8_act" : "q8_k", isa)) {}
+
+engine::engine(const model_config& config, std::string isa, int threads)
+    : config_(config), isa_(std::move(isa)), threads_(threads), kernels_(config, isa_) {
+  weights_.layers.resize(static_cast<std::size_t>(config.layers));
+}
+
+std::vector<const kernel_row*> engine::kernels() const {
+  std::vector<const kernel_row*> rows = {
+      weights_.token_embd.embed, kernels_.rms_norm, kernels_.quantize, kernels_.rope,
+      kernels_.attention,        kernels_.act_mul,  kernels_.add};
+  const auto add = [&](const kernel_row* row) {
+    if (std::find(rows.begin(), rows.end(), row) == rows.end()) rows.push_back(row);
+  };
+  for (const layer_weights& layer : weights_.layers) {
+    for (const matrix_name& each : layer_matrices) {
+      add((layer.*each.member).gemv);
+      add((layer.*each.member).gemm);
+    }
+  }
+  add(weights_.output.gemv);
+  add(weights_.output.gemm);
+  return rows;
+}
+
+std::int32_t engine::add_sequence() {
+  const auto free = std::find(caches_.begin(), caches_.end(), nullptr);
+  auto made = std::make_unique<kv_cache>(config_);
+  if (free == caches_.end()) {
+    caches_.push_back(std::move(made));
+    return static_cast<std::int32_t>(caches_.size() - 1);
+  }
+  *free = std::move(made);
+  return static_cast<std::int32_t>(free - caches_.begin());
+}
+
+kv_cache& engine::cache(std::int32_t sequence) {
+  const auto index = static_cast<std::size_t>(sequence);
+  if (sequence < 0 || index >= caches_.size() || caches_[index] == nullptr)
+    fail(error_kind::model,
+         "sequence: found " + std::to_string(sequence) + ", accepted is one that was added");
+  return *caches_[index];
+}
+
+void engine::drop_sequence(std::int32_t sequence) {
+  cache(sequence);
+  caches_[static_cast<std::size_t>(sequence)].reset();
+}
+
+void engine::check(std::span<const batch_token> tokens) {
+  if (tokens.empty()) fail(error_kind::model, "tokens: found none, accepted is 1 or more");
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    if (tokens[i].id < 0 || tokens[i].id >= config_.vocab)
+      fail(error_kind::model, "tokens[" + std::to_string(i) + "]: found " +
+                                  std::to_string(tokens[i].id) + ", accepted are ids 0 to " +
+                                  std::to_string(config_.vocab - 1));
+    cache(tokens[i].sequence);
+  }
+}
+
+void engine::forward(std::span<const batch_token> tokens, std::span<const std::int64_t> rows,
+                     float* logits) {
+  check(tokens);
+  std::vector<std::int64_t> old(caches_.size()), grown(caches_.size());
+  for (std::size_t i = 0; i < caches_.size(); ++i)
+    if (caches_[i]) old[i] = grown[i] = caches_[i]->length();
+  for (const batch_token& token : tokens) ++grown[static_cast<std::size_t>(token.sequence)];
+  for (std::size_t i = 0; i < caches_.size(); ++i)
+    if (caches_[i]) caches_[i]->reserve(grown[i]);
+  const bool alone = tokens.size() == 1;
+  const auto count = static_cast<std::int64_t>(tokens.size());
+  work_.reserve(config_, std::min(count, most_batch_tokens));
+  try {
+    for (std::int64_t first = 0; first < count; first += most_batch_tokens) {
+      const std::int64_t M = std::min(most_batch_tokens, count - first);
+      const auto from = std::lower_bound(rows.begin(), rows.end(), first);
+      const auto to = std::lower_bound(from, rows.end(), first + M);
+      run_batch(tokens.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(M)),
+                {from, to}, first, alone, logits + (from - rows.begin()) * config_.vocab);
+    }
+  } catch (...) {
+    for (std::size_t i = 0; i < caches_.size(); ++i)
+      if (caches_[i]) caches_[i]->set_length(old[i]);
+    throw;
+  }
+}
+
+void engine::run_batch(std::span<const batch_token> tokens, std::span<const std::int64_t> rows,
+                       std::int64_t first, bool alone, float* logits) {
+  const auto M = static_cast<std::int64_t>(tokens.size());
+  place(tokens);
+  {
+    const span_guard span(operation::embed(), 0, 0);
+    const dense_matrix& w = weights_.token_embd;
+    embed_args args{};
+    args.w = w.data;
+    args.N = w.N;
+    args.K = w.K;
+    args.tokens = work_.ids.data();
+    args.out = work_.x;
+    args.M = M;
+    run_embed(*w.embed, args, threads_);
+  }
+  for (std::int64_t layer = 0; layer < config_.layers; ++layer) {
+    attention_block(layer, M, alone);
+    feed_forward_block(layer, M);
+  }
+  if (!rows.empty()) head(rows, first, alone, logits);
+}
+
+// Ids, positions and rotations of the tokens; their sequences are longer afterwards.
+void engine::place(std::span<const batch_token> tokens) {
+  const std::int64_t half = config_.rope_dim / 2;
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    kv_cache& own = cache(tokens[i].sequence);
+    const std::int64_t position = own.length();
+    own.set_length(position + 1);
+    work_.ids[i] = tokens[i].id;
+    work_.sequence[i] = tokens[i].sequence;
+    work_.position[i] = position;
+    work_.length[i] = position + 1;
+    const auto at = static_cast<std::int64_t>(i) * half;
+    for (std::int64_t d = 0; d < half; ++d) {
+      const double angle =
+          static_cast<double>(position) * config_.rope_frequency[static_cast<std::size_t>(d)];
+      work_.cos[at + d] = static_cast<float>(std::cos(angle));
+      work_.sin[at + d] = static_cast<float>(std::sin(angle));
+    }
+  }
+}
+
+void engine::norm(const float* x, const float* weight, float* out, std::int64_t M, std::int64_t K) {
+  rms_norm_args args{};
+  args.x = x;
+  args.weight = weight;
+  args.out = out;
+  args.M = M;
+  args.K = K;
+  args.eps = config_.eps;
+  run_rms_norm(*kernels_.rms_norm, args, threads_);
+}
+
+void engine::quantize(const float* x, std::int64_t M, std::int64_t K, std::int64_t layer,
+                      const char* operation) {
+  quantize_activations_args args{};
+  args.x = x;
+  args.kind = float_kind::float32;
+  args.values = work_.act;
+  args.scale = work_.act_scale;
+  args.sum = work_.act_sum;
+  args.M = M;
+  args.K = K;
+  const std::int64_t bad = run_quantize_activations(*kernels_.quantize, args, threads_);
+  if (bad >= 0)
+    fail(error_kind::model, "blk." + std::to_string(layer) + ": the input of " + operation +
+                                " is NaN or infinite at token " + std::to_string(bad / K) +
+                                ", channel " + std::to_string(bad % K) +
+                                ": a weight or scale before it is not usable");
+}
+
+// The product of the activations quantized last.
+void engine::product(const ternary_matrix& w, std::int64_t M, float* out) {
+  product_args args{};
+  args.w = w.data;
+  args.w_bytes = w.bytes;
+  args.q = work_.act;
+  args.M = M;
+  args.N = w.shape.N;
+  args.K = w.shape.K_padded;
+  args.K_true = w.shape.K;
+  args.tile = w.shape.tile;
+  args.out = out;
+  args.weight_scale = w.scale;
+  args.block_scales = w.block_scales;
+  args.beside = w.beside;
+  (config_.quant == act_quant::q8_k ? args.act_blocks : args.act_scale) = work_.act_scale;
+  run_product(M == 1 ? *w.gemv : *w.gemm, args, threads_);
+}
+
+void engine::attend(std::int64_t layer, std::int64_t M, bool alone) {
+  const span_guard span(operation::attention(), 0, 0);
+  attention_args args{};
+  for (std::int64_t m = 0; m < M; ++m) {
+    const auto i = static_cast<std::size_t>(m);
+    kv_cache& own = *caches_[static_cast<std::size_t>(work_.sequence[i])];
+    own.store(layer, work_.position[i], work_.k + m * kv_width(config_),
+              work_.v + m * kv_width(config_));
+    work_.keys[i] = own.keys(layer);
+    work_.values[i] = own.values(layer);
+    work_.head_stride[i] = own.head_stride();
+    args.longest = std::max(args.longest, work_.length[i]);
+  }
+  args.q = work_.q;
+  args.out = work_.attended;
+  args.keys = work_.keys.data();
+  args.values = work_.values.data();
+  args.head_stride = work_.head_stride.data();
+  args.length = work_.length.data();
+  args.M = M;
+  args.heads = config_.heads;
+  args.kv_heads = config_.kv_heads;
+  args.head_dim = config_.head_dim;
+  args.scale = 1 / std::sqrt(static_cast<float>(config_.head_dim));
+  args.round_q = config_.bitnet_cpp;
+  args.round_p = config_.bitnet_cpp && alone;
+  run_attention(*kernels_.attention, args, threads_);
+}
+
+void engine::attention_block(std::int64_t layer, std::int64_t M, bool alone) {
+  const layer_weights& w = weights_.layers[static_cast<std::size_t>(layer)];
+  {
+    const span_guard span(operation::attn_norm(), 0, 0);
+    norm(work_.x, w.attn_norm, work_.normed, M, config_.width);
+  }
+  {
+    const span_guard span(operation::qkv(), 0, 0);
+    quantize(work_.normed, M, config_.width, layer, "qkv");
+    product(w.attn_q, M, work_.q);
+    product(w.attn_k, M, work_.k);
+    product(w.attn_v, M, work_.v);
+  }
+  {
+    const span_guard span(operation::rope(), 0, 0);
+    rope_args args{};
+    args.cos = work_.cos;
+    args.sin = work_.sin;
+    args.M = M;
+    args.head_dim = config_.head_dim;
+    args.rope_dim = config_.rope_dim;
+    args.interleaved = config_.rope_interleaved;
+    args.x = work_.q;
+    args.heads = config_.heads;
+    args.row_stride = q_width(config_);
+    run_rope(*kernels_.rope, args, threads_);
+    args.x = work_.k;
+    args.heads = config_.kv_heads;
+    args.row_stride = kv_width(config_);
+    run_rope(*kernels_.rope, args, threads_);
+  }
+  attend(layer, M, alone);
+  const float* attended = work_.attended;
+  if (w.attn_sub_norm != nullptr) {
+    const span_guard span(operation::attn_sub_norm(), 0, 0);
+    norm(work_.attended, w.attn_sub_norm, work_.attended, M, q_width(config_));
+  }
+  const span_guard span(operation::o_proj(), 0, 0);
+  quantize(attended, M, q_width(config_), layer, "attn_output");
+  product(w.attn_output, M, work_.normed);
+  residual(M);
+}
+
+void engine::feed_forward_block(std::int64_t layer, std::int64_t M) {
+  const layer_weights& w = weights_.layers[static_cast<std::size_t>(layer)];
+  {
+    const span_guard span(operation::ffn_norm(), 0, 0);
+    norm(work_.x, w.ffn_norm, work_.normed, M, config_.width);
+  }
+  {
+    const span_guard span(operation::gate_up(), 0, 0);
+    quantize(work_.normed, M, config_.width, layer, "gate_up");
+    product(w.ffn_gate, M, work_.gate);
+    product(w.ffn_up, M, work_.up);
+  }
+  {
+    const span_guard span(operation::act(), 0, 0);
+    if (config_.act == activation::relu2) {
+      run_relu2_mul(*kernels_.act_mul, {work_.gate, work_.up, work_.gate, M * config_.ffn, 0, 0},
+                    threads_);
+    } else {
+      run_silu_mul(*kernels_.act_mul, {work_.gate, work_.up, work_.gate, M * config_.ffn, 0, 0},
+                   threads_);
+    }
+  }
+  if (w.ffn_sub_norm != nullptr) {
+    const span_guard span(operation::ffn_sub_norm(), 0, 0);
+    norm(work_.gate, w.ffn_sub_norm, work_.gate, M, config_.ffn);
+  }
+  const span_guard span(operation::down(), 0, 0);
+  quantize(work_.gate, M, config_.ffn, layer, "ffn_down");
+  product(w.ffn_down, M, work_.normed);
+  residual(M);
+}
+
+// x += normed, which holds the output of a block.
+void engine::residual(std::int64_t M) {
+  run_add(*kernels_.add, {work_.x, work_.normed, M * config_.width, 0, 0}, threads_);
+}
+
+// Logits of the tokens `rows`, of a batch that begins with token `first`.
+void engine::head(std::span<const std::int64_t> rows, std::int64_t first, bool alone,
+                  float* logits) {
+  const auto M = static_cast<std::int64_t>(rows.size());
+  {
+    const span_guard span(operation::output_norm(), 0, 0);
+    for (std::int64_t i = 0; i < M; ++i)  // ascending: a row moves down or stays
+      std::copy_n(work_.x + (rows[static_cast<std::size_t>(i)] - first) * config_.width,
+                  config_.width, work_.x + i * config_.width);
+    norm(work_.x, weights_.output_norm, work_.normed, M, config_.width);
+  }
+  const span_guard span(operation::lm_head(), 0, 0);
+  const dense_matrix& w = weights_.output;
+  if (w.half && (config_.half_head_input || (config_.bitnet_cpp && alone)))
+    round_to_half(work_.normed, M * config_.width);
+  dense_args args{};
+  args.w = w.data;
+  args.w_bytes = w.bytes;
+  args.x = work_.normed;
+  args.out = logits;
+  args.M = M;
+  args.N = w.N;
+  args.K = w.K;
+  if (M == 1) {
+    run_gemv_dense(*w.gemv, args, threads_);
+  } else {
+    run_gemm_dense(*w.gemm, args, threads_);
+  }
+}
+
+}  // namespace bp

@@ -1,0 +1,83 @@
+// The forward pass: tokens of one or more sequences to logits, over the kernel registry.
+//
+// A row of a result depends on the tokens before it in its sequence and on nothing else: not on the
+// other rows of a batch, on how a prompt is cut, or on the number of threads (bitnet_cpp apart,
+// which rounds a lone token as that program does).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/config.hpp"
+#include "engine/kv_cache.hpp"
+#include "engine/weights.hpp"
+#include "engine/workspace.hpp"
+
+namespace bp {
+
+// The variant of `isa` where the family has it for this format, else the best that runs here.
+const kernel_row& variant(std::string_view family, std::string_view format, std::string_view isa);
+
+// Kernels of a forward pass, chosen once. `isa` forces an instruction set in every family that has
+// it; the others take their best.
+struct engine_kernels {
+  engine_kernels(const model_config& config, std::string_view isa);
+  const kernel_row *rms_norm, *rope, *attention, *act_mul, *add, *quantize;
+};
+
+// One token of a batch: tokens of a sequence follow each other in order of their positions.
+struct batch_token {
+  std::int32_t id;
+  std::int32_t sequence;
+};
+
+class engine {
+ public:
+  engine(const model_config& config, std::string isa, int threads);
+
+  const model_config& config() const { return config_; }
+  const std::string& isa() const { return isa_; }
+  model_weights& weights() { return weights_; }
+  int threads() const { return threads_; }
+  std::vector<const kernel_row*> kernels() const;  // those that run, each once
+
+  std::int32_t add_sequence();
+  void drop_sequence(std::int32_t sequence);
+  kv_cache& cache(std::int32_t sequence);  // error_kind::model where there is none
+
+  // Appends the tokens to their sequences. Logits [rows.size(), vocab] of the tokens with the
+  // indices `rows` (ascending). Ids and sequences are checked before anything is changed; where a
+  // value becomes NaN or infinite, error_kind::model says where, and the sequences keep their old
+  // length. Allocates only where a sequence or a batch is longer than any before.
+  void forward(std::span<const batch_token> tokens, std::span<const std::int64_t> rows,
+               float* logits);
+
+ private:
+  void check(std::span<const batch_token> tokens);
+  void run_batch(std::span<const batch_token> tokens, std::span<const std::int64_t> rows,
+                 std::int64_t first, bool alone, float* logits);
+  void place(std::span<const batch_token> tokens);
+  void attend(std::int64_t layer, std::int64_t M, bool alone);
+  void attention_block(std::int64_t layer, std::int64_t M, bool alone);
+  void feed_forward_block(std::int64_t layer, std::int64_t M);
+  void head(std::span<const std::int64_t> rows, std::int64_t first, bool alone, float* logits);
+  void norm(const float* x, const float* weight, float* out, std::int64_t M, std::int64_t K);
+  void quantize(const float* x, std::int64_t M, std::int64_t K, std::int64_t layer,
+                const char* operation);
+  void product(const ternary_matrix& w, std::int64_t M, float* out);
+  void residual(std::int64_t M);
+
+  model_config config_;
+  std::string isa_;
+  int threads_;
+  engine_kernels kernels_;
+  model_weights weights_;
+  workspace work_;
+  std::vector<std::unique_ptr<kv_cache>> caches_;
+};
+
+}  // namespace bp

@@ -1,0 +1,74 @@
+#include "engine/kv_cache.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+
+#include "core/spans.hpp"
+#include "core/status.hpp"
+#include "formats/half.hpp"
+
+namespace bp {
+namespace {
+
+constexpr std::int64_t least_capacity = 64;
+
+}  // namespace
+
+kv_cache::kv_cache(const model_config& config)
+    : layers_(config.layers),
+      kv_heads_(config.kv_heads),
+      head_dim_(config.head_dim),
+      context_(config.context),
+      element_(config.kv == kv_type::f16 ? 2 : 4) {}
+
+std::int64_t kv_cache::bytes() const {
+  return 2 * layers_ * kv_heads_ * capacity_ * head_dim_ * element_;
+}
+
+void kv_cache::reserve(std::int64_t positions) {
+  if (positions > context_)
+    fail(error_kind::model, "tokens: found " + std::to_string(positions) +
+                                " positions, the context of the model holds " +
+                                std::to_string(context_));
+  if (positions <= capacity_) return;
+  static const std::int32_t row = span_row("kv_cache_growth");
+  const std::int64_t wanted =
+      std::min(context_, std::max({positions, 2 * capacity_, least_capacity}));
+  const std::int64_t heads = layers_ * kv_heads_, position_bytes = head_dim_ * element_;
+  const span_guard span(row, 4 * heads * length_ * position_bytes, 0);
+  for (buffer* memory : {&keys_, &values_}) {
+    buffer grown = allocate(static_cast<std::size_t>(heads * wanted * position_bytes));
+    for (std::int64_t h = 0; h < heads && length_ > 0; ++h)
+      std::memcpy(grown.get() + h * wanted * position_bytes,
+                  memory->get() + h * capacity_ * position_bytes,
+                  static_cast<std::size_t>(length_ * position_bytes));
+    *memory = std::move(grown);
+  }
+  capacity_ = wanted;
+}
+
+const std::uint8_t* kv_cache::at(const buffer& memory, std::int64_t layer) const {
+  return memory.get() + layer * kv_heads_ * capacity_ * head_dim_ * element_;
+}
+
+void kv_cache::write(buffer& memory, std::int64_t layer, std::int64_t position, const float* x) {
+  for (std::int64_t h = 0; h < kv_heads_; ++h) {
+    std::uint8_t* to =
+        memory.get() + (((layer * kv_heads_ + h) * capacity_ + position) * head_dim_) * element_;
+    const float* from = x + h * head_dim_;
+    if (element_ == 4) {
+      std::memcpy(to, from, static_cast<std::size_t>(4 * head_dim_));
+    } else {
+      auto* half = reinterpret_cast<std::uint16_t*>(to);
+      for (std::int64_t d = 0; d < head_dim_; ++d) half[d] = float_to_half(from[d]);
+    }
+  }
+}
+
+void kv_cache::store(std::int64_t layer, std::int64_t position, const float* k, const float* v) {
+  write(keys_, layer, position, k);
+  write(values_, layer, position, v);
+}
+
+}  // namespace bp
