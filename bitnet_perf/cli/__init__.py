@@ -10,8 +10,9 @@ import typer
 from bitnet_perf.cli.output import exit_code, fail
 
 # One line per command, in the order in which `--help` shows them.
-COMMANDS = ("run", "info", "bench", "compare", "try", "gate", "bisect", "roofline", "profile",
-            "rust", "report", "selftest", "doctor")  # fmt: skip
+COMMANDS = ("run", "info", "bench", "compare", "try", "gate", "bisect", "roofline",
+            "profile", "generate", "make-model", "quantize", "rust", "report", "selftest",
+            "doctor")  # fmt: skip
 
 # Options that may stand alone or take a value: `--recorded` and `--recorded DIR`.
 _OPTIONAL_VALUE = {"--recorded": "default"}
@@ -29,7 +30,8 @@ def application() -> typer.Typer:
     )
     app.callback()(lambda: None)
     for name in COMMANDS:
-        command = import_module(f"bitnet_perf.cli.{'try_' if name == 'try' else name}").command
+        module = "try_" if name == "try" else name.replace("-", "_")
+        command = import_module(f"bitnet_perf.cli.{module}").command
         app.command(name, help=command.__doc__)(command)
     return app
 
