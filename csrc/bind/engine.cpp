@@ -177,7 +177,9 @@ void bind_engine(py::module_& m) {
                                  s.context, s.rope_base, s.like));
     return rows;
   });
-  py::class_<engine_handle>(m, "Engine")
+  // A plain class: pybind11's own metaclass is nothing that a stub can name.
+  const py::metaclass plain(reinterpret_cast<PyObject*>(&PyType_Type));
+  py::class_<engine_handle>(m, "Engine", plain)
       .def(py::init<const py::dict&, const std::string&, std::int64_t>(), py::arg("config"),
            py::arg("isa") = "", py::arg("threads") = 1)
       .def("set_norm", &engine_handle::set_norm, py::arg("layer"), py::arg("name"),

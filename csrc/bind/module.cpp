@@ -1,16 +1,10 @@
 // Table of contents of the extension module.
 #include "bind/arrays.hpp"
 
-// The categories, each in a file of its own: the one list.
-#define BP_CATEGORIES(X)                                                                    \
-  X(registry)                                                                               \
-  X(formats) X(pack) X(gemv) X(bench) X(candidate) X(gemm) X(blocks) X(activations) X(gguf) \
-      X(floats) X(dense) X(engine) X(load)
-
 namespace bp::bind {
-#define X(category) void bind_##category(pybind11::module_& m);
-BP_CATEGORIES(X)
-#undef X
+#define BP_CATEGORY(name) void bind_##name(pybind11::module_& m);
+#include "bind/categories.inc"
+#undef BP_CATEGORY
 }  // namespace bp::bind
 
 namespace {
@@ -52,7 +46,7 @@ PYBIND11_MODULE(_native, m) {
   m.attr("__version__") = BP_VERSION;
   m.attr("compiler") = BP_COMPILER;
   py::register_exception_translator(&raise);
-#define X(category) bp::bind::bind_##category(m);
-  BP_CATEGORIES(X)
-#undef X
+#define BP_CATEGORY(name) bp::bind::bind_##name(m);
+#include "bind/categories.inc"
+#undef BP_CATEGORY
 }
