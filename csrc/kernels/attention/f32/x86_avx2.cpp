@@ -1,6 +1,6 @@
 #include "kernels/attention/x86_avx2.hpp"
 
-#include "kernels/families.hpp"
+#include "kernels/attention/attention.hpp"
 
 namespace bp {
 
