@@ -18,12 +18,11 @@ from bitnet_perf.formats import Packed, dequantize, pack, quantize, unpack
 from bitnet_perf.model.gguf import GgufFile, GgufTensor, read_gguf
 from bitnet_perf.model.gguf_write import TensorSource, write_gguf
 from bitnet_perf.model.synthetic import TYPES
-from bitnet_perf.model.weights import MATRICES, TERNARY_FORMATS
+from bitnet_perf.model.weights import FLOATS, MATRICES, TERNARY_FORMATS, as_floats
 
 __all__ = ["Conversion", "TensorChange", "quantize_file"]
 
 _MATRIX = re.compile(rf"blk\.\d+\.({'|'.join(MATRICES)})\.weight")
-FLOATS = {"f32": "<f4", "f16": "<f2", "bf16": "<u2"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +156,7 @@ def _converted(
     """(bytes of the new type, error)."""
     data = file.tensor_data(tensor.name)
     if tensor.type in FLOATS:
-        weights = _as_floats(data, tensor.type).reshape(shape)
+        weights = as_floats(data, tensor.type).reshape(shape)
         return _requantized(weights, type, rule, threads)
     old = Packed.from_bytes(data, tensor.type, shape)
     codes = unpack(old, threads=threads)
@@ -178,13 +177,6 @@ def _with_block_scales(new: Packed, old: Packed) -> NDArray[np.uint8]:
     blocks = new.data.reshape(N * K // 256, -1).copy()
     blocks[:, -2:] = scales.astype(np.float16).reshape(-1, 1).view(np.uint8)
     return blocks.reshape(-1)
-
-
-def _as_floats(data: NDArray[np.uint8], type: str) -> NDArray[np.float32]:
-    values = data.view(FLOATS[type])
-    if type == "bf16":
-        return (values.astype(np.uint32) << 16).view(np.float32)
-    return values.astype(np.float32)
 
 
 def _requantized(

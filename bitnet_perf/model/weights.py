@@ -12,14 +12,16 @@ from numpy.typing import NDArray
 from bitnet_perf import _native
 from bitnet_perf.errors import FormatError, ModelError, ShapeError
 from bitnet_perf.formats import Tiling
+from bitnet_perf.formats.dense import dense_formats
 from bitnet_perf.formats.packed import NO_TILE
 from bitnet_perf.model.gguf import GgufFile, GgufTensor
 from bitnet_perf.spans import span
 
-__all__ = ["DENSE_FORMATS", "TERNARY_FORMATS", "load_weights"]
+__all__ = ["DENSE_FORMATS", "FLOATS", "MATRICES", "TERNARY_FORMATS", "as_floats", "load_weights"]
 
 TERNARY_FORMATS = frozenset(row[0] for row in _native.formats() if row[1] >= 0)
-DENSE_FORMATS = ("f32", "f16", "bf16", "q8_0", "q6_k", "q4_0", "q4_k")
+DENSE_FORMATS = tuple(each.name for each in dense_formats())
+FLOATS = {"f32": "<f4", "f16": "<f2", "bf16": "<u2"}
 
 # What stands in a file: norms and matrices of a layer, the tensors outside layers.
 NORMS = ("attn_norm", "attn_sub_norm", "ffn_norm", "ffn_sub_norm")
@@ -57,29 +59,28 @@ def load_weights(
         ]
         sizes = [_native.layout(NATIVE, *_shape(each))[4] for _, _, each in matrices]
         memory = _native.empty(sum(sizes))  # one block: huge pages have no gaps
-    with open(file.path, "rb", buffering=0) as opened:
-        begin = 0
-        for (layer, name, tensor), size in zip(matrices, sizes, strict=True):
-            N, K = _shape(tensor)
-            tiling = (tilings or {}).get((N, K))
-            tile = NO_TILE if tiling is None else tiling.tile
-            part = memory[begin : begin + size]
-            begin += size
-            with _naming(tensor):
-                scale, blocks = _native.load_native(
-                    opened.fileno(), tensor.offset, tensor.type, N, K, tile, NATIVE, part, threads
-                )
-                factor = _factor(file, table.get(f"blk.{layer}.{name}.scale"))
-                engine.set_ternary(
-                    layer, name, part, NATIVE, N, K, NO_TILE,
-                    None if scale is None else scale * factor,
-                    None if blocks is None else blocks * np.float32(factor),
-                )  # fmt: skip
-        for layer in range(layers):
-            for name in NORMS:
-                _load_norm(engine, file, table.get(f"blk.{layer}.{name}.weight"), layer, name)
-        _load_norm(engine, file, table["output_norm.weight"], -1, "output_norm")
-        return memory.nbytes + _load_dense(engine, opened.fileno(), table, threads)
+    begin = 0
+    for (layer, name, tensor), size in zip(matrices, sizes, strict=True):
+        N, K = _shape(tensor)
+        tiling = (tilings or {}).get((N, K))
+        tile = NO_TILE if tiling is None else tiling.tile
+        part = memory[begin : begin + size]
+        begin += size
+        with _naming(tensor):
+            scale, blocks = _native.load_native(
+                file.handle, tensor.offset, tensor.type, N, K, tile, NATIVE, part, threads
+            )
+            factor = _factor(file, table.get(f"blk.{layer}.{name}.scale"))
+            engine.set_ternary(
+                layer, name, part, NATIVE, N, K, NO_TILE,
+                None if scale is None else scale * factor,
+                None if blocks is None else blocks * np.float32(factor),
+            )  # fmt: skip
+    for layer in range(layers):
+        for name in NORMS:
+            _load_norm(engine, file, table.get(f"blk.{layer}.{name}.weight"), layer, name)
+    _load_norm(engine, file, table["output_norm.weight"], -1, "output_norm")
+    return memory.nbytes + _load_dense(engine, file.handle, table, threads)
 
 
 def _required(layers: int) -> Iterator[str]:
@@ -107,17 +108,19 @@ def _check_names(table: Mapping[str, GgufTensor], layers: int) -> None:
             )
 
 
+def as_floats(data: NDArray[np.uint8], type: str) -> NDArray[np.float32]:
+    """The bytes of an f32, f16 or bf16 tensor as float32. Raises FormatError for other types."""
+    if type not in FLOATS:
+        raise FormatError(f"found type {type}, accepted are {', '.join(FLOATS)}")
+    values = data.view(FLOATS[type])
+    if type == "bf16":
+        return (values.astype(np.uint32) << 16).view(np.float32)
+    return values.astype(np.float32, copy=False)
+
+
 def _floats(file: GgufFile, tensor: GgufTensor) -> NDArray[np.float32]:
-    data = file.tensor_data(tensor.name)
-    if tensor.type == "f32":
-        return data.view("<f4").astype(np.float32, copy=False)
-    if tensor.type == "f16":
-        return data.view("<f2").astype(np.float32)
-    if tensor.type == "bf16":
-        return (data.view("<u2").astype(np.uint32) << 16).view(np.float32)
-    raise ModelError(
-        f"tensor {tensor.name}: found type {tensor.type}, accepted are f32, f16 and bf16"
-    )
+    with _naming(tensor):
+        return as_floats(file.tensor_data(tensor.name), tensor.type)
 
 
 def _load_norm(
