@@ -1,4 +1,5 @@
-# make run        check against the BitNet.rs crates, judge the checkout against its previous commit
+# make run        check against the BitNet.rs crates, run a small model of random weights end to
+#                 end, judge the checkout against its previous commit
 # make test       every lane that this host can test, the missing ones named at the end
 # make test-all   the same lanes, each on all of its models
 # All need only Python 3.11+, a C++20 compiler and make; the rest comes into .venv.
@@ -38,6 +39,9 @@ quick: lint
 
 run: build
 	@$(BIN)/bitnet-perf rust
+	@mkdir -p results
+	@$(BIN)/bitnet-perf make-model --shape small --head q6_k results/small.gguf
+	@$(BIN)/bitnet-perf benchmark --model results/small.gguf --tokens 64 --no-output --json results/benchmark.json
 	@$(BIN)/bitnet-perf gate --report-only
 
 test: build

@@ -10,7 +10,7 @@ import typer
 from bitnet_perf.cli.output import exit_code, fail
 
 # One line per command, in the order in which `--help` shows them.
-COMMANDS = ("run", "info", "bench", "compare", "try", "gate", "bisect", "roofline",
+COMMANDS = ("run", "info", "bench", "benchmark", "compare", "try", "gate", "bisect", "roofline",
             "profile", "generate", "make-model", "quantize", "rust", "report", "selftest",
             "doctor")  # fmt: skip
 

@@ -2,7 +2,18 @@
 
 from bitnet_perf.spans import span
 from bitnet_perf.stages.layer import run_layer
-from bitnet_perf.stages.profile import Profile, profile
+from bitnet_perf.stages.profile import Profile, StageRow, profile
 from bitnet_perf.stages.table import STAGES, stage_of
+from bitnet_perf.stages.totals import Total, totals
 
-__all__ = ["STAGES", "Profile", "profile", "run_layer", "span", "stage_of"]
+__all__ = [
+    "STAGES",
+    "Profile",
+    "StageRow",
+    "Total",
+    "profile",
+    "run_layer",
+    "span",
+    "stage_of",
+    "totals",
+]

@@ -196,14 +196,18 @@ class Recording:
     def __init__(self) -> None:
         self._profile: Profile | None = None
 
-    def __getattr__(self, name: str) -> Any:
+    def result(self) -> Profile:
+        """The profile. Raises MeasurementError inside the block."""
         if self._profile is None:
             raise MeasurementError("profile: still recording, results are there after the block")
-        return getattr(self._profile, name)
+        return self._profile
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.result(), name)
 
 
 @contextmanager
-def profile() -> Iterator[Any]:
+def profile() -> Iterator[Recording]:
     """Record the spans of all kernels that run inside the block, on every thread.
 
     Gives an object that is a Profile once the block has ended. Blocks cannot be nested.
