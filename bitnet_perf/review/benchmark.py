@@ -194,12 +194,7 @@ def benchmark(
     if warmup_tokens > 0:
         model.generate(prompt, warmup_tokens, stop=())
     warmed = _native.now_ns()
-    made = [_run(model, prompt, tokens)]
-    while len(made) < LEAST_RUNS or (len(made) < MOST_RUNS and not _decode(made).known):
-        step(0.2 + 0.7 * len(made) / MOST_RUNS, f"run {len(made) + 1}")
-        made.append(_run(model, prompt, tokens))
-        if made[-1].tokens != made[0].tokens:
-            raise MeasurementError("two runs of the same prompt gave different tokens")
+    made = _repeat(model, prompt, tokens, step)
     step(0.9, "stages")
     with profile() as recorded:
         Model.load(path, threads=team, isa=isa).generate(prompt, tokens, stop=())
@@ -241,8 +236,15 @@ def _ignore(_share: float, _what: str) -> None:
     """Nobody looks at the progress."""
 
 
-def _run(model: Model, prompt: str, tokens: int) -> Generation:
-    return model.generate(prompt, tokens, stop=())
+def _repeat(model: Model, prompt: str, tokens: int, step: Progress) -> list[Generation]:
+    """Runs until the rate of decoding is known."""
+    made: list[Generation] = []
+    while len(made) < LEAST_RUNS or (len(made) < MOST_RUNS and not _decode(made).known):
+        step(0.2 + 0.7 * len(made) / MOST_RUNS, f"run {len(made) + 1}")
+        made.append(model.generate(prompt, tokens, stop=()))
+        if made[-1].tokens != made[0].tokens:
+            raise MeasurementError("two runs of the same prompt gave different tokens")
+    return made
 
 
 def _decode(made: list[Generation]) -> Spread:
