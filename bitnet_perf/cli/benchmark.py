@@ -100,7 +100,8 @@ def _print(out: Console, found: Benchmark, *, text: bool) -> None:
             f"{found.stream_gb_per_s:.1f} measured, {share:.0f} %",
             markup=False,
         )
-    out.print(f"peak RSS {found.peak_rss / 1e6:.0f} MB", markup=False)
+    if found.peak_rss is not None:
+        out.print(f"peak of the memory {found.peak_rss / 1e6:.0f} MB", markup=False)
     stages = (
         (row.stage, row.reason, "")
         if row.seconds is None or row.share is None

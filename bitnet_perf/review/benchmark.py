@@ -7,7 +7,7 @@ import datetime
 import io
 import json
 import platform
-import resource
+import re
 import statistics
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -52,7 +52,8 @@ class Benchmark:
     load_seconds: reading the file and making its weights ready. step_seconds: percentiles of single
     decode steps, by name. bytes_per_token: what a decode step has to read at the end of the text:
     every weight once, and the keys and values. stream_gb_per_s: reading from memory with the same
-    number of threads, measured before the runs; None where it was not. stages: self times of one
+    number of threads, measured after the runs; None where it was not. peak_rss: bytes of memory at
+    most while it was loaded and ran; None where the host does not say. stages: self times of one
     more run, recorded. synthetic: the weights are random.
     """
 
@@ -77,7 +78,7 @@ class Benchmark:
     step_seconds: dict[str, float]
     bytes_per_token: int
     stream_gb_per_s: float | None
-    peak_rss: int
+    peak_rss: int | None
     stages: tuple[StageRow, ...]
     samples: tuple[dict[str, float], ...]
     timestamp: str
@@ -175,18 +176,17 @@ def benchmark(
     """Load a model and generate `tokens` tokens greedily, again and again until the mean rate of
     decoding is known within 2 % (3 to 10 times).
 
-    stream: measure what the memory gives first. Every run has to give the same tokens.
+    stream: measure what the memory gives, too. Every run has to give the same tokens.
     Raises ConfigError for fewer than 2 tokens, ModelError for the file, MeasurementError where two
     runs differ.
     """
     if tokens < 2:
         raise ConfigError(f"tokens: found {tokens}, accepted is 2 or more (decoding needs a step)")
     step = on_progress or _ignore
-    step(0.0, "limits of the memory")
     team = _native.default_threads() if threads is None else threads
-    limit = measure_ceilings(team, rounds=9).read_limit(1 << 40, team) if stream else None
+    step(0.0, "load")
+    known_peak = _forget_peak()
     begin = _native.now_ns()
-    step(0.1, "load")
     model = Model.load(path, threads=team, isa=isa)
     loaded = _native.now_ns()
     model.tokenizer  # noqa: B018 - made at first use
@@ -195,11 +195,13 @@ def benchmark(
         model.generate(prompt, warmup_tokens, stop=())
     warmed = _native.now_ns()
     made = _repeat(model, prompt, tokens, step)
-    step(0.9, "stages")
+    peak = _peak() if known_peak else None
+    step(0.8, "stages")
     with profile() as recorded:
         Model.load(path, threads=team, isa=isa).generate(prompt, tokens, stop=())
     end = _native.now_ns()
-    host = fingerprint()
+    step(0.9, "limits of the memory")
+    limit = measure_ceilings(team, rounds=9).read_limit(1 << 40, team) if stream else None
     last = model.config.kv_bytes_per_token * (made[0].prompt_tokens + tokens)
     return Benchmark(
         model=str(path),
@@ -213,7 +215,7 @@ def benchmark(
         vocab=model.config.vocab,
         activation=model.config.activation,
         kernels=model.kernels,
-        host=host.model_dump(mode="json"),
+        host=fingerprint().model_dump(mode="json"),
         load_seconds=(loaded - begin) / 1e9,
         warmup_seconds=(warmed - warm) / 1e9,
         total_seconds=(end - begin) / 1e9,
@@ -223,13 +225,34 @@ def benchmark(
         step_seconds=_percentiles([step for each in made for step in each.timings.steps]),
         bytes_per_token=model.weight_bytes + last,
         stream_gb_per_s=None if limit is None else limit.gb_per_s,
-        peak_rss=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        peak_rss=peak,
         stages=recorded.result().stages(),
-        samples=tuple(
-            {"prefill": each.timings.prefill, "decode": each.timings.decode} for each in made
-        ),
+        samples=tuple(_sample(each) for each in made),
         timestamp=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
+
+
+def _sample(made: Generation) -> dict[str, float]:
+    return {"prefill": made.timings.prefill, "decode": made.timings.decode}
+
+
+def _forget_peak() -> bool:
+    """Let the peak of the resident memory begin anew (proc(5), clear_refs); whether it did."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return False
+    return True
+
+
+def _peak() -> int | None:
+    """Bytes of the resident memory at its peak; None where /proc does not say."""
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return None
+    found = re.search(r"VmHWM:\s+(\d+) kB", status)
+    return None if found is None else 1024 * int(found[1])
 
 
 def _ignore(_share: float, _what: str) -> None:
