@@ -189,11 +189,7 @@ def benchmark(
     begin = _native.now_ns()
     model = Model.load(path, threads=team, isa=isa)
     loaded = _native.now_ns()
-    model.tokenizer  # noqa: B018 - made at first use
-    warm = _native.now_ns()
-    if warmup_tokens > 0:
-        model.generate(prompt, warmup_tokens, stop=())
-    warmed = _native.now_ns()
+    warmup = _warm_up(model, prompt, warmup_tokens)
     made = _repeat(model, prompt, tokens, step)
     peak = _peak() if known_peak else None
     step(0.8, "stages")
@@ -217,7 +213,7 @@ def benchmark(
         kernels=model.kernels,
         host=fingerprint().model_dump(mode="json"),
         load_seconds=(loaded - begin) / 1e9,
-        warmup_seconds=(warmed - warm) / 1e9,
+        warmup_seconds=warmup,
         total_seconds=(end - begin) / 1e9,
         first_token_seconds=tuple(each.timings.first_token for each in made),
         prefill=_spread([each.prefill_tokens_per_second for each in made]),
@@ -230,6 +226,15 @@ def benchmark(
         samples=tuple(_sample(each) for each in made),
         timestamp=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
+
+
+def _warm_up(model: Model, prompt: str, tokens: int) -> float:
+    """Makes what is made at first use and generates `tokens`, in so many seconds."""
+    model.tokenizer  # noqa: B018
+    begin = _native.now_ns()
+    if tokens > 0:
+        model.generate(prompt, tokens, stop=())
+    return (_native.now_ns() - begin) / 1e9
 
 
 def _sample(made: Generation) -> dict[str, float]:
