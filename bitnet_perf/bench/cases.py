@@ -2,7 +2,9 @@
 `stage/family/format/shape/threads`.
 
 A shape that ends in `-512mb` runs over distinct copies of its inputs that fill at least 512 MiB, so
-that each iteration reads them from memory; without it the inputs stay as warm as they get.
+that each iteration reads them from memory; without it the inputs stay as warm as they get. A shape
+such as `2b4t-n32` is a model of random weights and a number of tokens: a prefill of so many, or the
+decode step that makes the text so long.
 """
 
 from __future__ import annotations
@@ -91,12 +93,26 @@ def _activations() -> Iterable[tuple[str, bool]]:
         yield f"forward/attention/f16/{shape}/t1", False
 
 
+def _stages() -> Iterable[tuple[str, bool]]:
+    yield "forward/prefill/i2_s/small-n32/t1", True
+    for tokens in (32, 128):
+        yield f"forward/prefill/i2_s/2b4t-n{tokens}/t1", False
+
+
+def _end_to_end() -> Iterable[tuple[str, bool]]:
+    yield "generation/decode/i2_s/small-n32/t1", True
+    for tokens in (32, 1024):
+        yield f"generation/decode/i2_s/2b4t-n{tokens}/t1", False
+
+
 SUITES: dict[str, tuple[Case, ...]] = {
     suite: tuple(Case(name, suite, quick) for name, quick in make())
     for suite, make in (
         ("quantize", _quantize),
         ("matmul", _matmul),
         ("activations", _activations),
+        ("stages", _stages),
+        ("end_to_end", _end_to_end),
     )
 }
 

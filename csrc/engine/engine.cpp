@@ -12,6 +12,18 @@
 namespace bp {
 namespace {
 
+// An instruction set that is known and runs here, or none.
+void check_isa(std::string_view isa) {
+  std::string runnable;
+  for (const isa_info& each : isas()) {
+    if (!each.built || !each.runs) continue;
+    if (isa == each.name) return;
+    runnable += (runnable.empty() ? "" : ", ") + std::string(each.name);
+  }
+  if (!isa.empty())
+    fail(error_kind::isa, "isa: found '" + std::string(isa) + "', runnable here: " + runnable);
+}
+
 void round_to_half(float* x, std::int64_t count) {
   for (std::int64_t i = 0; i < count; ++i) x[i] = half_to_float(float_to_half(x[i]));
 }
@@ -38,6 +50,7 @@ engine_kernels::engine_kernels(const model_config& config, std::string_view isa)
 
 engine::engine(const model_config& config, std::string isa, int threads)
     : config_(config), isa_(std::move(isa)), threads_(threads), kernels_(config, isa_) {
+  check_isa(isa_);
   weights_.layers.resize(static_cast<std::size_t>(config.layers));
 }
 

@@ -17,7 +17,8 @@ def test_names_are_unique_and_well_formed():
     assert len(set(NAMES)) == len(NAMES)
     stages = "load|quantization|forward|tokenization|generation"
     for name in NAMES:
-        assert re.fullmatch(rf"({stages})/[a-z0-9_]+/[a-z0-9_.]+/[0-9x]+(-\d+mb)?/t\d+", name)
+        shape = r"([0-9x]+(-\d+mb)?|[a-z0-9]+-n\d+)"
+        assert re.fullmatch(rf"({stages})/[a-z0-9_]+/[a-z0-9_.]+/{shape}/t\d+", name)
 
 
 def test_every_case_of_the_table_can_run_here():
@@ -25,7 +26,8 @@ def test_every_case_of_the_table_can_run_here():
     for name in NAMES:
         stage, family, format_, *_ = name.split("/")
         assert stages.get(family) == stage, name
-        kernel = {"block_round_trip": "block_quantize"}.get(family, family)
+        whole = {"block_round_trip": "block_quantize", "prefill": "gemm", "decode": "gemv"}
+        kernel = whole.get(family, family)
         assert _native.select(kernel, format_.partition(".b")[0].replace(".", "_")), name
 
 

@@ -12,6 +12,8 @@ from bitnet_perf.formats.dense import dense_formats
 SMALL = {
     "gemv": "forward/gemv/i2_s/64x256/t1",
     "gemm": "forward/gemm/i2_s/5x64x256/t1",
+    "prefill": "forward/prefill/i2_s/tiny-n5/t1",
+    "decode": "generation/decode/i2_s/tiny-n5/t1",
     "rms_norm": "forward/rms_norm/f32/3x257/t1",
     "rope": "forward/rope/f32/3x2x20/t1",
     "attention": "forward/attention/f16/2x6x2x150x24/t1",
@@ -59,7 +61,8 @@ def test_times_come_from_the_whole_loop(case):
 def runnable(case):
     """The variants of every kernel that the case runs."""
     family, format_ = case.split("/")[1:3]
-    family = {"block_round_trip": "block_quantize"}.get(family, family)
+    whole = {"block_round_trip": "block_quantize", "prefill": "gemm", "decode": "gemv"}
+    family = whole.get(family, family)
     format_ = format_.partition(".b")[0].replace(".", "_")
     return [r[2] for r in _native.kernels() if r[:2] == (family, format_) and not r[3]]
 

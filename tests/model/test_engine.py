@@ -101,6 +101,8 @@ def test_every_kernel_is_named():
         ({"parity": "llama.cpp"}, bp.ConfigError),
         ({"device": "tpu"}, bp.ConfigError),
         ({"threads": 0}, bp.ShapeError),
+        ({"isa": "x86_none"}, bp.IsaError),
+        ({"isa": "arm_neon" if bp.isas()[0].isa.startswith("x86") else "x86_avx2"}, bp.IsaError),
     ],
 )
 def test_bad_options(options, error):
