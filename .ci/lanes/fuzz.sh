@@ -4,8 +4,8 @@
 set -eu
 PATH=$PWD/.venv/bin:$PATH
 drivers="products blocks gguf"
-seconds=${LANE_ALL:+200}
-seconds=${seconds:-20} # each
+seconds=${LANE_ALL:+120}
+seconds=${seconds:-12} # each, a minute in all
 build=build/fuzz
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 mkdir -p "$build"
