@@ -34,6 +34,7 @@ PUBLIC: dict[str, tuple[str, ...]] = {
     "model.synthetic": ("make_model",),
     "bench.candidates": ("candidate",),
     "bench.paired.sides": ("Side",),
+    "review.accuracy": ("accuracy",),
     "review.bisect": ("Bisection", "bisect"),
     "review.compare": ("Comparison", "compare"),
     "review.gate": ("Review", "gate"),
