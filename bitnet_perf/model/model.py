@@ -6,6 +6,7 @@ import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,15 +17,17 @@ from bitnet_perf.errors import ConfigError, ModelError
 from bitnet_perf.formats import Tiling
 from bitnet_perf.model.config import ModelConfig, read_config
 from bitnet_perf.model.generation import Generation, OnToken, generate
-from bitnet_perf.model.gguf import GgufFile, read_gguf
+from bitnet_perf.model.gguf import read_gguf
 from bitnet_perf.model.sampling import Sampling
 from bitnet_perf.model.sequence import TokenSequence
 from bitnet_perf.model.synthetic import SYNTHETIC_KEY
-from bitnet_perf.model.tokenizer import Tokenizer, from_metadata
-from bitnet_perf.model.weights import load_weights
+from bitnet_perf.model.tokenizer import Tokenizer, from_file, from_metadata
+from bitnet_perf.model.weights import EMBEDDING, load_weights
 from bitnet_perf.spans import span
 
 __all__ = ["Model"]
+
+TOKENIZER_FILE = "tokenizer.json"  # of a checkpoint
 
 
 class Model:
@@ -45,14 +48,16 @@ class Model:
         self,
         engine: _native.Engine,
         config: ModelConfig,
-        file: GgufFile,
+        path: Path,
+        metadata: Mapping[str, Any],
+        *,
         threads: int,
         weight_bytes: int,
     ) -> None:
         self._engine = engine
         self.config = config
-        self.path = file.path
-        self.metadata = file.metadata
+        self.path = path
+        self.metadata = metadata
         self.threads = threads
         self.weight_bytes = weight_bytes
 
@@ -70,7 +75,7 @@ class Model:
         device: str = "cpu",
         tilings: Mapping[tuple[int, int], Tiling] | None = None,
     ) -> Model:
-        """Read a GGUF file and make its weights ready.
+        """Read a GGUF file, or the folder of a Hugging Face checkpoint, and make its weights ready.
 
         threads: None is what this process may use.
         isa: forces an instruction set of `isas()` in every kernel that has it; None is the best.
@@ -99,20 +104,30 @@ class Model:
         options: dict[str, str | None],
         tilings: Mapping[tuple[int, int], Tiling] | None,
     ) -> Model:
+        if Path(path).is_dir():
+            return cls._load_folder(Path(path), threads, isa, options)
         with span("open"):
             file = read_gguf(path)
-        embedding = next((t for t in file.tensors if t.name == "token_embd.weight"), None)
-        if embedding is None:
-            raise ModelError("tensor token_embd.weight: not in the file")
-        config = read_config(file.metadata, embedding.shape[0], **options)
-        if embedding.shape != (config.vocab, config.width):
-            raise ModelError(
-                f"tensor token_embd.weight: found shape {embedding.shape}, accepted is "
-                f"(vocabulary, {config.width})"
-            )
+        shape = file.tensor(EMBEDDING).shape
+        config = _config(file.metadata, shape, options)
         engine = _native.Engine(_engine_config(config), isa or "", threads)
         nbytes = load_weights(engine, file, config.layers, tilings, threads)
-        return cls(engine, config, file, threads, nbytes)
+        return cls(engine, config, file.path, file.metadata, threads=threads, weight_bytes=nbytes)
+
+    @classmethod
+    def _load_folder(
+        cls, path: Path, threads: int, isa: str | None, options: dict[str, str | None]
+    ) -> Model:
+        from bitnet_perf.model.checkpoint import load_checkpoint
+        from bitnet_perf.model.safetensors import read_checkpoint
+
+        with span("open"):
+            checkpoint = read_checkpoint(path)
+        shape = np.shape(checkpoint.tensor(EMBEDDING))
+        config = _config(checkpoint.metadata, shape, options)
+        engine = _native.Engine(_engine_config(config), isa or "", threads)
+        nbytes = load_checkpoint(engine, checkpoint, config.layers, threads)
+        return cls(engine, config, path, checkpoint.metadata, threads=threads, weight_bytes=nbytes)
 
     @property
     def kernels(self) -> tuple[str, ...]:
@@ -134,8 +149,11 @@ class Model:
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
-        """The tokenizer of the file's own keys. ModelError where it has none."""
+        """The tokenizer of the file's own keys, of a checkpoint that of its tokenizer.json.
+        ModelError where there is none."""
         with span("tokenizer"):
+            if self.path.is_dir():
+                return from_file(self.path / TOKENIZER_FILE)
             return from_metadata(self.metadata)
 
     def generate(  # noqa: PLR0917 - the interface
@@ -189,8 +207,21 @@ class Model:
 
     @property
     def has_tokenizer(self) -> bool:
-        """The file holds a vocabulary."""
-        return "tokenizer.ggml.tokens" in self.metadata
+        """The file holds a vocabulary, or the folder of a checkpoint a tokenizer.json."""
+        found = (self.path / TOKENIZER_FILE).is_file()
+        return found or "tokenizer.ggml.tokens" in self.metadata
+
+
+def _config(
+    metadata: Mapping[str, Any], shape: tuple[int, ...], options: dict[str, str | None]
+) -> ModelConfig:
+    """The configuration, which an embedding of that shape must fit."""
+    config = read_config(metadata, shape[0], **options)
+    if shape != (config.vocab, config.width):
+        raise ModelError(
+            f"tensor {EMBEDDING}: found shape {shape}, accepted is (vocabulary, {config.width})"
+        )
+    return config
 
 
 def _engine_config(config: ModelConfig) -> dict[str, Any]:

@@ -17,12 +17,27 @@ from bitnet_perf.formats.packed import NO_TILE
 from bitnet_perf.model.gguf import GgufFile, GgufTensor
 from bitnet_perf.spans import span
 
-__all__ = ["DENSE_FORMATS", "FLOATS", "MATRICES", "TERNARY_FORMATS", "as_floats", "load_weights"]
+__all__ = [
+    "DENSE_FORMATS",
+    "EMBEDDING",
+    "FLOATS",
+    "HEAD",
+    "MATRICES",
+    "NATIVE",
+    "NORMS",
+    "SUB_NORMS",
+    "TERNARY_FORMATS",
+    "as_floats",
+    "check_names",
+    "load_weights",
+    "set_norm",
+]
 
 TERNARY_FORMATS = frozenset(row[0] for row in _native.formats() if row[1] >= 0)
 DENSE_FORMATS = tuple(each.name for each in dense_formats())
 FLOATS = {"f32": "<f4", "f16": "<f2", "bf16": "<u2"}
 
+EMBEDDING, HEAD = "token_embd.weight", "output.weight"
 # What stands in a file: norms and matrices of a layer, the tensors outside layers.
 NORMS = ("attn_norm", "attn_sub_norm", "ffn_norm", "ffn_sub_norm")
 SUB_NORMS = ("attn_sub_norm", "ffn_sub_norm")
@@ -51,7 +66,7 @@ def load_weights(
     """
     with span("tensor_table"):
         table = {tensor.name: tensor for tensor in file.tensors}
-        _check_names(table, layers)
+        check_names(table, layers)
         matrices = [
             (layer, name, _matrix(table[f"blk.{layer}.{name}.weight"], TERNARY_FORMATS))
             for layer in range(layers)
@@ -84,24 +99,25 @@ def load_weights(
 
 
 def _required(layers: int) -> Iterator[str]:
-    yield from ("token_embd.weight", "output_norm.weight")
+    yield from (EMBEDDING, "output_norm.weight")
     for layer in range(layers):
         for name in (*NORMS, *MATRICES):
             if name not in SUB_NORMS:
                 yield f"blk.{layer}.{name}.weight"
 
 
-def _check_names(table: Mapping[str, GgufTensor], layers: int) -> None:
-    missing = [name for name in _required(layers) if name not in table]
+def check_names(names: Collection[str], layers: int) -> None:
+    """Raises ModelError where a tensor is missing, or one is there that this engine leaves out."""
+    missing = [name for name in _required(layers) if name not in names]
     if missing:
         raise ModelError(
             f"tensor {missing[0]}: not in the file ({len(missing)} are missing); it has "
-            f"{', '.join(list(table)[:8])} and so on, {len(table)} tensors"
+            f"{', '.join(list(names)[:8])} and so on, {len(names)} tensors"
         )
-    for name in table:
+    for name in names:
         found = _LAYER.fullmatch(name)
         known = found and int(found[1]) < layers and found[2] in (*NORMS, *MATRICES)
-        if not known and name not in ("token_embd.weight", "output_norm.weight", "output.weight"):
+        if not known and name not in (EMBEDDING, "output_norm.weight", HEAD):
             raise ModelError(
                 f"tensor {name}: no part of a model of {layers} layers as this engine runs it; its "
                 "result would be wrong without that tensor"
@@ -128,12 +144,20 @@ def _load_norm(
 ) -> None:
     if tensor is None:
         return  # a sub norm that this model does not have
-    values = _floats(file, tensor)
+    set_norm(engine, layer, name, tensor.name, _floats(file, tensor))
+
+
+def set_norm(
+    engine: _native.Engine, layer: int, name: str, tensor: str, values: NDArray[np.float32]
+) -> None:
+    """Give the engine a norm that was read from `tensor`. Raises ModelError where it cannot be."""
     if not np.isfinite(values).all():
         at = int(np.flatnonzero(~np.isfinite(values))[0])
-        raise ModelError(f"tensor {tensor.name}: found {values[at]} at [{at}], accepted is finite")
-    with _naming(tensor):
+        raise ModelError(f"tensor {tensor}: found {values[at]} at [{at}], accepted is finite")
+    try:
         engine.set_norm(layer, name, values)
+    except (ModelError, ShapeError) as error:
+        raise ModelError(f"tensor {tensor}: {error}") from None
 
 
 def _factor(file: GgufFile, tensor: GgufTensor | None) -> float:
@@ -151,8 +175,8 @@ def _load_dense(
 ) -> int:
     """Embedding and head; returns their bytes."""
     total = 0
-    tensors = [("token_embd", table["token_embd.weight"])]
-    head = table.get("output.weight")
+    tensors = [("token_embd", table[EMBEDDING])]
+    head = table.get(HEAD)
     if head is not None:
         tensors.append(("output", head))
     for name, tensor in tensors:
