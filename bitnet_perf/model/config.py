@@ -62,8 +62,9 @@ class ModelConfig:
 
     @property
     def kv_bytes_per_token(self) -> int:
-        """Bytes that one position takes in the KV cache."""
-        return 2 * self.layers * self.kv_width * (2 if self.kv == "f16" else 4)
+        """Bytes that one position takes in the KV cache; heads there are multiples of 8 wide."""
+        wide = self.kv_heads * (-(-self.head_dim // 8) * 8)
+        return 2 * self.layers * wide * (2 if self.kv == "f16" else 4)
 
 
 def read_config(
@@ -144,8 +145,8 @@ def _check(config: ModelConfig, keys: _Keys) -> None:
         f"a divisor of the {config.heads} heads",
     )  # fmt: skip
     rule(
-        config.head_dim % 8 == 0, "attention.head_count", config.heads,
-        f"one that makes heads of a multiple of 8 ({config.width} wide now: {config.head_dim})",
+        config.head_dim % 2 == 0, "attention.head_count", config.heads,
+        f"one that makes heads of an even width ({config.width} wide now: {config.head_dim})",
     )  # fmt: skip
     rule(
         config.rope_dim % 2 == 0 and config.rope_dim <= config.head_dim, "rope.dimension_count",

@@ -29,6 +29,10 @@ struct model_config {
   bool half_head_input;
 };
 
+// Values of a head as the KV cache and attention hold it: whole vectors, zeros behind head_dim.
+inline std::int64_t padded_head(const model_config& c) {
+  return (c.head_dim + 7) / 8 * 8;
+}
 inline std::int64_t kv_width(const model_config& c) {
   return c.kv_heads * c.head_dim;
 }

@@ -24,6 +24,16 @@ void check_isa(std::string_view isa) {
     fail(error_kind::isa, "isa: found '" + std::string(isa) + "', runnable here: " + runnable);
 }
 
+// Heads of `width` values to heads of `wanted`, zeros behind them where those are wider.
+void move_heads(const float* from, std::int64_t width, float* to, std::int64_t wanted,
+                std::int64_t heads) {
+  const std::int64_t kept = std::min(width, wanted);
+  for (std::int64_t h = 0; h < heads; ++h) {
+    std::copy_n(from + h * width, kept, to + h * wanted);
+    std::fill(to + h * wanted + kept, to + (h + 1) * wanted, 0.0f);
+  }
+}
+
 void round_to_half(float* x, std::int64_t count) {
   for (std::int64_t i = 0; i < count; ++i) x[i] = half_to_float(float_to_half(x[i]));
 }
@@ -239,8 +249,11 @@ void engine::attend(std::int64_t layer, std::int64_t M, bool alone) {
     work_.head_stride[i] = own.head_stride();
     args.longest = std::max(args.longest, work_.length[i]);
   }
-  args.q = work_.q;
-  args.out = work_.attended;
+  const std::int64_t heads = M * config_.heads, padded = padded_head(config_);
+  const bool pads = padded != config_.head_dim;
+  if (pads) move_heads(work_.q, config_.head_dim, work_.wide_q, padded, heads);
+  args.q = pads ? work_.wide_q : work_.q;
+  args.out = pads ? work_.wide_out : work_.attended;
   args.keys = work_.keys.data();
   args.values = work_.values.data();
   args.head_stride = work_.head_stride.data();
@@ -248,11 +261,12 @@ void engine::attend(std::int64_t layer, std::int64_t M, bool alone) {
   args.M = M;
   args.heads = config_.heads;
   args.kv_heads = config_.kv_heads;
-  args.head_dim = config_.head_dim;
+  args.head_dim = padded;
   args.scale = 1 / std::sqrt(static_cast<float>(config_.head_dim));
   args.round_q = config_.bitnet_cpp;
   args.round_p = config_.bitnet_cpp && alone;
   run_attention(*kernels_.attention, args, threads_);
+  if (pads) move_heads(work_.wide_out, padded, work_.attended, config_.head_dim, heads);
 }
 
 void engine::attention_block(std::int64_t layer, std::int64_t M, bool alone) {

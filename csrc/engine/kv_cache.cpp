@@ -19,11 +19,12 @@ kv_cache::kv_cache(const model_config& config)
     : layers_(config.layers),
       kv_heads_(config.kv_heads),
       head_dim_(config.head_dim),
+      padded_(padded_head(config)),
       context_(config.context),
       element_(config.kv == kv_type::f16 ? 2 : 4) {}
 
 std::int64_t kv_cache::bytes() const {
-  return 2 * layers_ * kv_heads_ * capacity_ * head_dim_ * element_;
+  return 2 * layers_ * kv_heads_ * capacity_ * padded_ * element_;
 }
 
 void kv_cache::reserve(std::int64_t positions) {
@@ -35,7 +36,7 @@ void kv_cache::reserve(std::int64_t positions) {
   static const std::int32_t row = span_row("kv_cache_growth");
   const std::int64_t wanted =
       std::min(context_, std::max({positions, 2 * capacity_, least_capacity}));
-  const std::int64_t heads = layers_ * kv_heads_, position_bytes = head_dim_ * element_;
+  const std::int64_t heads = layers_ * kv_heads_, position_bytes = padded_ * element_;
   const span_guard span(row, 4 * heads * length_ * position_bytes, 0);
   for (buffer* memory : {&keys_, &values_}) {
     buffer grown = allocate(static_cast<std::size_t>(heads * wanted * position_bytes));
@@ -49,13 +50,13 @@ void kv_cache::reserve(std::int64_t positions) {
 }
 
 const std::uint8_t* kv_cache::at(const buffer& memory, std::int64_t layer) const {
-  return memory.get() + layer * kv_heads_ * capacity_ * head_dim_ * element_;
+  return memory.get() + layer * kv_heads_ * capacity_ * padded_ * element_;
 }
 
 void kv_cache::write(buffer& memory, std::int64_t layer, std::int64_t position, const float* x) {
   for (std::int64_t h = 0; h < kv_heads_; ++h) {
     std::uint8_t* to =
-        memory.get() + (((layer * kv_heads_ + h) * capacity_ + position) * head_dim_) * element_;
+        memory.get() + (((layer * kv_heads_ + h) * capacity_ + position) * padded_) * element_;
     const float* from = x + h * head_dim_;
     if (element_ == 4) {
       std::memcpy(to, from, static_cast<std::size_t>(4 * head_dim_));

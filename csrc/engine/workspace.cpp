@@ -29,6 +29,10 @@ void lay_out(workspace& w, arena& from, const model_config& c, std::int64_t toke
   from.take(w.normed, tokens * widest);
   from.take(w.q, tokens * q_width(c));
   from.take(w.attended, tokens * q_width(c));
+  if (padded_head(c) != c.head_dim) {
+    from.take(w.wide_q, tokens * c.heads * padded_head(c));
+    from.take(w.wide_out, tokens * c.heads * padded_head(c));
+  }
   from.take(w.k, tokens * kv_width(c));
   from.take(w.v, tokens * kv_width(c));
   from.take(w.gate, tokens * c.ffn);

@@ -20,6 +20,8 @@ class workspace {
 
   float *x = nullptr, *normed = nullptr;    // [tokens, width]
   float *q = nullptr, *attended = nullptr;  // [tokens, heads, head_dim]
+  // The same with padded heads, where those are wider.
+  float *wide_q = nullptr, *wide_out = nullptr;
   float *k = nullptr, *v = nullptr;         // [tokens, kv_heads, head_dim]
   float *gate = nullptr, *up = nullptr;     // [tokens, ffn]
   float *cos = nullptr, *sin = nullptr;     // [tokens, rope_dim / 2]

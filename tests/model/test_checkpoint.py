@@ -58,6 +58,24 @@ def test_logits_are_the_oracles(tmp_path, activation, kv, isa):
     assert error.max() < 2e-3  # one int8 value that rounds the other way
 
 
+@pytest.mark.parametrize("heads", [32, 64])
+def test_heads_that_are_no_whole_vectors(tmp_path, heads):
+    """bitnet_b1_58-3B has heads of 100; here they are 4 and 2 wide."""
+    content, ternary = tensors()
+    config = {**CONFIG, "num_attention_heads": heads, "num_key_value_heads": heads // 2}
+    model = bp.Model.load(write(tmp_path, config, content))
+    weights = reference(content, ternary, 1.25)
+    weights.heads, weights.kv_heads = heads, heads // 2
+    want = oracle.forward(weights, TOKENS, oracle.Arithmetic("relu2"))
+    error = nmse(model.forward(TOKENS), want)
+    assert np.median(error) < 1e-9
+    assert error.max() < 2e-3
+    with model.sequence() as sequence:
+        steps = np.concatenate([sequence.extend([token]) for token in TOKENS])
+        assert sequence.cache_bytes == 64 * model.config.kv_bytes_per_token
+    assert np.array_equal(model.forward(TOKENS), steps)
+
+
 def test_master_weights_run_as_their_ternary_values(tmp_path):
     content, ternary = tensors(master=True)
     config = without(CONFIG, "quantization_config")

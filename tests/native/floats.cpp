@@ -192,6 +192,7 @@ void check_attention(const kernel_row& row) {
       const void* value = half ? static_cast<const void*>(given.half_v.data()) : given.v.data();
       const void *keys[] = {key, key}, *values[] = {value, value};
       const std::int64_t length[] = {given.length(0), given.length(1)};
+      const std::int64_t stride[] = {positions * given.head_dim, positions * given.head_dim};
       for (const int threads : team_sizes) {
         exact<float> out(given.q.size());
         attention_args args{};
@@ -204,7 +205,7 @@ void check_attention(const kernel_row& row) {
         args.heads = given.heads;
         args.kv_heads = 2;
         args.head_dim = given.head_dim;
-        args.head_stride = positions * given.head_dim;
+        args.head_stride = stride;
         args.longest = positions;
         args.scale = 0.125f;
         run_attention(row, args, threads);
