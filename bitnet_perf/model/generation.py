@@ -157,12 +157,12 @@ def _choices(
     rng = generator(options)
     history = list(prompt)
     with span("prefill_loop"):
-        logits = sequence.extend(prompt, [len(prompt) - 1])[0]
+        logits = sequence.extend(prompt, [len(prompt) - 1])
     while True:
         computed = _native.now_ns()
         with span("sampling"):
-            token = sample(logits, options, history, rng)
+            token = sample(logits[0], options, history, rng)
         history.append(token)
         yield token, computed
         with span("decode_loop"):
-            logits = sequence.extend([token])[0]
+            sequence.extend([token], out=logits)  # the same memory: a step takes none

@@ -53,16 +53,23 @@ class TokenSequence:
         """
         self._engine.reserve(self._index, positions)
 
-    def extend(self, tokens: ArrayLike, rows: Sequence[int] | None = None) -> NDArray[np.float32]:
+    def extend(
+        self,
+        tokens: ArrayLike,
+        rows: Sequence[int] | None = None,
+        out: NDArray[np.float32] | None = None,
+    ) -> NDArray[np.float32]:
         """Append token ids; float32[len(rows), vocab], the logits after the tokens `rows`
         (ascending indices into `tokens`; None is all of them).
+
+        out: float32[len(rows), vocab], writable: the logits are written there and returned.
 
         Raises ModelError for ids out of range, no tokens, more than the context (nothing is
         appended then); ShapeError for rank or dtype.
         """
         ids = token_ids(tokens)
         owners = np.full(ids.size, self._index, np.int32)
-        return self._engine.forward(ids, owners, _rows(rows, ids.size))
+        return self._engine.forward(ids, owners, _rows(rows, ids.size), out)
 
 
 def extend_together(

@@ -118,23 +118,26 @@ class engine_handle {
   }
 
   py::array_t<float> forward(const py::handle& ids, const py::handle& sequences,
-                             const py::handle& wanted) {
+                             const py::handle& wanted, const py::object& out) {
     const auto tokens = input<std::int32_t>(ids, "tokens", 1);
     const auto owners = input<std::int32_t>(sequences, "sequences", 1);
     check_shape("sequences", {tokens.size()}, {owners.size()});
     const auto rows = input<std::int64_t>(wanted, "rows", 1);
-    std::vector<batch_token> batch;
-    for (py::ssize_t i = 0; i < tokens.size(); ++i) batch.push_back({tokens.at(i), owners.at(i)});
+    batch_.clear();
+    for (py::ssize_t i = 0; i < tokens.size(); ++i) batch_.push_back({tokens.at(i), owners.at(i)});
     for (py::ssize_t i = 0; i < rows.size(); ++i) {
       if (rows.at(i) < (i == 0 ? 0 : rows.at(i - 1) + 1) || rows.at(i) >= tokens.size())
         fail(error_kind::shape, "rows: found " + std::to_string(rows.at(i)) +
                                     ", accepted are indices of tokens, ascending");
     }
-    auto logits = make_array<float>({rows.size(), engine_.config().vocab});
+    const std::vector<std::int64_t> shape = {rows.size(), engine_.config().vocab};
+    auto logits = out.is_none() ? make_array<float>(shape)
+                                : py::reinterpret_borrow<py::array_t<float>>(
+                                      output_array(out, "out", py::dtype::of<float>(), shape));
     float* to = logits.mutable_data();
     const std::span wanted_rows(rows.data(), static_cast<std::size_t>(rows.size()));
     const py::gil_scoped_release unlocked;
-    engine_.forward(batch, wanted_rows, to);
+    engine_.forward(batch_, wanted_rows, to);
     return logits;
   }
 
@@ -164,6 +167,7 @@ class engine_handle {
   }
 
   engine engine_;
+  std::vector<batch_token> batch_;
   std::vector<py::object> kept_;
 };
 
@@ -209,7 +213,7 @@ void bind_engine(py::module_& m) {
           },
           py::arg("sequence"), py::arg("positions"))
       .def("forward", &engine_handle::forward, py::arg("tokens"), py::arg("sequences"),
-           py::arg("rows"))
+           py::arg("rows"), py::arg("out") = py::none())
       .def("kernels", [](engine_handle& self) {
         std::vector<std::string> names;
         for (const kernel_row* row : self.core().kernels()) names.push_back(row->name());

@@ -24,6 +24,10 @@ void bind_registry(py::module_& m) {
       },
       py::arg("family"), py::arg("format"), py::arg("isa") = "");
   m.def("default_threads", &default_threads);
+  m.def("allocations", [] {
+    const allocation_count found = allocations();
+    return py::make_tuple(found.calls, found.bytes);
+  });
 }
 
 }  // namespace bp::bind

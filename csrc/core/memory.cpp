@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <new>
@@ -11,6 +12,8 @@ namespace {
 
 constexpr std::size_t huge_threshold = std::size_t{1} << 20;
 constexpr std::size_t largest = std::size_t{1} << 46;
+
+std::atomic<std::int64_t> calls{0}, bytes_given{0};
 
 std::size_t round_up(std::size_t value, std::size_t step) {
   return (value + step - 1) / step * step;
@@ -45,6 +48,8 @@ void buffer_deleter::operator()(std::uint8_t* data) const noexcept {
 
 buffer allocate(std::size_t bytes) {
   if (bytes > largest) throw std::bad_alloc();
+  calls.fetch_add(1, std::memory_order_relaxed);
+  bytes_given.fetch_add(static_cast<std::int64_t>(bytes), std::memory_order_relaxed);
   if (bytes >= huge_threshold) {
     const std::size_t mapped = round_up(bytes, huge_page);
     return buffer(map_huge(mapped), buffer_deleter{mapped});
@@ -54,6 +59,10 @@ buffer allocate(std::size_t bytes) {
   if (data == nullptr) throw std::bad_alloc();
   std::memset(data, 0, size);
   return buffer(data, buffer_deleter{0});
+}
+
+allocation_count allocations() noexcept {
+  return {calls.load(std::memory_order_relaxed), bytes_given.load(std::memory_order_relaxed)};
 }
 
 std::uint8_t* scratch::at_least(std::size_t bytes) {

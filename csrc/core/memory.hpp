@@ -21,6 +21,12 @@ using buffer = std::unique_ptr<std::uint8_t, buffer_deleter>;
 // smaller buffers are cleared too. Throws std::bad_alloc.
 buffer allocate(std::size_t bytes);
 
+// What allocate() has given out since the process began, whether or not it was given back.
+struct allocation_count {
+  std::int64_t calls, bytes;
+};
+allocation_count allocations() noexcept;
+
 // Memory that is kept from one use to the next and grows where more is wanted; its contents are
 // lost then. Drivers hold one per thread, so that a call allocates nothing once it has run.
 class scratch {

@@ -120,12 +120,13 @@ void engine::check(std::span<const batch_token> tokens) {
 void engine::forward(std::span<const batch_token> tokens, std::span<const std::int64_t> rows,
                      float* logits) {
   check(tokens);
-  std::vector<std::int64_t> old(caches_.size()), grown(caches_.size());
+  lengths_.assign(caches_.size(), 0);
   for (std::size_t i = 0; i < caches_.size(); ++i)
-    if (caches_[i]) old[i] = grown[i] = caches_[i]->length();
-  for (const batch_token& token : tokens) ++grown[static_cast<std::size_t>(token.sequence)];
+    if (caches_[i]) lengths_[i] = caches_[i]->length();
+  wanted_ = lengths_;
+  for (const batch_token& token : tokens) ++wanted_[static_cast<std::size_t>(token.sequence)];
   for (std::size_t i = 0; i < caches_.size(); ++i)
-    if (caches_[i]) caches_[i]->reserve(grown[i]);
+    if (caches_[i]) caches_[i]->reserve(wanted_[i]);
   const bool alone = tokens.size() == 1;
   const auto count = static_cast<std::int64_t>(tokens.size());
   work_.reserve(config_, std::min(count, most_batch_tokens));
@@ -139,7 +140,7 @@ void engine::forward(std::span<const batch_token> tokens, std::span<const std::i
     }
   } catch (...) {
     for (std::size_t i = 0; i < caches_.size(); ++i)
-      if (caches_[i]) caches_[i]->set_length(old[i]);
+      if (caches_[i]) caches_[i]->set_length(lengths_[i]);
     throw;
   }
 }

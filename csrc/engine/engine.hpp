@@ -78,6 +78,7 @@ class engine {
   model_weights weights_;
   workspace work_;
   std::vector<std::unique_ptr<kv_cache>> caches_;
+  std::vector<std::int64_t> lengths_, wanted_;  // of the caches, before and after a call
 };
 
 }  // namespace bp

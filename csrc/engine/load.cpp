@@ -36,17 +36,6 @@ int read_range(int file, std::int64_t offset, std::int64_t bytes, std::uint8_t* 
   return 0;
 }
 
-// Bytes of a tensor between the file and the layout they will have; kept from tensor to tensor.
-std::uint8_t* staging(std::int64_t bytes) {
-  thread_local buffer memory;
-  thread_local std::int64_t size = 0;
-  if (size < bytes) {
-    memory = allocate(static_cast<std::size_t>(bytes));
-    size = bytes;
-  }
-  return memory.get();
-}
-
 // bits 1-0 3-2 5-4 7-6 of tq2_0 to bits 7-6 5-4 3-2 1-0
 void reverse_codes(const std::uint8_t* from, std::uint8_t* to) {
   for (int p = 0; p < i2_s::group_bytes; ++p) {
@@ -121,7 +110,8 @@ void read_file(int file, std::int64_t offset, std::int64_t bytes, std::uint8_t* 
 
 float load_native(int file, std::int64_t offset, const layout& from, const layout& to,
                   std::uint8_t* data, float* block_scales, int threads) {
-  std::uint8_t* source = staging(packed_bytes(from));
+  thread_local scratch between;  // the bytes of the file, kept from tensor to tensor
+  std::uint8_t* source = between.at_least(static_cast<std::size_t>(packed_bytes(from)));
   read_file(file, offset, packed_bytes(from), source, threads);
   static const std::int32_t row = span_row("weight_repack");
   const span_guard span(row, packed_bytes(from) + packed_bytes(to), 0);

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 import bitnet_perf as bp
+from bitnet_perf import _native
 
 
 @pytest.fixture(scope="module")
@@ -86,12 +88,24 @@ def test_what_is_refused(model, prompt, options, error, text):
         model.generate(prompt, **options)
 
 
-def test_no_memory_is_taken_in_a_step(model):
-    """The cache is as large before the last step as after the prompt."""
+def test_a_decode_step_allocates_nothing(model):
     with model.sequence() as sequence:
         sequence.reserve(40)
-        sequence.extend([1] * 10)
-        before = sequence.cache_bytes
-        for _ in range(30):
-            sequence.extend([2])
-        assert sequence.cache_bytes == before
+        logits = sequence.extend([1] * 10, [9])
+        assert sequence.extend([2], out=logits) is logits  # memory that is kept has been made
+        before = _native.allocations()
+        for _ in range(29):
+            sequence.extend([2], out=logits)
+        assert _native.allocations() == before
+        sequence.extend([2])
+        assert _native.allocations()[0] > before[0]  # the counter counts
+
+
+def test_logits_go_where_they_should(model):
+    with model.sequence() as sequence:
+        out = np.empty((2, model.config.vocab), np.float32)
+        sequence.extend([1, 2], out=out)
+        assert np.array_equal(out, model.forward([1, 2]))
+        with pytest.raises(bp.ShapeError, match="out"):
+            sequence.extend([3], out=out)
+        assert sequence.length == 2
