@@ -77,7 +77,7 @@ def _print(out: Console, found: Benchmark, *, text: bool) -> None:
     kind = "synthetic weights" if found.synthetic else "weights of the file"
     out.print(
         f"{found.model}: {kind}, {found.activation}, {found.threads} threads, "
-        f"{found.host.get('model', '')}",
+        f"{found.host['cpu']}",
         markup=False,
     )
     if text:

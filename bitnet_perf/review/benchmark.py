@@ -137,7 +137,7 @@ class Benchmark:
         common = {
             "model_filename": self.model,
             "model_type": "synthetic weights" if self.synthetic else "",
-            "cpu_info": self.host.get("model", ""),
+            "cpu_info": self.host["cpu"],
             "n_threads": self.threads,
             "test_time": self.timestamp,
         }

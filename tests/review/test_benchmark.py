@@ -63,6 +63,7 @@ def test_figures_agree_with_each_other(found):
 def test_forms_of_llama_bench(found):
     rows = [json.loads(line) for line in FORMATS["jsonl"](found).splitlines()]
     assert [(row["n_prompt"], row["n_gen"]) for row in rows] == [(found.prompt_tokens, 0), (0, 5)]
+    assert rows[0]["cpu_info"] == found.host["cpu"] != ""
     assert rows[1]["samples_ns"] == [round(1e9 * run["decode"]) for run in found.samples]
     assert len(list(csv.DictReader(io.StringIO(FORMATS["csv"](found))))) == 2
     assert "tg5" in FORMATS["md"](found)
