@@ -5,28 +5,30 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from bitnet_perf.errors import EnvironmentRefused
 
-__all__ = ["write_atomic"]
+__all__ = ["atomic_file", "write_atomic"]
 
 
-def write_atomic(path: str | os.PathLike[str], content: str | bytes) -> Path:
-    """Write `content` (text as UTF-8) to `path`: afterwards the file is the old one or the new one.
+@contextlib.contextmanager
+def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """A file to write, which becomes `path` when the block ends: it is the old one or the new one.
 
     The content goes to a temporary file beside it, reaches the disk, and is renamed. Raises
-    EnvironmentRefused naming the path and the reason (full disk, read-only folder, ...); then the
-    temporary file is gone and `path` is as it was.
+    EnvironmentRefused naming the path and the reason (full disk, read-only folder, ...). Whatever
+    ends the block early, the temporary file is gone and `path` is as it was.
     """
     target = Path(path)
-    data = content.encode() if isinstance(content, str) else content
     temporary: str | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         umask = os.umask(0)
@@ -43,4 +45,10 @@ def write_atomic(path: str | os.PathLike[str], content: str | bytes) -> Path:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
-    return target
+
+
+def write_atomic(path: str | os.PathLike[str], content: str | bytes) -> Path:
+    """Write `content` (text as UTF-8) to `path`, whole or not at all, see `atomic_file`."""
+    with atomic_file(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+    return Path(path)

@@ -76,8 +76,7 @@ def command(
 def _print(out: Console, found: Benchmark, *, text: bool) -> None:
     kind = "synthetic weights" if found.synthetic else "weights of the file"
     out.print(
-        f"{found.model}: {kind}, {found.activation}, {found.threads} threads, "
-        f"{found.host['cpu']}",
+        f"{found.model}: {kind}, {found.activation}, {found.threads} threads, {found.host['cpu']}",
         markup=False,
     )
     if text:

@@ -56,11 +56,6 @@ class ModelConfig:
     parity: str | None = None
 
     @property
-    def kv_width(self) -> int:
-        """Values of all KV heads of one position."""
-        return self.kv_heads * self.head_dim
-
-    @property
     def kv_bytes_per_token(self) -> int:
         """Bytes that one position takes in the KV cache; heads there are multiples of 8 wide."""
         wide = self.kv_heads * (-(-self.head_dim // 8) * 8)

@@ -5,10 +5,8 @@ The `gguf` package cannot name the types of bitnet.cpp; what is written here it 
 
 from __future__ import annotations
 
-import contextlib
 import os
 import struct
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +14,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from bitnet_perf.errors import EnvironmentRefused, ModelError
+from bitnet_perf.errors import ModelError
+from bitnet_perf.files import atomic_file
 
 __all__ = ["ALIGNMENT", "TensorSource", "write_gguf"]
 
@@ -56,32 +55,12 @@ def write_gguf(
     Raises ModelError for a value of another type or pieces of another size; EnvironmentRefused
     where the file cannot be written.
     """
-    target = Path(path)
     header = _header(metadata, tensors)
-    temporary: str | None = None
-    try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(header)
-            for tensor in tensors:
-                _write_tensor(file, tensor, progress)
-            file.flush()
-            os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, target)
-        temporary = None
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise EnvironmentRefused(
-            f"{target}: cannot be written ({reason}); free space or name another file"
-        ) from error
-    finally:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-    return target
+    with atomic_file(path) as file:
+        file.write(header)
+        for tensor in tensors:
+            _write_tensor(file, tensor, progress)
+    return Path(path)
 
 
 def _write_tensor(
