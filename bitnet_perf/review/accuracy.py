@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,21 +33,12 @@ CODECS = ("quant.i2s", "quant.tl1", "quant.tl2")
 Data = tuple[str, NDArray[np.float32]]
 
 
-@dataclass(frozen=True, slots=True)
-class FormatAccuracy:
-    """One format on one kind of data, see Accuracy; bits: a weight, scales included."""
+@dataclass(frozen=True)
+class FormatAccuracy(Accuracy):
+    """The accuracy of one format; bits: a weight, scales included."""
 
     format: str
     bits: float
-    accuracy: float
-    cosine: float
-    rms_error: float
-    values: int
-    distribution: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return asdict(self)
 
 
 class AccuracyRows(tuple[FormatAccuracy, ...]):
@@ -154,10 +145,8 @@ def _row(
     if not pairs:
         return None
     originals = np.concatenate([x.ravel() for x, _ in pairs])
-    found: Accuracy = accuracy_of(
-        originals, np.concatenate([y.ravel() for _, y in pairs]), distribution
-    )
-    return FormatAccuracy(name, 8 * nbytes / originals.size, **found.to_dict())
+    found = accuracy_of(originals, np.concatenate([y.ravel() for _, y in pairs]), distribution)
+    return FormatAccuracy(**found.to_dict(), format=name, bits=8 * nbytes / originals.size)
 
 
 def _round_trip(x: NDArray[np.float32], name: str) -> tuple[NDArray[np.float32], int]:
