@@ -44,8 +44,7 @@ struct random_model {
   random_model(const model_shape& shape, std::string_view isa, int threads)
       : runs(config_of(shape), std::string(isa), threads) {
     const model_config& c = runs.config();
-    norms =
-        allocate(sizeof(float) * static_cast<std::size_t>(std::max({c.width, c.ffn, q_width(c)})));
+    norms = allocate(sizeof(float) * static_cast<std::size_t>(norm_length(c)));
     auto* ones = reinterpret_cast<float*>(norms.get());
     std::fill_n(ones, norm_length(c), 1.0f);
     runs.weights().output_norm = ones;

@@ -302,13 +302,12 @@ void engine::attention_block(std::int64_t layer, std::int64_t M, bool alone) {
     run_rope(*kernels_.rope, args, threads_);
   }
   attend(layer, M, alone);
-  const float* attended = work_.attended;
   if (w.attn_sub_norm != nullptr) {
     const span_guard span(operation::attn_sub_norm(), 0, 0);
     norm(work_.attended, w.attn_sub_norm, work_.attended, M, q_width(config_));
   }
   const span_guard span(operation::o_proj(), 0, 0);
-  quantize(attended, M, q_width(config_), layer, "attn_output");
+  quantize(work_.attended, M, q_width(config_), layer, "attn_output");
   product(w.attn_output, M, work_.normed);
   residual(M);
 }

@@ -55,7 +55,6 @@ struct matrix_name {
 struct norm_name {
   std::string_view name;
   const float* layer_weights::* member;
-  bool optional;
 };
 inline constexpr matrix_name layer_matrices[] = {
     {"attn_q", &layer_weights::attn_q},     {"attn_k", &layer_weights::attn_k},
@@ -64,10 +63,10 @@ inline constexpr matrix_name layer_matrices[] = {
     {"ffn_down", &layer_weights::ffn_down},
 };
 inline constexpr norm_name layer_norms[] = {
-    {"attn_norm", &layer_weights::attn_norm, false},
-    {"attn_sub_norm", &layer_weights::attn_sub_norm, true},
-    {"ffn_norm", &layer_weights::ffn_norm, false},
-    {"ffn_sub_norm", &layer_weights::ffn_sub_norm, true},
+    {"attn_norm", &layer_weights::attn_norm},
+    {"attn_sub_norm", &layer_weights::attn_sub_norm},
+    {"ffn_norm", &layer_weights::ffn_norm},
+    {"ffn_sub_norm", &layer_weights::ffn_sub_norm},
 };
 
 // N and K that `name` must have. The same for norms, K = 1.
