@@ -123,7 +123,7 @@ class Model:
 
         with span("open"):
             checkpoint = read_checkpoint(path)
-        shape = np.shape(checkpoint.tensor(EMBEDDING))
+        shape = checkpoint.stored_shape(EMBEDDING)
         config = _config(checkpoint.metadata, shape, options)
         engine = _native.Engine(_engine_config(config), isa or "", threads)
         nbytes = load_checkpoint(engine, checkpoint, config.layers, threads)

@@ -70,6 +70,15 @@ class Checkpoint:
     _config: CheckpointConfig
     _entries: Mapping[str, _Entry]  # and `<matrix>.scale`
 
+    def _entry(self, name: str) -> _Entry:
+        if name not in self.names:
+            raise ModelError(f"{self.path}: no tensor {name!r} among {len(self.names)}")
+        return self._entries[name]
+
+    def stored_shape(self, name: str) -> tuple[int, ...]:
+        """The shape of a tensor as its file states it; nothing of it is read."""
+        return tuple(self._entry(name).shape)
+
     def tensor(self, name: str, *, threads: int = 1) -> Packed | NDArray[np.float32]:
         """The tensor, read from its file now.
 
@@ -79,9 +88,7 @@ class Checkpoint:
         Raises ModelError (no such tensor, wrong types, shapes, codes or scales, NaN or infinity,
         a file that shrank).
         """
-        if name not in self.names:
-            raise ModelError(f"{self.path}: no tensor {name!r} among {len(self.names)}")
-        entry = self._entries[name]
+        entry = self._entry(name)
         matrix = name.split(".")[-2]
         if matrix not in _MATRICES.values():
             return _floats(entry)

@@ -65,7 +65,7 @@ def load_weights(
     bytes are no weights.
     """
     with span("tensor_table"):
-        table = {tensor.name: tensor for tensor in file.tensors}
+        table = file.by_name
         check_names(table, layers)
         matrices = [
             (layer, name, _matrix(table[f"blk.{layer}.{name}.weight"], TERNARY_FORMATS))
