@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from bitnet_perf import _native
 from bitnet_perf.errors import ConfigError
-from bitnet_perf.formats import pack
+from bitnet_perf.formats import Packed, pack, unpack
 from bitnet_perf.formats.dense import DenseFormat, dense_formats
 from bitnet_perf.model.gguf_write import TensorSource, write_gguf
 from bitnet_perf.model.synthetic_vocab import synthetic_metadata
@@ -166,20 +166,24 @@ def _norm(seed: np.random.SeedSequence, width: int) -> Iterator[NDArray[np.float
     yield (1 + 0.1 * np.random.default_rng(seed).standard_normal(width)).astype(np.float32)
 
 
-def _four_codes() -> NDArray[np.uint32]:
-    """Byte -> four ternary int8 codes, close to equally often: the digits of byte * 81 / 256."""
-    values = np.arange(256) * 81 // 256
-    digits = np.stack([values // 3**i % 3 for i in range(4)], axis=1) - 1
-    return digits.astype(np.int8).view(np.uint32).reshape(-1)
+# Byte -> byte of four i2_s codes 0, 1, 2, close to equally often: the digits of byte * 81 / 256.
+_FOUR_CODES = bytes(
+    sum(byte * 81 // 256 // 3**i % 3 << 2 * i for i in range(4)) for byte in range(256)
+)
 
 
 def _ternary(
     seed: np.random.SeedSequence, type: str, N: int, K: int, threads: int
 ) -> Iterator[NDArray[np.uint8]]:
-    source = np.frombuffer(np.random.default_rng(seed).bytes(N * K // 4), np.uint8)
-    codes = np.take(_four_codes(), source).view(np.int8).reshape(N, K)
+    codes = np.random.default_rng(seed).bytes(N * K // 4).translate(_FOUR_CODES)
     # Ternary values have a variance of 2 / 3: outputs are as large as inputs.
-    yield pack(codes, type, scale=float(np.sqrt(1.5 / K)), threads=threads).data
+    scale = float(np.sqrt(1.5 / K))
+    if type == "i2_s":
+        yield Packed.from_bytes(codes, type, (N, K), scale=scale).data
+        return
+    rows = Packed.from_bytes(codes, "i2_s", (N * K // 128, 128), scale=scale)  # K may not fit it
+    ternary = unpack(rows, threads=threads).reshape(N, K)
+    yield pack(ternary, type, scale=scale, threads=threads).data
 
 
 def _dense(
