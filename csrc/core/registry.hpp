@@ -2,6 +2,7 @@
 // of every family. Rows stand best first within a (family, format).
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -45,6 +46,11 @@ inline int row_index(const kernel_row& row) {
   return static_cast<int>(&row - kernels().data());
 }
 const kernel_row& row_at(int index);
+
+// What a kernel reads and writes, each byte once, and its operations: multiply and add are two.
+struct kernel_work {
+  std::int64_t bytes, ops;
+};
 
 template <class Args>
 using kernel_fn = void (*)(const Args&);

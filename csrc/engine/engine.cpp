@@ -5,6 +5,7 @@
 
 #include "core/spans.hpp"
 #include "core/status.hpp"
+#include "engine/chain.hpp"
 #include "engine/operations.hpp"
 #include "formats/half.hpp"
 #include "kernels/families.hpp"
@@ -189,7 +190,8 @@ void engine::place(std::span<const batch_token> tokens) {
   }
 }
 
-void engine::norm(const float* x, const float* weight, float* out, std::int64_t M, std::int64_t K) {
+rms_norm_args engine::norm_args(const float* x, const float* weight, float* out, std::int64_t M,
+                                std::int64_t K) const {
   rms_norm_args args{};
   args.x = x;
   args.weight = weight;
@@ -197,24 +199,44 @@ void engine::norm(const float* x, const float* weight, float* out, std::int64_t 
   args.M = M;
   args.K = K;
   args.eps = config_.eps;
-  run_rms_norm(*kernels_.rms_norm, args, threads_);
+  return args;
 }
 
-void engine::quantize(const float* x, std::int64_t M, std::int64_t K, std::int64_t layer,
-                      const char* operation) {
-  quantize_activations_args args{};
-  args.x = x;
-  args.kind = float_kind::float32;
-  args.values = work_.act;
-  args.scale = work_.act_scale;
-  args.sum = work_.act_sum;
-  args.M = M;
-  args.K = K;
-  const std::int64_t bad = run_quantize_activations(*kernels_.quantize, args, threads_);
+// The input of a ternary product: through the activation where it is a gate, normalized where it
+// has a norm, quantized as part of the operation before.
+void engine::prepare(const product_input& input, std::int64_t M, std::int64_t layer) {
+  chain_step steps[most_chain_steps];
+  std::size_t count = 0;
+  std::int32_t operation = input.operation;
+  const relu2_mul_args relu2{work_.gate, work_.up, work_.gate, M * input.K, 0, 0};
+  const silu_mul_args silu{work_.gate, work_.up, work_.gate, M * input.K, 0, 0};
+  if (input.gated) {
+    operation = operation::act();
+    steps[count++] = config_.act == activation::relu2
+                         ? step_over_values(operation, *kernels_.act_mul, relu2, input.K)
+                         : step_over_values(operation, *kernels_.act_mul, silu, input.K);
+  }
+  const rms_norm_args norm = norm_args(input.x, input.norm, input.normed, M, input.K);
+  if (input.norm != nullptr) {
+    operation = input.norm_operation;
+    steps[count++] = step_over_rows(operation, *kernels_.rms_norm, work_of(norm), norm);
+  }
+  quantize_activations_args quantize{};
+  quantize.x = input.norm != nullptr ? input.normed : input.x;
+  quantize.kind = float_kind::float32;
+  quantize.values = work_.act;
+  quantize.scale = work_.act_scale;
+  quantize.sum = work_.act_sum;
+  quantize.M = M;
+  quantize.K = input.K;
+  steps[count++] = step_over_rows(operation, *kernels_.quantize,
+                                  work_of(*kernels_.quantize, quantize), quantize);
+  run_chain({steps, count}, M, threads_);
+  const std::int64_t bad = first_bad_activation(*kernels_.quantize, quantize);
   if (bad >= 0)
-    fail(error_kind::model, "blk." + std::to_string(layer) + ": the input of " + operation +
-                                " is NaN or infinite at token " + std::to_string(bad / K) +
-                                ", channel " + std::to_string(bad % K) +
+    fail(error_kind::model, "blk." + std::to_string(layer) + ": the input of " + input.name +
+                                " is NaN or infinite at token " + std::to_string(bad / input.K) +
+                                ", channel " + std::to_string(bad % input.K) +
                                 ": a weight or scale before it is not usable");
 }
 
@@ -272,13 +294,11 @@ void engine::attend(std::int64_t layer, std::int64_t M, bool alone) {
 
 void engine::attention_block(std::int64_t layer, std::int64_t M, bool alone) {
   const layer_weights& w = weights_.layers[static_cast<std::size_t>(layer)];
-  {
-    const span_guard span(operation::attn_norm(), 0, 0);
-    norm(work_.x, w.attn_norm, work_.normed, M, config_.width);
-  }
+  prepare({work_.x, w.attn_norm, work_.normed, config_.width, operation::attn_norm(),
+           operation::qkv(), "qkv", false},
+          M, layer);
   {
     const span_guard span(operation::qkv(), 0, 0);
-    quantize(work_.normed, M, config_.width, layer, "qkv");
     product(w.attn_q, M, work_.q);
     product(w.attn_k, M, work_.k);
     product(w.attn_v, M, work_.v);
@@ -302,44 +322,28 @@ void engine::attention_block(std::int64_t layer, std::int64_t M, bool alone) {
     run_rope(*kernels_.rope, args, threads_);
   }
   attend(layer, M, alone);
-  if (w.attn_sub_norm != nullptr) {
-    const span_guard span(operation::attn_sub_norm(), 0, 0);
-    norm(work_.attended, w.attn_sub_norm, work_.attended, M, q_width(config_));
-  }
+  prepare({work_.attended, w.attn_sub_norm, work_.attended, q_width(config_),
+           operation::attn_sub_norm(), operation::o_proj(), "attn_output", false},
+          M, layer);
   const span_guard span(operation::o_proj(), 0, 0);
-  quantize(work_.attended, M, q_width(config_), layer, "attn_output");
   product(w.attn_output, M, work_.normed);
   residual(M);
 }
 
 void engine::feed_forward_block(std::int64_t layer, std::int64_t M) {
   const layer_weights& w = weights_.layers[static_cast<std::size_t>(layer)];
-  {
-    const span_guard span(operation::ffn_norm(), 0, 0);
-    norm(work_.x, w.ffn_norm, work_.normed, M, config_.width);
-  }
+  prepare({work_.x, w.ffn_norm, work_.normed, config_.width, operation::ffn_norm(),
+           operation::gate_up(), "gate_up", false},
+          M, layer);
   {
     const span_guard span(operation::gate_up(), 0, 0);
-    quantize(work_.normed, M, config_.width, layer, "gate_up");
     product(w.ffn_gate, M, work_.gate);
     product(w.ffn_up, M, work_.up);
   }
-  {
-    const span_guard span(operation::act(), 0, 0);
-    if (config_.act == activation::relu2) {
-      run_relu2_mul(*kernels_.act_mul, {work_.gate, work_.up, work_.gate, M * config_.ffn, 0, 0},
-                    threads_);
-    } else {
-      run_silu_mul(*kernels_.act_mul, {work_.gate, work_.up, work_.gate, M * config_.ffn, 0, 0},
-                   threads_);
-    }
-  }
-  if (w.ffn_sub_norm != nullptr) {
-    const span_guard span(operation::ffn_sub_norm(), 0, 0);
-    norm(work_.gate, w.ffn_sub_norm, work_.gate, M, config_.ffn);
-  }
+  prepare({work_.gate, w.ffn_sub_norm, work_.gate, config_.ffn, operation::ffn_sub_norm(),
+           operation::down(), "ffn_down", true},
+          M, layer);
   const span_guard span(operation::down(), 0, 0);
-  quantize(work_.gate, M, config_.ffn, layer, "ffn_down");
   product(w.ffn_down, M, work_.normed);
   residual(M);
 }
@@ -358,7 +362,9 @@ void engine::head(std::span<const std::int64_t> rows, std::int64_t first, bool a
     for (std::int64_t i = 0; i < M; ++i)  // ascending: a row moves down or stays
       std::copy_n(work_.x + (rows[static_cast<std::size_t>(i)] - first) * config_.width,
                   config_.width, work_.x + i * config_.width);
-    norm(work_.x, weights_.output_norm, work_.normed, M, config_.width);
+    run_rms_norm(*kernels_.rms_norm,
+                 norm_args(work_.x, weights_.output_norm, work_.normed, M, config_.width),
+                 threads_);
   }
   const span_guard span(operation::lm_head(), 0, 0);
   const dense_matrix& w = weights_.output;

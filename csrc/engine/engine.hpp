@@ -16,6 +16,7 @@
 #include "engine/kv_cache.hpp"
 #include "engine/weights.hpp"
 #include "engine/workspace.hpp"
+#include "kernels/rms_norm/rms_norm.hpp"
 
 namespace bp {
 
@@ -33,6 +34,17 @@ struct engine_kernels {
 struct batch_token {
   std::int32_t id;
   std::int32_t sequence;
+};
+
+// What a ternary product reads before it is quantized.
+struct product_input {
+  const float* x;
+  const float* norm;  // weight, or null
+  float* normed;      // x through the norm
+  std::int64_t K;
+  std::int32_t norm_operation, operation;
+  const char* name;  // of the product, for errors
+  bool gated;        // x is the gate, which goes through the activation first
 };
 
 class engine {
@@ -65,9 +77,9 @@ class engine {
   void attention_block(std::int64_t layer, std::int64_t M, bool alone);
   void feed_forward_block(std::int64_t layer, std::int64_t M);
   void head(std::span<const std::int64_t> rows, std::int64_t first, bool alone, float* logits);
-  void norm(const float* x, const float* weight, float* out, std::int64_t M, std::int64_t K);
-  void quantize(const float* x, std::int64_t M, std::int64_t K, std::int64_t layer,
-                const char* operation);
+  void prepare(const product_input& input, std::int64_t M, std::int64_t layer);
+  rms_norm_args norm_args(const float* x, const float* weight, float* out, std::int64_t M,
+                          std::int64_t K) const;
   void product(const ternary_matrix& w, std::int64_t M, float* out);
   void residual(std::int64_t M);
 

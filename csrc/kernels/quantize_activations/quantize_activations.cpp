@@ -50,20 +50,14 @@ std::int64_t activation_block(std::string_view format) {
        "format: found '" + std::string(format) + "', accepted are q8_act, q8_k, q8_0");
 }
 
-std::int64_t run_quantize_activations(const kernel_row& kernel, quantize_activations_args args,
-                                      int threads) {
+kernel_work work_of(const kernel_row& kernel, const quantize_activations_args& args) {
   const std::int64_t count = args.M * args.K;
+  const std::int64_t scales = args.M * activation_blocks(kernel.format, args.K);
+  return {count * (size_of(args.kind) + 1) + 8 * scales, 2 * count};
+}
+
+std::int64_t first_bad_activation(const kernel_row& kernel, const quantize_activations_args& args) {
   const std::int64_t blocks = activation_blocks(kernel.format, args.K), block = args.K / blocks;
-  const span_guard span(row_index(kernel), count * (size_of(args.kind) + 1) + 8 * args.M * blocks,
-                        2 * count);
-  buffer wide;
-  if (args.kind != float_kind::float32) {
-    wide = allocate(static_cast<std::size_t>(count) * sizeof(float));
-    auto* to = reinterpret_cast<float*>(wide.get());
-    to_float32(args.x, args.kind, count, to);
-    args.x = to;
-  }
-  run_float_rows(kernel, args, args.K, threads);
   const auto* x = static_cast<const float*>(args.x);
   const bool whole_rows = activation_block(kernel.format) == 0;
   for (std::int64_t b = 0; b < args.M * blocks; ++b) {
@@ -72,6 +66,22 @@ std::int64_t run_quantize_activations(const kernel_row& kernel, quantize_activat
       return b * block + first_not_finite(x + b * block, block);
   }
   return -1;
+}
+
+std::int64_t run_quantize_activations(const kernel_row& kernel, quantize_activations_args args,
+                                      int threads) {
+  const kernel_work work = work_of(kernel, args);
+  const span_guard span(row_index(kernel), work.bytes, work.ops);
+  buffer wide;
+  if (args.kind != float_kind::float32) {
+    const std::int64_t count = args.M * args.K;
+    wide = allocate(static_cast<std::size_t>(count) * sizeof(float));
+    auto* to = reinterpret_cast<float*>(wide.get());
+    to_float32(args.x, args.kind, count, to);
+    args.x = to;
+  }
+  run_float_rows(kernel, args, args.K, threads);
+  return first_bad_activation(kernel, args);
 }
 
 }  // namespace bp

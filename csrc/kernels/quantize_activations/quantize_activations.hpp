@@ -45,8 +45,14 @@ inline std::int64_t activation_blocks(std::string_view format, std::int64_t K) {
   return block == 0 ? 1 : K / block;
 }
 
-// All rows on `threads` threads, as one span. Returns the flat index of the first value that is NaN
-// or infinite, -1 where there is none; then every result is set.
+kernel_work work_of(const kernel_row& kernel, const quantize_activations_args& args);
+
+// Of rows that a variant has quantized: the flat index of the first value that is NaN or infinite,
+// -1 where there is none.
+std::int64_t first_bad_activation(const kernel_row& kernel, const quantize_activations_args& args);
+
+// All rows on `threads` threads, as one span. Returns what first_bad_activation() does; where that
+// is -1, every result is set.
 std::int64_t run_quantize_activations(const kernel_row& kernel, quantize_activations_args args,
                                       int threads);
 

@@ -18,6 +18,10 @@ struct relu2_mul_args {
   std::int64_t begin, end;  // set by the driver
 };
 
+inline kernel_work work_of(const relu2_mul_args& args) {
+  return {12 * args.count, 3 * args.count};
+}
+
 void run_relu2_mul(const kernel_row& kernel, const relu2_mul_args& args, int threads);
 
 }  // namespace bp

@@ -23,6 +23,10 @@ struct rms_norm_args {
   std::int64_t row_begin, row_end;  // set by the driver
 };
 
+inline kernel_work work_of(const rms_norm_args& args) {
+  return {4 * (2 * args.M * args.K + args.K), 4 * args.M * args.K};
+}
+
 void run_rms_norm(const kernel_row& kernel, const rms_norm_args& args, int threads);
 
 }  // namespace bp

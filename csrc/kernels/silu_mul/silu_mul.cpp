@@ -5,7 +5,8 @@
 namespace bp {
 
 void run_silu_mul(const kernel_row& kernel, const silu_mul_args& args, int threads) {
-  const span_guard span(row_index(kernel), 12 * args.count, 5 * args.count);
+  const kernel_work work = work_of(args);
+  const span_guard span(row_index(kernel), work.bytes, work.ops);
   run_elementwise(kernel, args, threads);
 }
 
