@@ -75,6 +75,9 @@ def _quantize() -> Iterable[tuple[str, bool]]:
     for fmt in FORMATS:
         for family in ("pack", "unpack"):
             yield f"quantization/{family}/{fmt}/2560x2560/t1", True
+        for n, k in LAYER_SHAPES:
+            quick = (fmt, n, k) == ("i2_s", 2560, 2560)
+            yield f"quantization/quantize_weights/{fmt}/{n}x{k}/t1", quick
 
 
 def _activations() -> Iterable[tuple[str, bool]]:

@@ -32,6 +32,7 @@ constexpr case_family families[] = {
     {"quantize_activations", "quantization", make_quantize_activations},
     {"pack", "quantization", make_pack},
     {"unpack", "quantization", make_unpack},
+    {"quantize_weights", "quantization", make_quantize_weights},
     {"block_quantize", "quantization", make_block_quantize},
     {"block_dequantize", "quantization", make_block_dequantize},
     {"block_round_trip", "quantization", make_block_round_trip},

@@ -73,6 +73,7 @@ prepared_case make_decode(const case_name& name, std::string_view isa);
 prepared_case make_quantize_activations(const case_name& name, std::string_view isa);
 prepared_case make_pack(const case_name& name, std::string_view isa);
 prepared_case make_unpack(const case_name& name, std::string_view isa);
+prepared_case make_quantize_weights(const case_name& name, std::string_view isa);
 prepared_case make_block_quantize(const case_name& name, std::string_view isa);
 prepared_case make_block_dequantize(const case_name& name, std::string_view isa);
 prepared_case make_block_round_trip(const case_name& name, std::string_view isa);

@@ -1,13 +1,18 @@
-// pack and unpack of random ternary weights, NxK. What unpack gives is what was packed.
+// pack and unpack of random ternary weights, NxK, and float weights quantized to them. What unpack
+// gives is what was packed.
 #include <algorithm>
+#include <cmath>
 
 #include "bench/candidate.hpp"
 #include "bench/cases.hpp"
 #include "bench/random.hpp"
 #include "core/memory.hpp"
 #include "core/status.hpp"
+#include "formats/bytes.hpp"
+#include "formats/half.hpp"
 #include "formats/layout.hpp"
 #include "kernels/pack/pack.hpp"
+#include "kernels/pack/quantize.hpp"
 #include "kernels/unpack/unpack.hpp"
 
 namespace bp {
@@ -19,9 +24,10 @@ constexpr std::uint16_t half_one = 0x3c00;  // float16 1.0: the scale of blocks 
 struct pack_data {
   layout w;
   std::int64_t weights, bytes;
-  buffer codes, packed, out;
+  buffer codes, floats, packed, out;
 
   std::int8_t* ternary() const { return reinterpret_cast<std::int8_t*>(codes.get()); }
+  float* values() const { return reinterpret_cast<float*>(floats.get()); }
 };
 
 std::shared_ptr<pack_data> make_pack_data(const case_name& name) {
@@ -38,6 +44,25 @@ std::shared_ptr<pack_data> make_pack_data(const case_name& name) {
   random_source source(weight_seed);
   for (std::int64_t i = 0; i < data->weights; ++i) data->ternary()[i] = source.ternary();
   return data;
+}
+
+// The bytes of the weights x by the rule as BitNet states it, weight for weight.
+buffer absmean_bytes(const layout& w, const float* x) {
+  const std::int64_t count = w.N * w.K;
+  double sum = 0;
+  for (std::int64_t i = 0; i < count; ++i) sum += std::fabs(static_cast<double>(x[i]));
+  const auto scale = std::max(static_cast<float>(sum / static_cast<double>(count)), 1e-5f);
+  buffer codes = allocate(static_cast<std::size_t>(count));
+  for (std::int64_t i = 0; i < count; ++i) {
+    const double nearest = std::nearbyint(static_cast<double>(x[i]) / static_cast<double>(scale));
+    codes.get()[i] = static_cast<std::uint8_t>(static_cast<int>(std::clamp(nearest, -1.0, 1.0)));
+  }
+  buffer made = allocate(static_cast<std::size_t>(packed_bytes(w)));
+  const float kept = stored_scale(*w.format, static_cast<double>(scale));
+  run_pack(select("pack", w.format->name, "scalar"), w,
+           reinterpret_cast<const std::int8_t*>(codes.get()), made.get(), float_to_half(kept), 1);
+  if (scale_offset(w) >= 0) write_scale(w, made.get(), kept);
+  return made;
 }
 
 }  // namespace
@@ -75,6 +100,29 @@ prepared_case make_unpack(const case_name& name, std::string_view isa) {
   };
   made.right = [data] {
     return std::equal(data->out.get(), data->out.get() + data->weights, data->codes.get());
+  };
+  return made;
+}
+
+prepared_case make_quantize_weights(const case_name& name, std::string_view isa) {
+  const kernel_row& kernel = pick("pack", name.format, isa);
+  const auto data = make_pack_data(name);
+  data->codes.reset();
+  data->floats = allocate(static_cast<std::size_t>(data->weights) * sizeof(float));
+  random_source source(weight_seed);
+  for (std::int64_t i = 0; i < data->weights; ++i) data->values()[i] = 0.02f * source.uniform();
+  const auto size = static_cast<std::size_t>(data->bytes);
+  prepared_case made;
+  made.memory = made.footprint =
+      data->weights * static_cast<std::int64_t>(sizeof(float)) + data->bytes;
+  made.run = [data, &kernel, threads = name.threads](std::int64_t) {
+    quantize_weights(kernel, data->w, {data->values(), false}, scale_rule::absmean, 0,
+                     data->packed.get(), threads);
+  };
+  made.result = [data, size] { return std::span(data->packed.get(), size); };
+  made.right = [data, size] {
+    const buffer want = absmean_bytes(data->w, data->values());
+    return std::equal(want.get(), want.get() + size, data->packed.get());
   };
   return made;
 }

@@ -23,6 +23,7 @@ SMALL = {
     "quantize_activations": "quantization/quantize_activations/q8_act/3x257/t1",
     "pack": "quantization/pack/tl2/64x288/t1",
     "unpack": "quantization/unpack/tq1_0/5x300/t1",
+    "quantize_weights": "quantization/quantize_weights/i2_s/64x256/t1",
     "block_matmul": "forward/block_matmul/matmul_i2s/7x33x64/t1",
     "gemv_dense": "forward/gemv_dense/q6_k/64x512/t1",
     "gemm_dense": "forward/gemm_dense/f16/5x64x257/t1",
@@ -33,6 +34,13 @@ SMALL = {
     "probe_read": "host/probe_read/plain/16384/t1",
     "probe_write": "host/probe_write/stream/16384/t1",
     "probe_mac": "host/probe_mac/chain/3840/t1",
+}
+# What a family runs that has another name than its kernels.
+KERNEL_OF = {
+    "block_round_trip": "block_quantize",
+    "decode": "gemv",
+    "prefill": "gemm",
+    "quantize_weights": "pack",
 }
 
 
@@ -61,8 +69,7 @@ def test_times_come_from_the_whole_loop(case):
 def runnable(case):
     """The variants of every kernel that the case runs."""
     family, format_ = case.split("/")[1:3]
-    whole = {"block_round_trip": "block_quantize", "prefill": "gemm", "decode": "gemv"}
-    family = whole.get(family, family)
+    family = KERNEL_OF.get(family, family)
     format_ = format_.partition(".b")[0].replace(".", "_")
     return [r[2] for r in _native.kernels() if r[:2] == (family, format_) and not r[3]]
 
@@ -72,7 +79,7 @@ def test_every_format_has_right_cases(format_):
     for family, shape in (("gemv", "64x288"), ("gemm", "3x64x288")):
         if any(r[:2] == (family, format_) for r in _native.kernels()):
             _bench.check(f"forward/{family}/{format_}/{shape}/t1")
-    for family in ("pack", "unpack"):
+    for family in ("pack", "unpack", "quantize_weights"):
         _bench.check(f"quantization/{family}/{format_}/64x288/t2")
 
 
