@@ -1,4 +1,4 @@
-"""The folder in which built sides are kept, with locks and a limit in size."""
+"""The folder in which built sides and inputs of cases are kept, with locks and a limit in size."""
 
 from __future__ import annotations
 
@@ -11,24 +11,23 @@ from pathlib import Path
 
 from bitnet_perf.errors import EnvironmentRefused
 
-__all__ = ["COMPLETE", "cache_folder", "keep_newest", "locked", "remove"]
+__all__ = ["COMPLETE", "NAMED_IN", "cache_folder", "keep_newest", "locked", "remove"]
 
-
+NAMED_IN = ("BITNET_PERF_CACHE", "XDG_CACHE_HOME")  # environment variables, the first that is set
 COMPLETE = "environment.json"  # of an environment: written last, removed first
 
 
 def cache_folder(*parts: str) -> Path:
     """A folder of the cache, made where it is missing: under BITNET_PERF_CACHE, or bitnet_perf in
     XDG_CACHE_HOME or ~/.cache. Raises EnvironmentRefused where it cannot be written."""
-    named = os.environ.get("BITNET_PERF_CACHE")
-    outer = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    root = Path(named) if named else Path(outer) / "bitnet_perf"
+    named, outer = (os.environ.get(name) for name in NAMED_IN)
+    root = Path(named) if named else Path(outer or "~/.cache") / "bitnet_perf"
     try:
         folder = root.expanduser().absolute().joinpath(*parts)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except (OSError, RuntimeError) as error:  # RuntimeError: no home folder is known
         raise EnvironmentRefused(
-            f"{root.joinpath(*parts)}: the cache of built sides cannot be made ({error}); name a "
+            f"{root.joinpath(*parts)}: the cache cannot be made ({error}); name a "
             "folder that can be written in BITNET_PERF_CACHE"
         ) from error
     return folder

@@ -3,8 +3,9 @@
 
 A shape that ends in `-512mb` runs over distinct copies of its inputs that fill at least 512 MiB, so
 that each iteration reads them from memory; without it the inputs stay as warm as they get. A shape
-such as `2b4t-n32` is a model of random weights and a number of tokens: a prefill of so many, or the
-decode step that makes the text so long.
+such as `2b4t-n32` is a model of random weights and a number of tokens: a prefill of so many, the
+decode step that makes the text so long, or a text of so many in the vocabulary of that size. The
+families of `paired.calls` call the Python of a package; all others run a native loop.
 """
 
 from __future__ import annotations
@@ -97,9 +98,15 @@ def _activations() -> Iterable[tuple[str, bool]]:
 
 
 def _stages() -> Iterable[tuple[str, bool]]:
-    yield "forward/prefill/i2_s/small-n32/t1", True
-    for tokens in (32, 128):
-        yield f"forward/prefill/i2_s/2b4t-n{tokens}/t1", False
+    for fmt in FORMATS:
+        yield f"load/gguf/{fmt}/small/t1", fmt == "i2_s"
+    yield "load/gguf/i2_s/2b4t/t1", False
+    for tokens in (512, 8192):
+        for family in ("tokenize", "detokenize"):
+            yield f"tokenization/{family}/gpt2/2b4t-n{tokens}/t1", tokens == 512
+    for shape in ("small", "2b4t"):
+        for tokens in (32, 128):
+            yield f"forward/prefill/i2_s/{shape}-n{tokens}/t1", (shape, tokens) == ("small", 32)
 
 
 def _end_to_end() -> Iterable[tuple[str, bool]]:

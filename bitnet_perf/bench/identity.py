@@ -20,7 +20,7 @@ from bitnet_perf.errors import FormatError
 __all__ = ["Identity", "compare_code"]
 
 FOLDERS = ("formats", "kernels", "model")
-FILES = ("_bench.py",)
+FILES = ("_bench.py", "spans.py")
 _WITHOUT_CODE = {".pyc", ".pyi", ".md"}
 
 

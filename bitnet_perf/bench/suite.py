@@ -1,18 +1,28 @@
-"""pyperf programs: a suite of cases as a `pyperf.Runner`, one native loop a benchmark."""
+"""pyperf programs: a suite of cases as a `pyperf.Runner`, one loop a benchmark."""
 
 from __future__ import annotations
 
+import functools
 import sys
 from argparse import Namespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyperf
 
 from bitnet_perf import _bench, _native
+from bitnet_perf.bench.build_cache import NAMED_IN
 from bitnet_perf.bench.cases import select
+from bitnet_perf.bench.inputs import inputs_of
+from bitnet_perf.bench.paired.calls import ISA, calls_python, make_call
+from bitnet_perf.bench.paired.worker import timed
 from bitnet_perf.errors import ConfigError
 
+if TYPE_CHECKING:
+    from bitnet_perf.bench.paired.worker import Sampler
+
 __all__ = ["run_suite"]
+
+_UNSTATED = _bench.Work(0, 0, 0, 0, ISA)  # kernels state their work; Python runs many of them
 
 
 def run_suite(name: str, program: tuple[str, ...] | None = None) -> None:
@@ -29,6 +39,7 @@ def run_suite(name: str, program: tuple[str, ...] | None = None) -> None:
     parser.add_argument("--threads", type=int, default=1, help="threads of every case")
     parser.add_argument("--quick", action="store_true", help="the quick cases alone")
     args = runner.parse_args()
+    args.inherit_environ = [*(args.inherit_environ or ()), *NAMED_IN]
     try:
         chosen = select(
             filter(None, args.cases.split(",")), suite=name, quick=args.quick, threads=args.threads
@@ -42,7 +53,18 @@ def run_suite(name: str, program: tuple[str, ...] | None = None) -> None:
 
 
 def _seconds(loops: int, case: str, isa: str) -> float:
+    if calls_python(case):
+        return _caller(case, isa)(loops)[0] / 1e9
     return _bench.loop(case, loops, isa).wall_ns / 1e9
+
+
+@functools.cache
+def _caller(case: str, isa: str) -> Sampler:
+    """Times a case that calls Python as a worker of a comparison does."""
+    threads = case.rpartition("/t")[2]
+    return timed(
+        make_call({"case": case, "isa": isa, "threads": threads, **inputs_of(case)}), int(threads)
+    )
 
 
 def _pass_on(command: list[str], args: Namespace) -> None:
@@ -56,7 +78,7 @@ def _metadata(args: Namespace, task: int, case: str) -> dict[str, Any]:
     """The metadata of a case, in the worker that runs it: elsewhere nothing is prepared."""
     if not args.worker or args.worker_task != task:
         return {}
-    work = _bench.work(case, args.isa)
+    work = _UNSTATED if calls_python(case) else _bench.work(case, args.isa)
     return {
         **work._asdict(),
         "threads": args.threads,

@@ -34,7 +34,7 @@ def place_table(
         if place.part is not None:
             limit = place.level if place.bound == "memory" else "peak"
             where = f"{100 * place.part:.0f} % of {limit}"
-        rates = [f"{place.gb_per_s:.1f}", f"{place.gop_per_s:.1f}"]
+        rates = [f"{rate:.1f}" if rate else "-" for rate in (place.gb_per_s, place.gop_per_s)]
         cells.append([short(place.case), place.isa, *(times if timed else []), *rates, where])
     return table(title, columns, cells)
 

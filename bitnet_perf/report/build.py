@@ -160,8 +160,8 @@ def _rows_table(results: RunResults) -> Table:
                 row.isa,
                 _microseconds(row.median),
                 _microseconds(row.spread),
-                f"{row.gb_per_s:.2f}",
-                f"{row.gop_per_s:.1f}",
+                f"{row.gb_per_s:.2f}" if row.bytes else "-",
+                f"{row.gop_per_s:.1f}" if row.ops else "-",
                 place.words() if place else "not placed",
             )
         )

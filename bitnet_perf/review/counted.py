@@ -17,6 +17,7 @@ from bitnet_perf.analyze.paired.comparison import judge
 from bitnet_perf.analyze.paired.rules import Rules
 from bitnet_perf.analyze.paired.verdict import ALARMS
 from bitnet_perf.bench.counters import Subject, Unavailable, count_both
+from bitnet_perf.bench.paired.calls import calls_python
 from bitnet_perf.bench.paired.driver import CTRL_C
 from bitnet_perf.bench.paired.raw import Raw
 from bitnet_perf.bench.paired.sides import Ready
@@ -86,6 +87,8 @@ class Counting:
         left = TIMEOUT if self.end is None else min(TIMEOUT, self.end - time.monotonic())
         if left <= 0:
             return Unavailable("the time budget is spent")
+        if calls_python(case["name"]):
+            return Unavailable("it calls Python, no native loop")
         subjects = []
         for side, isa in zip(self.sides, case["isas"], strict=True):
             if side.environment is None or side.options["kind"] != "native":

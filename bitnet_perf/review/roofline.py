@@ -15,8 +15,9 @@ from bitnet_perf import _bench
 from bitnet_perf.analyze.roofline import Place, check_places, place
 from bitnet_perf.bench.cases import select
 from bitnet_perf.bench.ceilings import Ceilings, measure_ceilings, sampler, stream_probes
+from bitnet_perf.bench.paired.calls import calls_python
 from bitnet_perf.bench.results import BenchRow
-from bitnet_perf.errors import MeasurementError
+from bitnet_perf.errors import ConfigError, MeasurementError
 from bitnet_perf.files import write_atomic
 from bitnet_perf.notebook import frame, html_table
 
@@ -78,15 +79,20 @@ def roofline(
     quick: bool = True,
     on_progress: Callable[[str], None] | None = None,
 ) -> Roofline:
-    """Measure the limits of this host and place the cases that match the globs `cases` under them.
+    """Measure the limits of this host and place the cases that match the globs `cases` under them;
+    those that call Python have no place.
 
     Each kernel takes turns with the probes of its own limits, so that both see the same host; its
     part of a limit is the median over the rounds. A kernel above 103 % of a limit is measured
     again, and raises MeasurementError when it stays there.
     """
+    chosen = select(cases, quick=quick, threads=threads)
+    native = [case for case in chosen if not calls_python(case.name)]
+    if not native:
+        raise ConfigError(f"cases: found {chosen[0].name}, accepted are cases of native loops")
     ceilings = measure_ceilings(threads if threads > 1 else None, on_progress=on_progress)
     places = []
-    for case in select(cases, quick=quick, threads=threads):
+    for case in native:
         if on_progress is not None:
             on_progress(case.name)
         found = place_case(case.name, isa, threads, ceilings, ROUNDS)

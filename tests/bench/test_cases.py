@@ -8,6 +8,8 @@ import pytest
 import bitnet_perf as bp
 from bitnet_perf import _bench, _native
 from bitnet_perf.bench.cases import SUITES, nearest, select
+from bitnet_perf.bench.paired.calls import CALLS
+from bitnet_perf.stages import STAGES
 
 ROOT = Path(__file__).parents[2]
 NAMES = [case.name for suite in SUITES.values() for case in suite]
@@ -17,12 +19,14 @@ def test_names_are_unique_and_well_formed():
     assert len(set(NAMES)) == len(NAMES)
     stages = "load|quantization|forward|tokenization|generation"
     for name in NAMES:
-        shape = r"([0-9x]+(-\d+mb)?|[a-z0-9]+-n\d+)"
+        shape = r"([0-9x]+(-\d+mb)?|[a-z0-9]+(-n\d+)?)"
         assert re.fullmatch(rf"({stages})/[a-z0-9_]+/[a-z0-9_.]+/{shape}/t\d+", name)
 
 
 def test_every_case_of_the_table_can_run_here():
-    stages = _bench.families()
+    called = {family: stage for family, (stage, _) in CALLS.items()}
+    assert not called.keys() & _bench.families().keys()
+    stages = {**_bench.families(), **called}
     kernels = {row[0] for row in _native.kernels()}
     for name in NAMES:
         stage, family, format_, *_ = name.split("/")
@@ -57,6 +61,11 @@ def test_a_glob_that_matches_nothing_names_the_nearest():
     ):
         select(["gemv/*", "gemw/i2_s/*"])
     assert nearest("gemv/i2_s/2560x2561/t1")[0] == "forward/gemv/i2_s/2560x2560/t1"
+
+
+def test_the_suites_of_whole_runs_have_a_case_of_every_stage():
+    whole = [*SUITES["stages"], *SUITES["end_to_end"], *SUITES["quantize"]]
+    assert {case.name.partition("/")[0] for case in whole if case.quick} == set(STAGES)
 
 
 def test_quick_is_a_part_of_each_suite():

@@ -84,6 +84,17 @@ def test_rows_of_two_suites_come_in_one_file(tmp_path):
     assert list(tmp_path.iterdir()) == [out]
 
 
+def test_cases_that_call_python_are_timed_and_state_no_work(tmp_path, monkeypatch):
+    monkeypatch.setenv("BITNET_PERF_CACHE", str(tmp_path / "cache"))
+    names = ["load/gguf/i2_s/small/t2", "tokenization/detokenize/gpt2/2b4t-n512/t2"]
+    rows = run_suites(names, threads=2, options=FEW)
+    assert [row.case for row in rows] == names
+    assert {(row.isa, row.bytes, row.ops, row.threads) for row in rows} == {("python", 0, 0, 2)}
+    assert len(list((tmp_path / "cache" / "models").iterdir())) == 2
+    with pytest.raises(bp.MeasurementError, match="x87"):
+        run_suites(names[1:], isa="x87", threads=2, options=FEW)
+
+
 def test_a_case_that_cannot_run_is_one_error(tmp_path):
     with pytest.raises(bp.MeasurementError, match="isa: 'x87' is no variant of gemv/i2_s"):
         run_suites([CASE], isa="x87", options=FEW, output=tmp_path / "x.json")

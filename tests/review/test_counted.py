@@ -104,3 +104,8 @@ def test_a_word_that_is_no_mode_is_refused(capsys):
         main(["compare", "scalar", "scalar", "--cases", GEMV, "--counts", "some"])
     assert ended.value.code == 2
     assert "counts: found 'some', accepted is alarms, changed, all, off" in capsys.readouterr().err
+
+
+def test_what_calls_python_is_not_counted():
+    found = counted.Counting((), "all", lambda *_: None)._both({"name": "load/gguf/i2_s/tiny/t1"})
+    assert found.why == "it calls Python, no native loop"

@@ -30,6 +30,15 @@ def test_every_chosen_kernel_has_a_place_and_survives_a_file(ceilings, tmp_path,
     assert found.to_dict()["places"][0]["words"] == place.words()
 
 
+def test_cases_that_call_python_have_no_place(ceilings, monkeypatch):
+    monkeypatch.setattr(module, "measure_ceilings", lambda *_, **__: ceilings)
+    called = "tokenization/tokenize/gpt2/2b4t-n512/t1"
+    found = roofline([called, "gemv/i2_s/640x2560/*"], quick=False)
+    assert [place.case for place in found.places] == [CASE]
+    with pytest.raises(bp.ConfigError, match=rf"found {called}, accepted are cases of native"):
+        roofline([called])
+
+
 def row(seconds):
     work = _bench.work(CASE)
     return BenchRow(

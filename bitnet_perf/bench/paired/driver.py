@@ -16,6 +16,7 @@ from bitnet_perf.bench.paired.process import WorkerFailed, WorkerLacksCase
 from bitnet_perf.bench.paired.raw import CANARY, PairRecord, clock_of
 from bitnet_perf.bench.paired.schema import printable
 from bitnet_perf.bench.paired.sides import Ready
+from bitnet_perf.errors import ConfigError
 
 __all__ = ["CANARIES", "CTRL_C", "Driver", "Recording", "Settings", "Step"]
 
@@ -189,6 +190,9 @@ class Driver:
                 case["only"] = "candidate" if error.sides == [0] else "base"
             else:
                 case["error"] = printable(f"neither side has it ({error})")
+            return None
+        except ConfigError as error:
+            case["error"] = printable(f"neither side has it ({error})")
             return None
         except WorkerFailed as error:
             self._fail(number, error)

@@ -21,6 +21,8 @@ from bitnet_perf.bench.builds import (
 )
 from bitnet_perf.bench.candidate_check import Checked, check_candidate
 from bitnet_perf.bench.candidates import FAMILIES, compile_candidate
+from bitnet_perf.bench.inputs import inputs_of
+from bitnet_perf.bench.paired.calls import calls_python
 from bitnet_perf.bench.paired.schema import printable
 from bitnet_perf.errors import ConfigError, MeasurementError
 
@@ -141,8 +143,12 @@ class Ready:
         )
 
     def for_case(self, case: str, threads: int) -> dict[str, str]:
-        """The options of a worker for one case."""
-        return {**self.options, "case": case, "threads": str(threads)}
+        """The options of a worker for one case, whose inputs are made here. Raises ConfigError for
+        a case that calls Python and cannot be."""
+        options = {**self.options, "case": case, "threads": str(threads)}
+        if self.options["kind"] == "native" and calls_python(case):
+            options |= {**inputs_of(case), "kind": "python_call"}
+        return options
 
     def describe(self) -> dict[str, Any]:
         """What the raw file says about it."""

@@ -131,6 +131,36 @@ def python_loop(options: dict[str, str]) -> Subject:
     return Subject(timed(call, int(threads[1:])), keywords["isa"] or "", "python loop")
 
 
+def python_call(options: dict[str, str]) -> Subject:
+    """A case of calls.py, which stands beside this file."""
+    import site
+
+    import_package(options)
+    import bitnet_perf  # noqa: F401 - before an editable installation can offer its own
+
+    site.main()  # where this interpreter has NumPy; a worker starts without (-S)
+    if "extra" in options:
+        raise ValueError(f"extra: {options['case']} admits no added work")
+    calls = load_file(os.path.join(os.path.dirname(__file__), "calls.py"))
+    try:
+        call = calls.make_call(options)
+    except Exception as error:
+        if isinstance(error, calls.Lacking) or type(error).__name__ in UNKNOWN:
+            raise Unknown(str(error)) from error
+        raise
+    check_origin(options)
+    return Subject(timed(call, int(options["threads"])), calls.ISA)
+
+
+def check_origin(options: dict[str, str]) -> None:
+    """Raise ImportError where a module of the package is not the side's own."""
+    own = [os.path.realpath(options[key]) + os.sep for key in ("root", "native") if key in options]
+    for name, module in sys.modules.items():
+        file = os.path.realpath(getattr(module, "__file__", None) or "")
+        if name.partition(".")[0] == "bitnet_perf" and not file.startswith(tuple(own)):
+            raise ImportError(f"{name}: found {file}, accepted are files in {' and '.join(own)}")
+
+
 def marked(options: dict[str, str]) -> Subject:
     """A candidate in Python: the function of `file` that is marked for the case's family."""
     import_package(options)
@@ -167,22 +197,27 @@ def timed(call: Callable[[], object], threads: int = 1) -> Sampler:
 
 def function(options: dict[str, str]) -> Subject:
     """A Python function without arguments: `file` and `name` in it."""
-    import importlib.util
-
     import_package(options)
-    spec = importlib.util.spec_from_file_location("bitnet_perf_side", options["file"])
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{options['file']}: not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
     sys.path.insert(0, os.path.dirname(options["file"]))
-    spec.loader.exec_module(module)
-    call: object = module
+    call: object = load_file(options["file"])
     for part in options["name"].split("."):
         call = getattr(call, part)
     if not callable(call):
         raise TypeError(f"{options['name']} in {options['file']} is not a function")
     return Subject(timed(call, int(options.get("threads", "1"))), "", "", fingerprint(call()))
+
+
+def load_file(path: str) -> Any:
+    """The module in a file, whatever package it belongs to."""
+    import importlib.util
+
+    spec = importlib.util.spec_from_file_location("bitnet_perf_side", path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path}: not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
 
 
 def fingerprint(value: Any) -> str:
@@ -231,7 +266,13 @@ def ended(status: int) -> str:
     return f"exit status {code}" if code >= 0 else f"ended by signal {-code}"
 
 
-KINDS = {"native": native, "marked": marked, "function": function, "command": command}
+KINDS = {
+    "native": native,
+    "python_call": python_call,
+    "marked": marked,
+    "function": function,
+    "command": command,
+}
 
 
 def warm(sample: Sampler, iterations: int, least: int, most: int, clock: str) -> int:

@@ -1,0 +1,120 @@
+"""What cases that call the package's Python work on: models of random weights and texts, made once
+and kept in the cache, and beside each the result that is right."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import io
+import json
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from bitnet_perf import _native
+from bitnet_perf.bench import texts
+from bitnet_perf.bench.build_cache import cache_folder, keep_newest, locked
+from bitnet_perf.bench.paired.calls import CALLS, TOKENS
+from bitnet_perf.errors import ConfigError
+from bitnet_perf.files import write_atomic
+from bitnet_perf.model import synthetic
+from bitnet_perf.model.as_stored import load_as_stored
+from bitnet_perf.model.gguf import read_gguf
+
+__all__ = ["inputs_of", "model_file"]
+
+MODELS, RESULTS = 8, 64  # how many of each are kept
+VOCABULARY = "gpt2"  # the kind of vocabulary that models of random weights have
+LARGEST_TEXT = 1 << 16  # tokens
+
+_MODEL_CODE = Path(synthetic.__file__).parent
+_WRITER = ("gguf_write.py", "synthetic.py", "synthetic_vocab.py", "vocabulary.py")
+
+
+@functools.cache
+def inputs_of(case: str) -> Mapping[str, str]:
+    """The options `model` and `expected` of a case of `paired.calls`: files that exist.
+
+    Raises ConfigError for a case that cannot be, EnvironmentRefused where a file cannot be written.
+    """
+    stage, family, format, shape, _ = case.split("/")
+    if stage != CALLS[family][0]:
+        raise ConfigError(f"case: found {case!r}, the stage of {family} is {CALLS[family][0]!r}")
+    if family == "gguf":
+        path = model_file(shape, format)
+        return {"model": str(path), "expected": str(_logits_file(path))}
+    match = re.fullmatch(r"(\w+)-n([1-9]\d*)", shape)
+    if format != VOCABULARY or match is None or int(match[2]) > LARGEST_TEXT:
+        raise ConfigError(
+            f"case: found {case!r}, accepted is {stage}/{family}/{VOCABULARY}/MODEL-nTOKENS/t1 "
+            f"with 1 to {LARGEST_TEXT} tokens"
+        )
+    # A small model with the vocabulary of that shape: what else is in the file has no part.
+    path = model_file("tiny", head="q4_0", vocab=_sizes(match[1]).vocab)
+    return {"model": str(path), "expected": str(_text_file(path, int(match[2])))}
+
+
+def model_file(
+    shape: str, type: str = "i2_s", head: str = "f16", seed: int = 0, vocab: int | None = None
+) -> Path:
+    """A file of `make_model` with these arguments, made at first use.
+
+    Its name holds them, and a hash of the code that writes it. Raises the errors of `make_model`.
+    """
+    sizes = repr(_sizes(shape)).encode()
+    writer = _hash([sizes, *((_MODEL_CODE / name).read_bytes() for name in _WRITER)])
+    rows = "" if vocab is None else f"-v{vocab}"
+
+    def make(path: Path) -> None:
+        synthetic.make_model(path, shape, type, head, seed, vocab=vocab)
+
+    return _kept("models", f"{shape}-{type}-{head}-s{seed}{rows}-{writer}.gguf", MODELS, make)
+
+
+def _sizes(shape: str) -> synthetic.ModelShape:
+    if shape not in synthetic.SHAPES:
+        raise ConfigError(f"shape: found {shape!r}, accepted are {', '.join(synthetic.SHAPES)}")
+    return synthetic.SHAPES[shape]
+
+
+def _logits_file(path: Path) -> Path:
+    """Logits of TOKENS by the model of that file with its weights as they are stored; .npy."""
+
+    def make(target: Path) -> None:
+        found = io.BytesIO()
+        np.save(found, load_as_stored(path).forward(TOKENS))
+        write_atomic(target, found.getvalue())
+
+    code = (*sorted(_MODEL_CODE.glob("*.py")), Path(_native.__file__))
+    engine = _hash(each.read_bytes() for each in code)
+    return _kept("results", f"{path.stem}-{engine}.npy", RESULTS, make)
+
+
+def _text_file(path: Path, tokens: int) -> Path:
+    """A text of so many tokens of the vocabulary of that file, and their ids; JSON."""
+
+    def make(target: Path) -> None:
+        text, ids = texts.text_of(read_gguf(path).metadata, tokens)
+        write_atomic(target, json.dumps({"text": text, "ids": ids}))
+
+    writer = _hash([Path(texts.__file__).read_bytes()])
+    return _kept("results", f"{path.stem}-n{tokens}-{writer}.json", RESULTS, make)
+
+
+def _hash(parts: Iterable[bytes]) -> str:
+    return hashlib.sha256(b"".join(parts)).hexdigest()[:12]
+
+
+def _kept(kind: str, name: str, count: int, make: Callable[[Path], None]) -> Path:
+    """The file `name` of the cache, made where it is missing; of its kind `count` are kept."""
+    folder = cache_folder(kind)
+    path = folder / name
+    with locked(cache_folder("locks") / kind):
+        if not path.exists():
+            make(path)
+        os.utime(path)
+        keep_newest(folder, count)
+    return path
