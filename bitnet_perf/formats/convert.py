@@ -12,6 +12,7 @@ from bitnet_perf import _native
 from bitnet_perf.errors import FormatError, IsaError
 from bitnet_perf.formats.packed import NO_TILE, Packed, Prepared, checked_scale, chosen_tiling
 from bitnet_perf.formats.tiling import Tiling
+from bitnet_perf.spans import span
 
 __all__ = ["dequantize", "pack", "prepare", "quantize", "unpack"]
 
@@ -39,7 +40,8 @@ def pack(
     that the format does not admit; ShapeError for rank, dtype or N; IsaError.
     """
     tile = _tile(tiling)
-    codes, kept = _native.pack(ternary, format, checked_scale(scale), tile, isa or "", threads)
+    with span("pack"):
+        codes, kept = _native.pack(ternary, format, checked_scale(scale), tile, isa or "", threads)
     N, K = np.shape(ternary)
     return Packed(codes, format, (N, K), kept, chosen_tiling(format, N, K, tile))
 
@@ -67,7 +69,8 @@ def quantize(
     """
     tile = _tile(tiling)
     given = None if scale is None else checked_scale(scale)
-    data, kept = _native.quantize(weights, format, rule, given, tile, isa or "", threads)
+    with span("quantize"):
+        data, kept = _native.quantize(weights, format, rule, given, tile, isa or "", threads)
     N, K = np.shape(weights)
     return Packed(data, format, (N, K), kept, chosen_tiling(format, N, K, tile))
 
@@ -82,9 +85,10 @@ def dequantize(w: Packed, *, isa: str | None = None, threads: int = 1) -> NDArra
     """float32[N, K]: codes times the scale, or times the scale of their block."""
     N, K = _packed(w).shape
     scale = 1.0 if w.scale is None else w.scale
-    return _native.dequantize(
-        w.data, w.format, N, K, w.tile, scale, w.block_scales, isa or "", threads
-    )
+    with span("dequantize"):
+        return _native.dequantize(
+            w.data, w.format, N, K, w.tile, scale, w.block_scales, isa or "", threads
+        )
 
 
 def prepare(w: Packed, isa: str | None = None, *, threads: int = 1) -> Prepared:

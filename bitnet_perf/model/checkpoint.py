@@ -33,7 +33,8 @@ def load_checkpoint(
     Ternary matrices stand in their fastest layout, embedding and head as the narrowest of bf16, f16
     and f32 that keeps every value. Raises ModelError for a missing, unknown or wrong tensor.
     """
-    check_names(checkpoint.names, layers)
+    with span("tensor_table"):
+        check_names(checkpoint.names, layers)
     total = 0
     for layer in range(layers):
         for name in NORMS:

@@ -123,7 +123,7 @@ def generate(
     steps: list[float] = []
     prefill = 0.0
     reason: StopReason = "max_tokens" if room == max_tokens else "context"
-    with span("generation_loop"):
+    with span("generation_loop", peak=True):
         begin = _native.now_ns()
         for token, computed in _choices(sequence, prompt, options):
             end = _native.now_ns()

@@ -20,6 +20,7 @@ from bitnet_perf import _native
 from bitnet_perf.errors import ModelError, ShapeError
 from bitnet_perf.model.gguf_types import decide_type
 from bitnet_perf.model.reading import open_file, read_into
+from bitnet_perf.spans import span
 
 __all__ = ["GgufFile", "GgufTensor", "Value", "read_gguf"]
 
@@ -149,9 +150,10 @@ def read_gguf(path: str | os.PathLike[str]) -> GgufFile:
     place = Path(path)
     handle, size = open_file(place)
     try:
-        version, alignment, _, metadata, entries = _parse(place, handle, size)
-        architecture = metadata.get("general.architecture")
-        tensors = tuple(_tensor(entry, alignment, architecture) for entry in entries)
+        with span("parse_header"):
+            version, alignment, _, metadata, entries = _parse(place, handle, size)
+            architecture = metadata.get("general.architecture")
+            tensors = tuple(_tensor(entry, alignment, architecture) for entry in entries)
         file = GgufFile(
             place, version, alignment, MappingProxyType(metadata), tensors, size, handle
         )

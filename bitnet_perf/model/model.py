@@ -92,7 +92,7 @@ class Model:
             raise ConfigError(f"device: found {device!r}, accepted is 'cpu'")
         options = {"activation": activation, "act_quant": act_quant, "kv": kv, "parity": parity}
         team = _native.default_threads() if threads is None else threads
-        with span("model_load"):
+        with span("model_load", peak=True):
             return cls._load(path, team, isa, options, tilings)
 
     @classmethod
@@ -151,7 +151,7 @@ class Model:
     def tokenizer(self) -> Tokenizer:
         """The tokenizer of the file's own keys, of a checkpoint that of its tokenizer.json.
         ModelError where there is none."""
-        with span("tokenizer"):
+        with span("tokenizer", peak=True):
             if self.path.is_dir():
                 return from_file(self.path / TOKENIZER_FILE)
             return from_metadata(self.metadata)
@@ -187,7 +187,7 @@ class Model:
         words = isinstance(prompt_or_tokens, str)
         tokenizer = self.tokenizer if words or self.has_tokenizer else None
         if isinstance(prompt_or_tokens, str):
-            with span("encode"):
+            with span("encode", peak=True):
                 prompt = self.tokenizer.encode(prompt_or_tokens)
         else:
             prompt = [int(token) for token in prompt_or_tokens]

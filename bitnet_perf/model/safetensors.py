@@ -23,6 +23,7 @@ from bitnet_perf.errors import EnvironmentRefused, FormatError, ModelError
 from bitnet_perf.formats import Packed, pack, quantize
 from bitnet_perf.model.reading import open_file, read_into
 from bitnet_perf.model.safetensors_config import CheckpointConfig, read_checkpoint_config
+from bitnet_perf.spans import span
 
 __all__ = ["Checkpoint", "read_checkpoint"]
 
@@ -258,7 +259,9 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     config = read_checkpoint_config(folder / "config.json")
     entries: dict[str, _Entry] = {}
     for file in _files(folder):
-        for entry in _entries_of(file):
+        with span("parse_header"):
+            listed = _entries_of(file)
+        for entry in listed:
             name = _gguf_name(entry)
             if name is None or (name == "output.weight" and config.tied):
                 continue

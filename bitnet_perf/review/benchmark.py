@@ -7,7 +7,6 @@ import datetime
 import io
 import json
 import platform
-import re
 import statistics
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -18,6 +17,7 @@ from bitnet_perf import _native
 from bitnet_perf.bench.ceilings import measure_ceilings
 from bitnet_perf.bench.fingerprint import fingerprint
 from bitnet_perf.errors import ConfigError, MeasurementError
+from bitnet_perf.memory import forget_peak, peak_resident
 from bitnet_perf.model.generation import Generation
 from bitnet_perf.model.model import Model
 from bitnet_perf.stages import StageRow, profile
@@ -185,13 +185,13 @@ def benchmark(
     step = on_progress or _ignore
     team = _native.default_threads() if threads is None else threads
     step(0.0, "load")
-    known_peak = _forget_peak()
+    known_peak = forget_peak()
     begin = _native.now_ns()
     model = Model.load(path, threads=team, isa=isa)
     loaded = _native.now_ns()
     warmup = _warm_up(model, prompt, warmup_tokens)
     made = _repeat(model, prompt, tokens, step)
-    peak = _peak() if known_peak else None
+    peak = peak_resident() if known_peak else None
     step(0.8, "stages")
     with profile() as recorded:
         Model.load(path, threads=team, isa=isa).generate(prompt, tokens, stop=())
@@ -239,25 +239,6 @@ def _warm_up(model: Model, prompt: str, tokens: int) -> float:
 
 def _sample(made: Generation) -> dict[str, float]:
     return {"prefill": made.timings.prefill, "decode": made.timings.decode}
-
-
-def _forget_peak() -> bool:
-    """Let the peak of the resident memory begin anew (proc(5), clear_refs); whether it did."""
-    try:
-        Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        return False
-    return True
-
-
-def _peak() -> int | None:
-    """Bytes of the resident memory at its peak; None where /proc does not say."""
-    try:
-        status = Path("/proc/self/status").read_text()
-    except OSError:
-        return None
-    found = re.search(r"VmHWM:\s+(\d+) kB", status)
-    return None if found is None else 1024 * int(found[1])
 
 
 def _ignore(_share: float, _what: str) -> None:

@@ -4,11 +4,13 @@ from bitnet_perf.spans import span
 from bitnet_perf.stages.layer import run_layer
 from bitnet_perf.stages.profile import Profile, StageRow, profile
 from bitnet_perf.stages.table import STAGES, stage_of
-from bitnet_perf.stages.totals import Total, totals
+from bitnet_perf.stages.totals import LayerRow, Stack, Total, totals
 
 __all__ = [
     "STAGES",
+    "LayerRow",
     "Profile",
+    "Stack",
     "StageRow",
     "Total",
     "profile",

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bitnet_perf.stages.profile import Node, Profile
+    from bitnet_perf.stages.profile import Profile
+    from bitnet_perf.stages.tree import Node
 
 __all__ = ["EXPORTERS", "chrome", "folded", "speedscope"]
 
@@ -23,12 +24,24 @@ def chrome(profile: Profile) -> str:
             "tid": node.thread,
             "ts": (node.begin - profile.begin) / 1e3,
             "dur": (node.end - node.begin) / 1e3,
-            "args": {"bytes": node.bytes, "ops": node.ops},
+            "args": _args(node),
         }
         for root in profile.tree()
         for node in root.walk()
     ]
     return json.dumps({"traceEvents": events, "otherData": {"lost_spans": profile.lost}}) + "\n"
+
+
+def _args(node: Node) -> dict[str, int]:
+    """Bytes and operations of a span, and what else is known of it."""
+    args = {"bytes": node.bytes, "ops": node.ops}
+    args |= {} if node.layer is None else {"layer": node.layer}
+    if node.allocations:
+        args |= {"allocations": node.allocations, "allocated": node.allocated}
+    if node.peak is not None:
+        known = {"peak_rss": node.peak.resident, "python_peak": node.peak.python}
+        args |= {name: value for name, value in known.items() if value is not None}
+    return args
 
 
 def speedscope(profile: Profile) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bitnet_perf import _bench
 
-__all__ = ["NO_MODEL", "OPERATIONS", "STAGES", "stage_of"]
+__all__ = ["NO_MODEL", "ONCE_A_ROUND", "OPERATIONS", "STAGES", "stage_of"]
 
 # Stage -> title, in the order of a run.
 STAGES = {
@@ -24,7 +24,8 @@ NO_MODEL = frozenset({"load", "tokenization", "generation"})
 
 # Stage -> its operations, in the order of a run.
 _OPERATIONS = {
-    "load": ("model_load", "open", "tensor_table", "weight_repack", "page_in"),
+    "load": ("model_load", "open", "parse_header", "tensor_table", "weight_repack", "page_in"),
+    "quantization": ("quantize", "pack", "dequantize"),
     "forward": (
         "embed", "attn_norm", "qkv", "rope", "attention", "attn_sub_norm", "o_proj", "ffn_norm",
         "gate_up", "act", "ffn_sub_norm", "down", "output_norm", "lm_head",
@@ -38,6 +39,10 @@ _OPERATIONS = {
 
 # Operation -> stage.
 OPERATIONS = {name: stage for stage, names in _OPERATIONS.items() for name in names}
+
+# Families of kernels whose main input (weights, keys and values) comes back only after everything
+# else of a pass over the model; others work on what the kernel before them wrote.
+ONCE_A_ROUND = frozenset({"gemv", "gemm", "gemv_dense", "gemm_dense", "embed", "attention"})
 
 
 def stage_of(name: str) -> str | None:

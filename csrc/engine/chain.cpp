@@ -16,7 +16,8 @@ constexpr std::int64_t values_at_once = 1 << 15;
 
 using times = std::array<std::int64_t, most_chain_steps>;  // nanoseconds of each step
 
-void record(std::span<const chain_step> steps, const times& spent, std::int64_t begin) {
+void record(std::span<const chain_step> steps, const times& spent, std::int64_t begin,
+            std::int32_t layer) {
   const std::int64_t end = now_ns();
   const std::int64_t sum =
       std::max<std::int64_t>(1, std::accumulate(spent.begin(), spent.end(), std::int64_t{0}));
@@ -26,20 +27,20 @@ void record(std::span<const chain_step> steps, const times& spent, std::int64_t 
     const bool last = i + 1 == steps.size();
     const std::int64_t until = last ? end : begin + (end - begin) * before / sum;
     const kernel_work& work = steps[i].work;
-    record_span({row_index(*steps[i].kernel), 0, at, until, work.bytes, work.ops});
+    keep_span({row_index(*steps[i].kernel), layer, 0, 0, 0, at, until, work.bytes, work.ops});
     at = until;
     if (!last && steps[i + 1].operation == steps[i].operation) continue;
-    record_span({steps[i].operation, 0, from, until, 0, 0});
+    keep_span({steps[i].operation, layer, 0, 0, 0, from, until, 0, 0});
     from = until;
   }
 }
 
 }  // namespace
 
-void run_chain(std::span<const chain_step> steps, std::int64_t M, int threads) {
+void run_chain(std::span<const chain_step> steps, std::int64_t M, std::int64_t layer, int threads) {
   thread_local const char here = 0;  // its address tells threads apart
   const char* const caller = &here;
-  const bool recorded = spans_on.load(std::memory_order_relaxed);
+  const bool recorded = spans_compiled && spans_on.load(std::memory_order_relaxed);
   const std::int64_t begin = recorded ? now_ns() : 0;
   const std::int64_t width = steps[0].width;
   const std::int64_t few = std::max<std::int64_t>(1, values_at_once / width);
@@ -59,7 +60,7 @@ void run_chain(std::span<const chain_step> steps, std::int64_t M, int threads) {
       }
     }
   });
-  if (recorded) record(steps, spent, begin);
+  if (recorded) record(steps, spent, begin, static_cast<std::int32_t>(layer));
 }
 
 }  // namespace bp

@@ -55,9 +55,9 @@ chain_step step_over_values(std::int32_t operation, const kernel_row& kernel, co
 
 inline constexpr std::size_t most_chain_steps = 3;
 
-// Rows [0, M) through `steps`, at most most_chain_steps. Each is recorded as a span, and those of
-// one operation as a span around them: the time of the chain is divided as the calling thread's
-// part of it was.
-void run_chain(std::span<const chain_step> steps, std::int64_t M, int threads);
+// Rows [0, M) of a layer through `steps`, at most most_chain_steps. Each is recorded as a span, and
+// those of one operation as a span around them: the time of the chain is divided as the calling
+// thread's part of it was.
+void run_chain(std::span<const chain_step> steps, std::int64_t M, std::int64_t layer, int threads);
 
 }  // namespace bp

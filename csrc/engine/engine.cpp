@@ -231,7 +231,7 @@ void engine::prepare(const product_input& input, std::int64_t M, std::int64_t la
   quantize.K = input.K;
   steps[count++] = step_over_rows(operation, *kernels_.quantize,
                                   work_of(*kernels_.quantize, quantize), quantize);
-  run_chain({steps, count}, M, threads_);
+  run_chain({steps, count}, M, layer, threads_);
   const std::int64_t bad = first_bad_activation(*kernels_.quantize, quantize);
   if (bad >= 0)
     fail(error_kind::model, "blk." + std::to_string(layer) + ": the input of " + input.name +
@@ -260,7 +260,7 @@ void engine::product(const ternary_matrix& w, std::int64_t M, float* out) {
 }
 
 void engine::attend(std::int64_t layer, std::int64_t M, bool alone) {
-  const span_guard span(operation::attention(), 0, 0);
+  const span_guard span(operation::attention(), 0, 0, layer);
   attention_args args{};
   for (std::int64_t m = 0; m < M; ++m) {
     const auto i = static_cast<std::size_t>(m);
@@ -298,13 +298,13 @@ void engine::attention_block(std::int64_t layer, std::int64_t M, bool alone) {
            operation::qkv(), "qkv", false},
           M, layer);
   {
-    const span_guard span(operation::qkv(), 0, 0);
+    const span_guard span(operation::qkv(), 0, 0, layer);
     product(w.attn_q, M, work_.q);
     product(w.attn_k, M, work_.k);
     product(w.attn_v, M, work_.v);
   }
   {
-    const span_guard span(operation::rope(), 0, 0);
+    const span_guard span(operation::rope(), 0, 0, layer);
     rope_args args{};
     args.cos = work_.cos;
     args.sin = work_.sin;
@@ -325,7 +325,7 @@ void engine::attention_block(std::int64_t layer, std::int64_t M, bool alone) {
   prepare({work_.attended, w.attn_sub_norm, work_.attended, q_width(config_),
            operation::attn_sub_norm(), operation::o_proj(), "attn_output", false},
           M, layer);
-  const span_guard span(operation::o_proj(), 0, 0);
+  const span_guard span(operation::o_proj(), 0, 0, layer);
   product(w.attn_output, M, work_.normed);
   residual(M);
 }
@@ -336,14 +336,14 @@ void engine::feed_forward_block(std::int64_t layer, std::int64_t M) {
            operation::gate_up(), "gate_up", false},
           M, layer);
   {
-    const span_guard span(operation::gate_up(), 0, 0);
+    const span_guard span(operation::gate_up(), 0, 0, layer);
     product(w.ffn_gate, M, work_.gate);
     product(w.ffn_up, M, work_.up);
   }
   prepare({work_.gate, w.ffn_sub_norm, work_.gate, config_.ffn, operation::ffn_sub_norm(),
            operation::down(), "ffn_down", true},
           M, layer);
-  const span_guard span(operation::down(), 0, 0);
+  const span_guard span(operation::down(), 0, 0, layer);
   product(w.ffn_down, M, work_.normed);
   residual(M);
 }

@@ -9,6 +9,7 @@ namespace bp::operation {
 
 #define BP_OPERATION(name)                           \
   inline std::int32_t name() {                       \
+    if constexpr (!spans_compiled) return 0;         \
     static const std::int32_t row = span_row(#name); \
     return row;                                      \
   }

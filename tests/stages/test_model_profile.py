@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 import bitnet_perf as bp
 from bitnet_perf.stages import profile, totals
-from bitnet_perf.stages.profile import nest
+from bitnet_perf.stages.export import chrome
+from bitnet_perf.stages.tree import nest
 
 FORWARD = [
     "embed", "attn_norm", "qkv", "rope", "attention", "attn_sub_norm", "o_proj", "ffn_norm",
@@ -69,11 +72,45 @@ def test_totals_add_up_over_equal_stacks():
         ("gemv/i2_s/scalar", 0, 215, 225, 7, 9),
     ]
     (root,) = totals(nest(spans))
-    rows = [(depth, each.name, each.calls, each.bytes, each.ops) for depth, each in root.walk()]
+    rows = [
+        (len(stack), each.name, each.calls, each.bytes, each.ops) for stack, each in root.walk()
+    ]
     assert rows == [
-        (0, "decode_loop", 2, 14, 18),
-        (1, "qkv", 2, 14, 18),
-        (2, "gemv/i2_s/scalar", 2, 14, 18),
+        (1, "decode_loop", 2, 14, 18),
+        (2, "qkv", 2, 14, 18),
+        (3, "gemv/i2_s/scalar", 2, 14, 18),
     ]
     assert root.seconds == pytest.approx(160e-9)
     assert root.self_seconds == pytest.approx(100e-9)
+
+
+def test_every_operation_of_a_layer_names_it(recorded):
+    rows = recorded.layers()
+    assert {row.layer for row in rows} == {0, 1}
+    first, second = ([row.operation for row in rows if row.layer == n] for n in (0, 1))
+    assert first == second
+    assert first[0] == "attn_norm"
+    assert {"qkv", "attention", "gate_up", "down"} <= set(first)
+    assert all(row.calls == 4 for row in rows)  # a prefill and three steps
+    events = json.loads(chrome(recorded))["traceEvents"]
+    down = [event["args"]["layer"] for event in events if event["name"] == "down"]
+    assert down == [0, 1] * 4
+
+
+def test_memory_of_a_model_is_that_of_its_load(recorded):
+    rows = {row.stage: row for row in recorded.stages()}
+    load = rows["Model Load"]
+    assert load.allocations > 0
+    weights = sum(each.bytes for each in recorded.kernels() if each.name == "page_in")
+    assert load.allocated >= weights > 0
+    assert rows["Forward Pass"].allocations <= 3  # of the workspace, at its first widths
+    if recorded.peak_reason:
+        assert load.peak_rss is None
+        assert load.peak_reason == recorded.peak_reason
+    else:
+        assert load.allocated < load.peak_rss <= recorded.peak.resident
+
+
+def test_a_decode_step_allocates_nothing(recorded):
+    steps = [node for root in recorded.tree() for node in root.walk() if node.name == "decode_loop"]
+    assert [node.allocations for node in steps[1:]] == [0] * (len(steps) - 1)

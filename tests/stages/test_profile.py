@@ -3,6 +3,7 @@
 import json
 import sys
 import threading
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import bitnet_perf as bp
 from bitnet_perf import _bench, _native
 from bitnet_perf.stages import STAGES, Profile, profile, run_layer, span, stage_of
 from bitnet_perf.stages.layer import LAYER
-from bitnet_perf.stages.profile import nest
+from bitnet_perf.stages.tree import nest
 
 GEMV = "gemv/i2_s/scalar"
 # name, thread, begin, end, bytes, ops: one operation with two kernels, a kernel alone, a thread
@@ -44,6 +45,22 @@ def test_nesting_does_not_depend_on_the_order_of_spans():
 def test_equal_begins_nest_the_shorter_in_the_longer():
     (root,) = nest([(GEMV, 0, 5, 7, 0, 0), ("qkv", 0, 5, 9, 0, 0)])
     assert (root.name, root.children[0].name) == ("qkv", GEMV)
+
+
+def test_an_operation_is_around_a_kernel_of_the_same_times():
+    (root,) = nest([(GEMV, 0, 5, 9, 0, 0), ("qkv", 0, 5, 9, 0, 0)])
+    assert (root.name, root.children[0].name) == ("qkv", GEMV)
+
+
+def test_layers_and_allocations_of_a_tree():
+    (root,) = nest([("down", 0, 0, 9, 0, 0, 3, 5, 500), (GEMV, 0, 1, 8, 64, 128, -1, 2, 200)])
+    kernel = root.children[0]
+    assert (root.layer, kernel.layer) == (3, 3)
+    assert (root.self_allocations, root.self_allocated) == (3, 300)
+    assert (kernel.self_allocations, kernel.self_allocated) == (2, 200)
+    assert root.work == (64, 128)
+    (row,) = Profile(0, 10, 0, (root,)).layers()
+    assert (row.layer, row.operation, row.calls, row.bytes) == (3, "down", 1, 64)
 
 
 def test_self_times_of_the_stages(known):
@@ -145,13 +162,34 @@ def test_spans_of_other_threads_are_recorded():
     assert len({node.thread for node in recorded.tree()}) == 2
 
 
-def test_lost_spans_are_counted():
+def test_spans_over_the_wanted_number_are_counted_as_lost():
     case = "quantization/block_quantize/quant.i2s/32/t1"
     _bench.loop(case, 1)
-    with profile() as recorded:
-        _bench.loop(case, (1 << 16) + 10)
+    with profile(most_spans=1000) as recorded:
+        _bench.loop(case, 1010)
     assert recorded.lost == 10
-    assert len(recorded.tree()) == 1 << 16
+    assert len(recorded.tree()) == 1000
+
+
+def test_a_long_profile_loses_nothing():
+    """More than is there from the first span on: the log grows, and says what that took."""
+    case = "quantization/block_quantize/quant.i2s/32/t1"
+    with profile() as recorded:
+        _bench.loop(case, 200_000)
+    assert recorded.lost == 0
+    names = Counter(node.name for node in recorded.tree())
+    assert names["block_quantize/quant_i2s/" + _bench.work(case).isa] == 200_000
+    assert set(names) - {"span_growth"} == {"block_quantize/quant_i2s/" + _bench.work(case).isa}
+
+
+@pytest.mark.parametrize("most", [0, -1, 1 << 40])
+def test_a_number_of_spans_out_of_range_is_refused(most):
+    block = profile(most_spans=most)
+    with pytest.raises(bp.ConfigError, match=f"spans: found {most}, accepted are 1 to"):
+        block.__enter__()
+    with profile() as recorded:  # nothing is left on
+        pass
+    assert recorded.tree() == ()
 
 
 def test_nothing_is_recorded_outside_a_profile():
