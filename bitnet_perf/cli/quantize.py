@@ -25,6 +25,10 @@ def command(
     type_: Annotated[
         str, typer.Option("--type", help="i2_s, tl1, tl2, tq1_0 or tq2_0.", show_default=False)
     ],
+    head: Annotated[
+        str | None,
+        typer.Option("--head", help="Also embedding and head: f16, q8_0, q6_k, ..."),
+    ] = None,
     rule: Annotated[
         str, typer.Option("--rule", help="For float matrices: absmean or absmax_sign.")
     ] = "absmean",
@@ -33,34 +37,29 @@ def command(
 ) -> None:
     """Convert between ternary types, and float weights to ternary ones; say what it cost.
 
-    Example: `bitnet-perf quantize tiny.gguf tiny-tl2.gguf --type tl2`
+    Example: `bitnet-perf quantize tiny.gguf tiny-tl2.gguf --type tl2 --head q6_k`
     """
     from bitnet_perf.model.convert import quantize_file
 
     with progress("quantize", quiet) as step:
         made = quantize_file(
-            source, target, type_, rule=rule,
+            source, target, type_, head=head, rule=rule,
             progress=lambda done, total: step(done / total, f"{done >> 20} MiB"),
         )  # fmt: skip
     emit(made.to_dict(), json_to)
     if not shows_text(json_to, quiet):
         return
     out = console()
-    groups: dict[tuple[str, str], list[float]] = {}
+    groups: dict[tuple[str, str, str], list[float]] = {}
     for change in made.changes:
-        groups.setdefault((change.name.split(".")[2], change.source), []).append(change.error)
+        name = change.name.removesuffix(".weight").split(".")[-1]
+        groups.setdefault((name, change.source, change.target), []).append(change.error)
     rows = (
-        (
-            name,
-            str(len(errors)),
-            old,
-            made.type,
-            f"{max(errors):.3g}" if max(errors) else "exact",
-        )
-        for (name, old), errors in groups.items()
+        (name, str(len(errors)), old, new, f"{max(errors):.3g}" if max(errors) else "exact")
+        for (name, old, new), errors in groups.items()
     )
     columns = ["tensor", ">count", "from", "to", ">largest error"]
-    title = "Ternary matrices; error = rms(x - x^) / rms(x) of the file's own weights"
+    title = "Converted tensors; error = rms(x - x^) / rms(x) of the file's own weights"
     out.print(table(title, columns, rows))
     out.print(
         f"{made.path}: {made.bytes_before / 1e6:.1f} MB -> {made.bytes_after / 1e6:.1f} MB, "

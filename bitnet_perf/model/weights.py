@@ -30,6 +30,7 @@ __all__ = [
     "as_floats",
     "check_names",
     "load_weights",
+    "naming",
     "set_norm",
 ]
 
@@ -81,7 +82,7 @@ def load_weights(
         tile = NO_TILE if tiling is None else tiling.tile
         part = memory[begin : begin + size]
         begin += size
-        with _naming(tensor):
+        with naming(tensor):
             scale, blocks = _native.load_native(
                 file.handle, tensor.offset, tensor.type, N, K, tile, NATIVE, part, threads
             )
@@ -135,7 +136,7 @@ def as_floats(data: NDArray[np.uint8], type: str) -> NDArray[np.float32]:
 
 
 def _floats(file: GgufFile, tensor: GgufTensor) -> NDArray[np.float32]:
-    with _naming(tensor):
+    with naming(tensor):
         return as_floats(file.tensor_data(tensor.name), tensor.type)
 
 
@@ -183,7 +184,7 @@ def _load_dense(
         _matrix(tensor, DENSE_FORMATS)
         data = _native.empty(tensor.nbytes)
         total += data.nbytes
-        with _naming(tensor):
+        with naming(tensor):
             _native.read_into(opened, tensor.offset, data, threads)
             engine.set_dense(name, data, tensor.type, *_shape(tensor))
             if head is None:
@@ -208,7 +209,7 @@ def _shape(tensor: GgufTensor) -> tuple[int, int]:
 
 
 @contextmanager
-def _naming(tensor: GgufTensor) -> Iterator[None]:
+def naming(tensor: GgufTensor) -> Iterator[None]:
     """Errors inside are ModelErrors that begin with the tensor's name."""
     try:
         yield

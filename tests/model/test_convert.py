@@ -11,7 +11,8 @@ import bitnet_perf as bp
 from bitnet_perf.model.convert import quantize_file
 from bitnet_perf.model.gguf import read_gguf
 from bitnet_perf.model.gguf_write import TensorSource, write_gguf
-from bitnet_perf.model.synthetic import TYPES
+from bitnet_perf.model.synthetic import HEADS, TYPES
+from bitnet_perf.model.weights import EMBEDDING
 
 MATRIX = "blk.0.ffn_down.weight"
 
@@ -37,6 +38,38 @@ def test_every_pair_of_types_keeps_the_weights(tmp_path, source, target):
     for change in made.changes:
         assert change.error == (pytest.approx(0, abs=2**-11) if lost else 0)
     assert read_gguf(made.path).metadata["general.file_type"] == TYPES[target][1]
+
+
+@pytest.mark.parametrize("target", HEADS)
+@pytest.mark.parametrize("source", ["f32", "f16", "q6_k"])
+def test_embeddings_become_another_format(tmp_path, source, target):
+    """The new bytes mean, to gguf's own reader, the old weights within the error that is told."""
+    old = bp.make_model(tmp_path / "old.gguf", "tiny", "tq2_0", source, 3, vocab=300)
+    made = quantize_file(old, tmp_path / "new.gguf", "tq2_0", head=target)
+    before, after = (ours(path) for path in (old, made.path))
+    if source == target:
+        assert made.changes == ()
+        return
+    (change,) = made.changes
+    assert (change.name, change.source, change.target) == (EMBEDDING, source, target)
+    lost = np.sqrt(np.mean((before - after) ** 2) / np.mean(before**2))
+    assert change.error == pytest.approx(lost, rel=1e-4, abs=1e-12)
+    assert (change.error == 0) == (target in {"f32", source} or (source, target) == ("q6_k", "f32"))
+    bits = {"f32": 32, "f16": 11, "bf16": 8, "q8_0": 7, "q6_k": 5, "q4_0": 2, "q4_k": 3}[target]
+    assert change.error < 2.0**-bits
+    bp.Model.load(made.path, threads=1).forward([1, 2])
+
+
+def ours(path):
+    tensor = next(each for each in GGUFReader(path).tensors if each.name == EMBEDDING)
+    return np.asarray(ggml_dequantize(tensor.data, tensor.tensor_type), np.float64).reshape(-1)
+
+
+def test_a_head_that_is_no_format_is_refused(tmp_path):
+    old = bp.make_model(tmp_path / "old.gguf", "tiny", vocab=300)
+    with pytest.raises(bp.ConfigError, match="head: found 'q5_0', accepted are f32, f16"):
+        quantize_file(old, tmp_path / "new.gguf", "i2_s", head="q5_0")
+    assert not (tmp_path / "new.gguf").exists()
 
 
 def test_there_and_back_is_the_same_file(tmp_path):
