@@ -95,10 +95,18 @@ def top_p(values: Floats, p: float) -> Places:
 
     if p >= 1:
         return np.arange(values.size)
-    order = np.argsort(-values, kind="stable")
-    reached = np.cumsum(_probabilities(values[order]))
-    count = int(np.searchsorted(reached, p, side="left")) + 1
-    return np.sort(order[:count])
+    shares = _probabilities(values)
+    count = 256
+    while True:  # the largest ones, more of them until they reach p
+        count = min(8 * count, values.size)
+        least = np.partition(values, values.size - count)[values.size - count]
+        places = np.flatnonzero(values >= least)
+        order = places[np.argsort(-values[places], kind="stable")]
+        reached = np.cumsum(shares[order])
+        if reached[-1] >= p or order.size == values.size:
+            break
+    kept = int(np.searchsorted(reached, p, side="left")) + 1
+    return np.sort(order[:kept])
 
 
 def min_p(values: Floats, p: float) -> Places:
@@ -136,9 +144,11 @@ def sample(
     if not isinstance(row, np.ndarray) or row.dtype != np.float32 or row.ndim != 1 or not row.size:
         found = f"{getattr(row, 'dtype', type(row).__name__)} {np.shape(row)}"
         raise ShapeError(f"logits: {found}; accepted is a row of float32, one or more")
-    if not np.isfinite(logits).all():
+    if not (isfinite(logits.max()) and isfinite(logits.min())):
         place = int(np.flatnonzero(~np.isfinite(logits))[0])
         raise ConfigError(f"logits: entry {place} is {logits[place]}; all must be finite")
+    if options.temperature == 0 and options.repetition_penalty == 1:
+        return int(np.argmax(logits))  # no copy: a greedy step takes no memory
     values = logits.astype(np.float64)
     if options.repetition_penalty != 1:
         values = penalize(values, history, options.repetition_penalty)
@@ -146,9 +156,13 @@ def sample(
         return int(np.argmax(values))
     with np.errstate(over="ignore"):  # a tiny temperature: all but the largest become impossible
         values = (values - values.max()) / options.temperature
-    ids = top_k(values, options.top_k)
-    ids = ids[top_p(values[ids], options.top_p)]
-    ids = ids[min_p(values[ids], options.min_p)]
-    reached = np.cumsum(_probabilities(values[ids]))
+    ids = np.arange(values.size)
+    for filter, limit, off in (
+        (top_k, options.top_k, 0), (top_p, options.top_p, 1), (min_p, options.min_p, 0)
+    ):  # fmt: skip
+        if limit != off:
+            kept = filter(values, limit)
+            values, ids = values[kept], ids[kept]
+    reached = np.cumsum(_probabilities(values))
     place = int(np.searchsorted(reached, rng.random() * reached[-1], side="right"))
     return int(ids[min(place, ids.size - 1)])
