@@ -156,13 +156,12 @@ def sample(
         return int(np.argmax(values))
     with np.errstate(over="ignore"):  # a tiny temperature: all but the largest become impossible
         values = (values - values.max()) / options.temperature
-    ids = np.arange(values.size)
-    for filter, limit, off in (
-        (top_k, options.top_k, 0), (top_p, options.top_p, 1), (min_p, options.min_p, 0)
-    ):  # fmt: skip
-        if limit != off:
-            kept = filter(values, limit)
-            values, ids = values[kept], ids[kept]
+    ids = top_k(values, options.top_k)
+    values = values[ids]
+    kept = top_p(values, options.top_p)
+    ids, values = ids[kept], values[kept]
+    kept = min_p(values, options.min_p)
+    ids, values = ids[kept], values[kept]
     reached = np.cumsum(_probabilities(values))
     place = int(np.searchsorted(reached, rng.random() * reached[-1], side="right"))
     return int(ids[min(place, ids.size - 1)])
