@@ -104,6 +104,19 @@ struct dense_q4_k {
     const std::uint8_t* s = p + packed_at;
     return run < 4 ? s[run + 4] & 63 : s[run + 4] >> 4 | s[run] >> 6 << 4;
   }
+  // sc and m of the eight runs, a byte each, in order from the lowest byte up.
+  struct run_bytes {
+    std::uint64_t scale, min;
+  };
+  static run_bytes unpack(const std::uint8_t* p) {
+    std::uint32_t s, m, upper;
+    __builtin_memcpy(&s, p + packed_at, sizeof s);
+    __builtin_memcpy(&m, p + packed_at + 4, sizeof m);
+    __builtin_memcpy(&upper, p + packed_at + 8, sizeof upper);
+    const std::uint64_t s_high = (upper & 0x0f0f0f0fu) | (s >> 2 & 0x30303030u);
+    const std::uint64_t m_high = (upper >> 4 & 0x0f0f0f0fu) | (m >> 2 & 0x30303030u);
+    return {(s & 0x3f3f3f3fu) | s_high << 32, (m & 0x3f3f3f3fu) | m_high << 32};
+  }
 };
 
 }  // namespace

@@ -27,26 +27,6 @@ inline __m256 eight_halves(const std::uint8_t* p) {
       _mm_setr_epi16(bits[0], bits[1], bits[2], bits[3], bits[4], bits[5], bits[6], bits[7]));
 }
 
-// Eight weights of a float format.
-template <class Format>
-inline __m256 eight_weights(const std::uint8_t* p);
-
-template <>
-inline __m256 eight_weights<dense_f32>(const std::uint8_t* p) {
-  return _mm256_castsi256_ps(load(p));
-}
-
-template <>
-inline __m256 eight_weights<dense_f16>(const std::uint8_t* p) {
-  return _mm256_cvtph_ps(load_half(p));
-}
-
-template <>
-inline __m256 eight_weights<dense_bf16>(const std::uint8_t* p) {
-  const __m256i words = _mm256_cvtepu16_epi32(load_half(p));
-  return _mm256_castsi256_ps(_mm256_slli_epi32(words, 16));
-}
-
 // The codes 0 .. 63 of a run of 128 weights: c[i] byte l = weight 32 i + l.
 struct codes_128 {
   __m256i c[4];
@@ -82,18 +62,10 @@ struct q4_k_scales {
   __m128i scale, min;  // int16
 };
 
-// Four at a time in a 32-bit word, see dense_q4_k.
 inline q4_k_scales unpack_scales(const std::uint8_t* w) {
-  std::uint32_t s, m, upper;
-  __builtin_memcpy(&s, w + dense_q4_k::packed_at, sizeof s);
-  __builtin_memcpy(&m, w + dense_q4_k::packed_at + 4, sizeof m);
-  __builtin_memcpy(&upper, w + dense_q4_k::packed_at + 8, sizeof upper);
-  const std::uint64_t s_high = (upper & 0x0f0f0f0fu) | (s >> 2 & 0x30303030u);
-  const std::uint64_t m_high = (upper >> 4 & 0x0f0f0f0fu) | (m >> 2 & 0x30303030u);
-  const std::uint64_t s_all = (s & 0x3f3f3f3fu) | s_high << 32;
-  const std::uint64_t m_all = (m & 0x3f3f3f3fu) | m_high << 32;
-  return {_mm_cvtepu8_epi16(_mm_cvtsi64_si128(static_cast<long long>(s_all))),
-          _mm_cvtepu8_epi16(_mm_cvtsi64_si128(static_cast<long long>(m_all)))};
+  const auto [scale, min] = dense_q4_k::unpack(w);
+  return {_mm_cvtepu8_epi16(_mm_cvtsi64_si128(static_cast<long long>(scale))),
+          _mm_cvtepu8_epi16(_mm_cvtsi64_si128(static_cast<long long>(min)))};
 }
 
 // The sum of four int32, exact, as float32.

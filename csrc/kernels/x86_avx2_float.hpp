@@ -15,41 +15,77 @@ inline __m256i first_lanes(std::int64_t count) {
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<std::int32_t>(count)), lane);
 }
 
-inline float sum_lanes(__m256 v) {
+// What kernels/eight.hpp asks for.
+using eight = __m256;
+
+inline eight load_eight(const void* p) {
+  return _mm256_loadu_ps(static_cast<const float*>(p));
+}
+
+inline eight load_halves(const void* p) {
+  return _mm256_cvtph_ps(_mm_loadu_si128(static_cast<const __m128i*>(p)));
+}
+
+inline eight load_brains(const void* p) {
+  const __m256i words = _mm256_cvtepu16_epi32(_mm_loadu_si128(static_cast<const __m128i*>(p)));
+  return _mm256_castsi256_ps(_mm256_slli_epi32(words, 16));
+}
+
+inline void store_eight(float* p, eight v) {
+  _mm256_storeu_ps(p, v);
+}
+
+inline eight all_eight(float value) {
+  return _mm256_set1_ps(value);
+}
+
+inline eight fused(eight a, eight b, eight c) {
+  return _mm256_fmadd_ps(a, b, c);
+}
+
+inline eight larger(eight a, eight b) {
+  return _mm256_max_ps(a, b);
+}
+
+inline eight smaller(eight a, eight b) {
+  return _mm256_min_ps(a, b);
+}
+
+inline eight whole(eight v) {
+  return _mm256_round_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+
+inline eight as_halves(eight v) {
+  return _mm256_cvtph_ps(_mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
+}
+
+inline eight times_power(eight v, eight n) {
+  const __m256i all = _mm256_cvtps_epi32(n), half = _mm256_srai_epi32(all, 1);
+  const __m256i bias = _mm256_set1_epi32(127);
+  const __m256i low = _mm256_slli_epi32(_mm256_add_epi32(half, bias), 23);
+  const __m256i high = _mm256_slli_epi32(_mm256_add_epi32(_mm256_sub_epi32(all, half), bias), 23);
+  return _mm256_mul_ps(_mm256_mul_ps(v, _mm256_castsi256_ps(low)), _mm256_castsi256_ps(high));
+}
+
+inline float sum_lanes(eight v) {
   __m128 s = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
   s = _mm_add_ps(s, _mm_movehl_ps(s, s));                   // {2 3 2 3}
   return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));  // {1 1 3 3}
 }
 
-inline float max_lanes(__m256 v) {
+inline float max_lanes(eight v) {
   __m128 s = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
   s = _mm_max_ps(s, _mm_movehl_ps(s, s));
   return _mm_cvtss_f32(_mm_max_ss(s, _mm_movehdup_ps(s)));
 }
 
-// exp: 2^n exp(r) with n = round(x / ln 2) and |r| <= ln 2 / 2, exp(r) by the polynomial of Cephes'
-// expf. Relative error below 2^-23.4 where exp(x) >= 2^-126, measured over every float32 of 2^-31
-// and more; below, within 2^-149; infinity above 88.73, 0 below -104, NaN for NaN.
-inline __m256 exp_lanes(__m256 x) {
-  x = _mm256_max_ps(_mm256_set1_ps(-104.0f), _mm256_min_ps(_mm256_set1_ps(89.0f), x));
-  const __m256 n = _mm256_round_ps(_mm256_mul_ps(x, _mm256_set1_ps(0x1.715476p+0f)),
-                                   _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-  __m256 r = _mm256_fnmadd_ps(n, _mm256_set1_ps(0x1.62e4p-1f), x);  // ln 2 in two parts, the first
-  r = _mm256_fnmadd_ps(n, _mm256_set1_ps(0x1.7f7d1cp-20f), r);      // of few bits: n * it is exact
-  __m256 p = _mm256_set1_ps(1.9875691500e-4f);
-  p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1.3981999507e-3f));
-  p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(8.3334519073e-3f));
-  p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(4.1665795894e-2f));
-  p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1.6666665459e-1f));
-  p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(5.0000001201e-1f));
-  p = _mm256_fmadd_ps(_mm256_mul_ps(r, r), p, r);
-  p = _mm256_add_ps(p, _mm256_set1_ps(1.0f));
-  // 2^n in two factors, because n goes from -150 to 128.
-  const __m256i whole = _mm256_cvtps_epi32(n), half = _mm256_srai_epi32(whole, 1);
-  const __m256i bias = _mm256_set1_epi32(127);
-  const __m256i low = _mm256_slli_epi32(_mm256_add_epi32(half, bias), 23);
-  const __m256i high = _mm256_slli_epi32(_mm256_add_epi32(_mm256_sub_epi32(whole, half), bias), 23);
-  return _mm256_mul_ps(_mm256_mul_ps(p, _mm256_castsi256_ps(low)), _mm256_castsi256_ps(high));
+//   hadd a b   a01 a23 b01 b23 | a45 a67 b45 b67      hadd c d   likewise
+//   hadd       a03 b03 c03 d03 | a47 b47 c47 d47      low + high   a b c d
+inline void store_sums(float* p, const eight* v, float scale) {
+  const __m256 quarters = _mm256_hadd_ps(_mm256_hadd_ps(v[0], v[1]), _mm256_hadd_ps(v[2], v[3]));
+  const __m128 sums =
+      _mm_add_ps(_mm256_castps256_ps128(quarters), _mm256_extractf128_ps(quarters, 1));
+  _mm_storeu_ps(p, _mm_mul_ps(sums, _mm_set1_ps(scale)));
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
-// Blocks to float32, eight weights at a time.
+// Blocks to float32 with AVX2.
 #pragma once
 
-#include "kernels/embed/embed.hpp"
+#include "kernels/embed/eight.hpp"
 #include "kernels/x86_avx2_dense.hpp"
 
 namespace bp {
@@ -20,15 +20,6 @@ inline void scale_32(__m256i codes, __m256 scale, __m256 offset, float* out) {
     const __m256 product = _mm256_mul_ps(eight_floats(eights[i]), scale);
     _mm256_storeu_ps(out + 8 * i, _mm256_sub_ps(product, offset));
   }
-}
-
-// A row of K weights.
-template <class Format>
-inline void embed_row(const std::uint8_t* w, std::int64_t K, float* out) {
-  std::int64_t k = 0;
-  for (; k + 8 <= K; k += 8)
-    _mm256_storeu_ps(out + k, eight_weights<Format>(w + k * Format::bytes));
-  for (; k < K; ++k) out[k] = Format::value(w + k * Format::bytes);
 }
 
 template <>
@@ -77,13 +68,6 @@ inline void embed_row<dense_q4_k>(const std::uint8_t* w, std::int64_t K, float* 
                out + k + 32 * run);
     }
   }
-}
-
-template <class Format>
-inline void embed_rows(const embed_args& args) {
-  const std::int64_t row_bytes = args.K / Format::block * Format::bytes;
-  for (std::int64_t m = args.row_begin; m < args.row_end; ++m)
-    embed_row<Format>(args.w + args.tokens[m] * row_bytes, args.K, args.out + m * args.K);
 }
 
 }  // namespace

@@ -1,82 +1,11 @@
-// AVX2 rows of the dense products. W is walked row after row, so that it is one stream.
+// AVX2 rows of the dense products of formats with int8 activations.
 #pragma once
 
-#include "kernels/gemv_dense/gemv_dense.hpp"
+#include "kernels/gemv_dense/eight.hpp"
 #include "kernels/x86_avx2_dense.hpp"
-#include "kernels/x86_avx2_float.hpp"
 
 namespace bp {
 namespace {
-
-// Bytes ahead of the block being read: past what the hardware prefetcher has asked for.
-constexpr int prefetch_ahead = 3072;
-
-template <int count>
-struct tokens {
-  static constexpr int value = count;
-};
-
-// row(tokens<T or 1>, n, m) for all rows and tokens: T tokens, whose activations stay in the
-// nearest cache, against a few rows that were just read, before the next T tokens.
-template <int T, class Row>
-inline void walk(const dense_args& args, Row row) {
-  constexpr std::int64_t height = 16;
-  for (std::int64_t begin = args.row_begin; begin < args.row_end; begin += height) {
-    const std::int64_t end = begin + height < args.row_end ? begin + height : args.row_end;
-    std::int64_t m = 0;
-    for (; m + T <= args.M; m += T)
-      for (std::int64_t n = begin; n < end; ++n) row(tokens<T>(), n, m);
-    for (; m < args.M; ++m)
-      for (std::int64_t n = begin; n < end; ++n) row(tokens<1>(), n, m);
-  }
-}
-
-// Row n against T tokens from token m on: f32, f16, bf16. The order of a token's sums is the same
-// for every T: accumulator i takes weights 32 j + 8 i + lane, whole eights beyond the last 32 go on
-// from i = 0, single weights beyond them are added one after the other.
-template <class Format, int T>
-inline void float_row(const dense_args& args, std::int64_t n, std::int64_t m) {
-  const std::int64_t K = args.K;
-  const std::uint8_t* w = args.w + n * K * Format::bytes;
-  const float* x = args.x + m * K;
-  __m256 sum[T][4];
-  for (auto& token : sum)
-    for (auto& v : token) v = _mm256_setzero_ps();
-  std::int64_t k = 0;
-  for (; k + 32 <= K; k += 32) {
-    for (int line = 0; line < Format::bytes * 32; line += 64)
-      prefetch(w + k * Format::bytes + prefetch_ahead + line);
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; ++i) {
-      const __m256 eight = eight_weights<Format>(w + (k + 8 * i) * Format::bytes);
-#pragma GCC unroll 4
-      for (int t = 0; t < T; ++t)
-        sum[t][i] = _mm256_fmadd_ps(eight, _mm256_loadu_ps(x + t * K + k + 8 * i), sum[t][i]);
-    }
-  }
-#pragma GCC unroll 3
-  for (int i = 0; i < 3; ++i) {
-    if (k + 8 > K) break;
-    const __m256 eight = eight_weights<Format>(w + k * Format::bytes);
-    for (int t = 0; t < T; ++t)
-      sum[t][i] = _mm256_fmadd_ps(eight, _mm256_loadu_ps(x + t * K + k), sum[t][i]);
-    k += 8;
-  }
-  for (int t = 0; t < T; ++t) {
-    float total = sum_lanes(
-        _mm256_add_ps(_mm256_add_ps(sum[t][0], sum[t][1]), _mm256_add_ps(sum[t][2], sum[t][3])));
-    for (std::int64_t j = k; j < K; ++j)
-      total += Format::value(w + j * Format::bytes) * x[t * K + j];
-    args.out[(m + t) * args.N + n] = total;
-  }
-}
-
-template <class Format>
-inline void float_rows(const dense_args& args) {
-  walk<3>(args, [&](auto count, std::int64_t n, std::int64_t m) {  // 12 sums in registers
-    float_row<Format, decltype(count)::value>(args, n, m);
-  });
-}
 
 // Row n against T tokens: q6_k. Codes 0 .. 63 are the unsigned operand, and 32 * sc * sum(q) is
 // taken off each run: pair sums are at most 2 * 63 * 127 = 16002.

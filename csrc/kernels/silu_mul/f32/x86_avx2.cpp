@@ -1,4 +1,4 @@
-#include "kernels/x86_avx2_float.hpp"
+#include "kernels/eight.hpp"
 
 #include "kernels/silu_mul/silu_mul.hpp"
 

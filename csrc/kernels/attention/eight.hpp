@@ -1,53 +1,42 @@
-// attention with AVX2 and F16C, over any type of cache. For ISA files.
+// attention eight values at a time, over any type of cache. For ISA files.
 #pragma once
 
 #include "kernels/attention/unit.hpp"
-#include "kernels/x86_avx2_float.hpp"
+#include "kernels/eight.hpp"
 
 namespace bp {
 namespace {
 
 struct f32_cache {
   using element = float;
-  static __m256 load(const float* p) { return _mm256_loadu_ps(p); }
+  static eight load(const float* p) { return load_eight(p); }
 };
 
 struct f16_cache {
   using element = std::uint16_t;
-  static __m256 load(const std::uint16_t* p) {
-    return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
-  }
+  static eight load(const std::uint16_t* p) { return load_halves(p); }
 };
 
 constexpr std::int64_t value_tile = 64;  // positions: 16 KiB of float16 values of 128 stay in L1
-
-// The sums of four vectors:
-//   hadd a b   a01 a23 b01 b23 | a45 a67 b45 b67      hadd c d   likewise
-//   hadd       a03 b03 c03 d03 | a47 b47 c47 d47      low + high   a b c d
-inline __m128 sum_four(const __m256* v) {
-  const __m256 quarters = _mm256_hadd_ps(_mm256_hadd_ps(v[0], v[1]), _mm256_hadd_ps(v[2], v[3]));
-  return _mm_add_ps(_mm256_castps256_ps128(quarters), _mm256_extractf128_ps(quarters, 1));
-}
 
 // Scores of H heads, D values each, with four keys, into e[i * attention_block].
 template <class Cache, int H>
 inline void score_four(const float* q, const typename Cache::element* const* k, std::int64_t D,
                        float scale, float* e) {
-  __m256 sums[H][4];
+  eight sums[H][4];
   for (auto& row : sums) {
-    for (auto& sum : row) sum = _mm256_setzero_ps();
+    for (auto& sum : row) sum = all_eight(0.0f);
   }
 #pragma GCC unroll 2
   for (std::int64_t d = 0; d < D; d += 8) {
-    __m256 key[4];
+    eight key[4];
     for (int j = 0; j < 4; ++j) key[j] = Cache::load(k[j] + d);
     for (int i = 0; i < H; ++i) {
-      const __m256 query = _mm256_loadu_ps(q + i * D + d);
-      for (int j = 0; j < 4; ++j) sums[i][j] = _mm256_fmadd_ps(query, key[j], sums[i][j]);
+      const eight query = load_eight(q + i * D + d);
+      for (int j = 0; j < 4; ++j) sums[i][j] = fused(query, key[j], sums[i][j]);
     }
   }
-  for (int i = 0; i < H; ++i)
-    _mm_storeu_ps(e + i * attention_block, _mm_mul_ps(sum_four(sums[i]), _mm_set1_ps(scale)));
+  for (int i = 0; i < H; ++i) store_sums(e + i * attention_block, sums[i], scale);
 }
 
 // Scores of one head to e = exp(s - most), whose sum is returned: `padded` values, of which those
@@ -55,16 +44,15 @@ inline void score_four(const float* q, const typename Cache::element* const* k, 
 inline float exponentials(float* e, std::int64_t count, float* most) {
   const std::int64_t padded = (count + 7) / 8 * 8;
   for (std::int64_t t = count; t < padded; ++t) e[t] = -__builtin_inff();
-  __m256 largest = _mm256_loadu_ps(e);
-  for (std::int64_t t = 8; t < padded; t += 8)
-    largest = _mm256_max_ps(largest, _mm256_loadu_ps(e + t));
+  eight largest = load_eight(e);
+  for (std::int64_t t = 8; t < padded; t += 8) largest = larger(largest, load_eight(e + t));
   *most = max_lanes(largest);
-  const __m256 away = _mm256_set1_ps(*most);
-  __m256 sum = _mm256_setzero_ps();
+  const eight away = all_eight(*most);
+  eight sum = all_eight(0.0f);
   for (std::int64_t t = 0; t < padded; t += 8) {
-    const __m256 power = exp_lanes(_mm256_sub_ps(_mm256_loadu_ps(e + t), away));
-    _mm256_storeu_ps(e + t, power);
-    sum = _mm256_add_ps(sum, power);
+    const eight power = exp_lanes(load_eight(e + t) - away);
+    store_eight(e + t, power);
+    sum = sum + power;
   }
   return sum_lanes(sum);
 }
@@ -94,21 +82,21 @@ void score_unit(const attention_args& args, const attention_unit& unit) {
 template <class Cache, int H, int V>
 inline void sum_columns(const float* e, const typename Cache::element* v, std::int64_t count,
                         std::int64_t D, float* out) {
-  __m256 sums[H][V];
+  eight sums[H][V];
   for (int i = 0; i < H; ++i) {
-    for (int j = 0; j < V; ++j) sums[i][j] = _mm256_loadu_ps(out + i * D + 8 * j);
+    for (int j = 0; j < V; ++j) sums[i][j] = load_eight(out + i * D + 8 * j);
   }
 #pragma GCC unroll 2
   for (std::int64_t t = 0; t < count; ++t, v += D) {
-    __m256 value[V];
+    eight value[V];
     for (int j = 0; j < V; ++j) value[j] = Cache::load(v + 8 * j);
     for (int i = 0; i < H; ++i) {
-      const __m256 p = _mm256_broadcast_ss(e + i * attention_block + t);
-      for (int j = 0; j < V; ++j) sums[i][j] = _mm256_fmadd_ps(p, value[j], sums[i][j]);
+      const eight p = all_eight(e[i * attention_block + t]);
+      for (int j = 0; j < V; ++j) sums[i][j] = fused(p, value[j], sums[i][j]);
     }
   }
   for (int i = 0; i < H; ++i) {
-    for (int j = 0; j < V; ++j) _mm256_storeu_ps(out + i * D + 8 * j, sums[i][j]);
+    for (int j = 0; j < V; ++j) store_eight(out + i * D + 8 * j, sums[i][j]);
   }
 }
 
@@ -123,18 +111,18 @@ inline void sum_heads(const float* e, const typename Cache::element* v, std::int
 
 // most and total = sum exp(s - most) over all blocks, of heads [lane, lane + 8) of an item.
 struct softmax_lanes {
-  __m256 most, total;
+  eight most, total;
 };
 
 inline softmax_lanes softmax_of(const attention_args& args, std::int64_t item, std::int64_t lane) {
   const std::int64_t blocks = blocks_seen(args, item / args.kv_heads);
-  softmax_lanes all{_mm256_loadu_ps(unit_at(args, item, 0).most + lane), _mm256_setzero_ps()};
+  softmax_lanes all{load_eight(unit_at(args, item, 0).most + lane), all_eight(0.0f)};
   for (std::int64_t b = 1; b < blocks; ++b)
-    all.most = _mm256_max_ps(all.most, _mm256_loadu_ps(unit_at(args, item, b).most + lane));
+    all.most = larger(all.most, load_eight(unit_at(args, item, b).most + lane));
   for (std::int64_t b = 0; b < blocks; ++b) {
     const attention_unit unit = unit_at(args, item, b);
-    const __m256 factor = exp_lanes(_mm256_sub_ps(_mm256_loadu_ps(unit.most + lane), all.most));
-    all.total = _mm256_fmadd_ps(factor, _mm256_loadu_ps(unit.sum + lane), all.total);
+    const eight factor = exp_lanes(load_eight(unit.most + lane) - all.most);
+    all.total = fused(factor, load_eight(unit.sum + lane), all.total);
   }
   return all;
 }
@@ -142,8 +130,8 @@ inline softmax_lanes softmax_of(const attention_args& args, std::int64_t item, s
 // What turns e of the unit into p, for heads [lane, lane + 8).
 inline void factors(const softmax_lanes& all, const attention_unit& unit, std::int64_t lane,
                     float* to) {
-  const __m256 away = _mm256_sub_ps(_mm256_loadu_ps(unit.most + lane), all.most);
-  _mm256_storeu_ps(to, _mm256_div_ps(exp_lanes(away), all.total));
+  const eight away = load_eight(unit.most + lane) - all.most;
+  store_eight(to, exp_lanes(away) / all.total);
 }
 
 inline void round_probabilities(const attention_args& args, const attention_unit& unit,
@@ -151,12 +139,10 @@ inline void round_probabilities(const attention_args& args, const attention_unit
   float factor[8];
   for (std::int64_t i = 0; i < group_of(args); ++i) {
     if (i % 8 == 0) factors(softmax_of(args, item, i), unit, i, factor);
-    const __m256 scale = _mm256_set1_ps(factor[i % 8]);
+    const eight scale = all_eight(factor[i % 8]);
     for (std::int64_t t = 0; t < unit.count; t += 8) {
       float* e = unit.e + i * attention_block + t;
-      const __m128i half =
-          _mm256_cvtps_ph(_mm256_mul_ps(_mm256_loadu_ps(e), scale), _MM_FROUND_TO_NEAREST_INT);
-      _mm256_storeu_ps(e, _mm256_cvtph_ps(half));
+      store_eight(e, as_halves(load_eight(e) * scale));
     }
   }
 }
@@ -166,8 +152,7 @@ void sum_unit(const attention_args& args, const attention_unit& unit, std::int64
   using element = typename Cache::element;
   const std::int64_t group = group_of(args), D = args.head_dim;
   if (args.round_p) round_probabilities(args, unit, item);
-  for (std::int64_t d = 0; d < group * D; d += 8)
-    _mm256_storeu_ps(unit.values + d, _mm256_setzero_ps());
+  for (std::int64_t d = 0; d < group * D; d += 8) store_eight(unit.values + d, all_eight(0.0f));
   const auto* values =
       static_cast<const element*>(args.values[unit.m]) + cache_offset(args, unit, 0);
   for (std::int64_t t = 0; t < unit.count; t += value_tile) {
@@ -185,10 +170,10 @@ void sum_unit(const attention_args& args, const attention_unit& unit, std::int64
 
 // to += factor * from, or to = factor * from where it is the first.
 inline void add_scaled(float* to, const float* from, float factor, std::int64_t D, bool first) {
-  const __m256 scale = _mm256_set1_ps(factor);
+  const eight scale = all_eight(factor);
   for (std::int64_t d = 0; d < D; d += 8) {
-    const __m256 sum = first ? _mm256_setzero_ps() : _mm256_loadu_ps(to + d);
-    _mm256_storeu_ps(to + d, _mm256_fmadd_ps(scale, _mm256_loadu_ps(from + d), sum));
+    const eight sum = first ? all_eight(0.0f) : load_eight(to + d);
+    store_eight(to + d, fused(scale, load_eight(from + d), sum));
   }
 }
 
@@ -209,7 +194,7 @@ inline void merge_item(const attention_args& args, std::int64_t item) {
 }
 
 template <class Cache>
-void attention_avx2(const attention_args& args) {
+void attention_eight(const attention_args& args) {
   if (args.step == attention_step::merge) {
     for (std::int64_t item = args.begin; item < args.end; ++item) merge_item(args, item);
     return;
