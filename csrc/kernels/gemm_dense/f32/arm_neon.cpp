@@ -1,0 +1,10 @@
+#include "kernels/gemv_dense/arm_neon.hpp"
+#include "kernels/gemm_dense/gemm_dense.hpp"
+
+namespace bp {
+
+void gemm_dense_f32_arm_neon(const gemm_dense_args& args) {
+  float_rows<dense_f32>(args);
+}
+
+}  // namespace bp

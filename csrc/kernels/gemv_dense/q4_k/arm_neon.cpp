@@ -1,0 +1,10 @@
+#include "kernels/gemv_dense/arm_neon.hpp"
+#include "kernels/gemv_dense/gemv_dense.hpp"
+
+namespace bp {
+
+void gemv_dense_q4_k_arm_neon(const gemv_dense_args& args) {
+  block_rows<dense_q4_k>(args);
+}
+
+}  // namespace bp
