@@ -61,6 +61,7 @@ inline constexpr int team_sizes[] = {1, 3};
 void check_product(const kernel_row& row);
 void check_pack(const kernel_row& row);
 void check_unpack(const kernel_row& row);
+void check_quantize_activations(const kernel_row& row);
 void check_dense(const kernel_row& row);
 void check_embed(const kernel_row& row);
 void check_rms_norm(const kernel_row& row);

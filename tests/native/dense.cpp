@@ -1,6 +1,10 @@
 // gemv_dense, gemm_dense, embed: whole numbers that each format holds exactly, against plain sums
 // of them, bit for bit. Activations have a 127 in every block, so that they are their own int8
-// values.
+// values. Then blocks of random bytes, against the scalar variant: bit for bit, or for products of
+// float formats within their bound.
+
+#include <cmath>
+#include <numeric>
 
 #include "check.hpp"
 #include "formats/dense_pack.hpp"
@@ -81,6 +85,110 @@ std::string describe(std::int64_t M, std::int64_t N, std::int64_t K, bool extrem
          (extreme ? ", extreme, " : ", random, ") + std::to_string(threads) + " threads";
 }
 
+// Where the upper byte of each float of a block stands: of its scales, or of the weight.
+std::vector<int> upper_bytes(std::string_view format) {
+  if (format == "f32") return {3};
+  if (format == "q4_k") return {1, 3};
+  if (format == "q6_k") return {209};
+  return {1};
+}
+
+// Blocks of random bytes, but their floats are below 2.
+exact<std::uint8_t> random_blocks(const dense_format& format, std::int64_t count, engine& random) {
+  exact<std::uint8_t> data(integers<std::uint8_t>(random, count * format.block_bytes, 0, 255));
+  for (std::int64_t b = 0; b < count; ++b)
+    for (const int at : upper_bytes(format.name)) data.data()[b * format.block_bytes + at] &= 0xbf;
+  return data;
+}
+
+exact<float> products(const kernel_row& row, exact<std::uint8_t>& data, exact<float>& x,
+                      std::int64_t M, std::int64_t N, int threads) {
+  exact<float> out(M * N);
+  dense_args args{};
+  args.w = data.data();
+  args.w_bytes = data.size();
+  args.x = x.data();
+  args.out = out.data();
+  args.M = M;
+  args.N = N;
+  args.K = x.size() / M;
+  run_dense(row, args, threads);
+  return out;
+}
+
+exact<float> rows(const kernel_row& row, exact<std::uint8_t>& data,
+                  const std::vector<std::int32_t>& which, std::int64_t N, std::int64_t K,
+                  int threads) {
+  exact<std::int32_t> tokens(which);
+  exact<float> out(tokens.size() * K);
+  embed_args args{};
+  args.w = data.data();
+  args.N = N;
+  args.K = K;
+  args.tokens = tokens.data();
+  args.out = out.data();
+  args.M = tokens.size();
+  run_embed(row, args, threads);
+  return out;
+}
+
+// What gemv_dense of the same ISA gives for each row of x.
+exact<float> single_products(const kernel_row& row, exact<std::uint8_t>& data, exact<float>& x,
+                             std::int64_t M, std::int64_t N) {
+  const kernel_row& gemv = select("gemv_dense", row.format, row.isa);
+  const std::int64_t K = x.size() / M;
+  exact<float> all(M * N);
+  for (std::int64_t m = 0; m < M; ++m) {
+    exact<float> one(std::vector<float>(x.data() + m * K, x.data() + (m + 1) * K));
+    exact<float> out = products(gemv, data, one, 1, N, 1);
+    std::copy_n(out.data(), N, all.data() + m * N);
+  }
+  return all;
+}
+
+// Takes what is within the bound of gemv_dense.hpp for the right one.
+void expect_products(const kernel_row& row, exact<float>& found, exact<float>& w, exact<float>& x,
+                     std::int64_t M, std::int64_t N) {
+  const std::int64_t K = x.size() / M;
+  const double unit = static_cast<double>(K) * 0x1p-24;
+  exact<float> wanted(M * N);
+  for (std::int64_t i = 0; i < M * N; ++i) {
+    double sum = 0, magnitude = 0;
+    for (std::int64_t k = 0; k < K; ++k) {
+      const double product = double{x.data()[i / N * K + k]} * double{w.data()[i % N * K + k]};
+      sum += product;
+      magnitude += std::abs(product);
+    }
+    const bool near = std::abs(found.data()[i] - sum) <= unit / (1 - unit) * magnitude;
+    wanted.data()[i] = near ? found.data()[i] : static_cast<float>(sum);
+  }
+  expect_same(row, describe(M, N, K, false, 1) + ", random bytes", found, wanted);
+}
+
+void check_random_blocks(const kernel_row& row, std::int64_t M) {
+  engine random(19);
+  const dense_format& format = find_dense(row.format);
+  std::normal_distribution<float> normal;
+  constexpr std::int64_t N = 19;
+  for (const std::int64_t K : columns(format)) {
+    exact<std::uint8_t> data = random_blocks(format, N * K / format.block, random);
+    exact<float> x(M * K);
+    for (std::int64_t i = 0; i < M * K; ++i) x.data()[i] = normal(random);
+    exact<float> found = products(row, data, x, M, N, 1),
+                 single = single_products(row, data, x, M, N);
+    expect_same(row, describe(M, N, K, false, 1) + ", row by row", found, single);
+    if (format.block == 1) {
+      std::vector<std::int32_t> all(N);
+      std::iota(all.begin(), all.end(), 0);
+      exact<float> w = rows(select("embed", row.format, "scalar"), data, all, N, K, 1);
+      expect_products(row, found, w, x, M, N);
+    } else {
+      exact<float> wanted = products(select(row.family, row.format, "scalar"), data, x, M, N, 1);
+      expect_same(row, describe(M, N, K, false, 1) + ", random bytes", found, wanted);
+    }
+  }
+}
+
 }  // namespace
 
 void check_dense(const kernel_row& row) {
@@ -97,42 +205,36 @@ void check_dense(const kernel_row& row) {
         want.data()[i] = static_cast<float>(sum);
       }
       for (const int threads : team_sizes) {
-        exact<float> out(M * N);
-        dense_args args{};
-        args.w = data.data();
-        args.w_bytes = data.size();
-        args.x = x.data();
-        args.out = out.data();
-        args.M = M;
-        args.N = N;
-        args.K = K;
-        run_dense(row, args, threads);
+        exact<float> out = products(row, data, x, M, N, threads);
         expect_same(row, describe(M, N, K, extreme, threads), out, want);
       }
     }
   });
+  for (const std::int64_t M : {1, 3, 4, 6})
+    if (M == 1 || !one) check_random_blocks(row, M);
 }
 
 void check_embed(const kernel_row& row) {
   for_shapes(find_dense(row.format), [&](std::int64_t N, std::int64_t K, exact<float>& w,
                                          exact<std::uint8_t>& data, engine&, bool extreme) {
-    exact<std::int32_t> tokens(std::vector<std::int32_t>{static_cast<std::int32_t>(N - 1), 0, 7});
+    const std::vector<std::int32_t> tokens{static_cast<std::int32_t>(N - 1), 0, 7};
     exact<float> want(3 * K);
     for (std::int64_t i = 0; i < 3 * K; ++i)
-      want.data()[i] = w.data()[tokens.data()[i / K] * K + i % K];
+      want.data()[i] = w.data()[tokens[static_cast<std::size_t>(i / K)] * K + i % K];
     for (const int threads : team_sizes) {
-      exact<float> out(3 * K);
-      embed_args args{};
-      args.w = data.data();
-      args.N = N;
-      args.K = K;
-      args.tokens = tokens.data();
-      args.out = out.data();
-      args.M = 3;
-      run_embed(row, args, threads);
+      exact<float> out = rows(row, data, tokens, N, K, threads);
       expect_same(row, describe(3, N, K, extreme, threads), out, want);
     }
   });
+  engine random(20);
+  const dense_format& format = find_dense(row.format);
+  for (const std::int64_t K : columns(format)) {
+    exact<std::uint8_t> data = random_blocks(format, 40 * K / format.block, random);
+    const std::vector<std::int32_t> tokens{39, 3, 3, 0, 17};
+    exact<float> want = rows(select("embed", row.format, "scalar"), data, tokens, 40, K, 1);
+    exact<float> out = rows(row, data, tokens, 40, K, 1);
+    expect_same(row, describe(5, 40, K, false, 1) + ", random bytes", out, want);
+  }
 }
 
 }  // namespace bp::test

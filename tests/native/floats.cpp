@@ -42,6 +42,7 @@ void check_gated(const kernel_row& row, void (*run)(const kernel_row&, const Arg
   engine random(11);
   for (const std::int64_t count : sizes) {
     auto gate = reals(random, count, 9), up = reals(random, count, 2);
+    for (std::int64_t i = 3; i < count; i += 5) gate.data()[i] *= 13;  // exp leaves its range
     std::vector<double> results;
     for (std::int64_t i = 0; i < count; ++i)
       results.push_back(result(gate.data()[i]) * up.data()[i]);
@@ -92,28 +93,80 @@ struct attention_inputs {
 
   std::int64_t length(std::int64_t m) const { return m == 0 ? (positions + 1) / 2 : positions; }
 
-  void add_results(std::int64_t m, std::int64_t h, std::vector<double>& to) {
+  // The result of head h of token m; `rounded` rounds q and p to float16.
+  void add_results(std::int64_t m, std::int64_t h, bool rounded, std::vector<double>& to) {
     const float* query = q.data() + (m * heads + h) * head_dim;
     const std::int64_t first = h / (heads / kv_heads) * positions * head_dim;
-    std::vector<double> sums(static_cast<std::size_t>(head_dim), 0.0);
+    const auto round = [rounded](double value) {
+      const auto narrow = static_cast<float>(value);
+      return rounded ? double{half_to_float(float_to_half(narrow))} : value;
+    };
+    std::vector<double> powers;
     double total = 0;  // |scores| are small: no largest need be taken off
     for (std::int64_t t = 0; t < length(m); ++t) {
       double score = 0;
       for (std::int64_t d = 0; d < head_dim; ++d)
-        score += double{query[d]} * k.data()[first + t * head_dim + d];
-      const double power = std::exp(score / 8);
-      total += power;
-      for (std::int64_t d = 0; d < head_dim; ++d)
-        sums[static_cast<std::size_t>(d)] += power * v.data()[first + t * head_dim + d];
+        score += round(query[d]) * k.data()[first + t * head_dim + d];
+      powers.push_back(std::exp(score / 8));
+      total += powers.back();
     }
-    for (const double sum : sums) to.push_back(sum / total);
+    for (std::int64_t d = 0; d < head_dim; ++d) {
+      double sum = 0;
+      for (std::int64_t t = 0; t < length(m); ++t)
+        sum +=
+            round(powers[static_cast<std::size_t>(t)] / total) * v.data()[first + t * head_dim + d];
+      to.push_back(sum);
+    }
   }
 };
+
+void check_attention_of(const kernel_row& row, attention_inputs& given, bool rounded,
+                        double bound) {
+  std::vector<double> results;
+  for (std::int64_t i = 0; i < 2 * given.heads; ++i)
+    given.add_results(i / given.heads, i % given.heads, rounded, results);
+  const void* key = given.half ? static_cast<const void*>(given.half_k.data()) : given.k.data();
+  const void* value = given.half ? static_cast<const void*>(given.half_v.data()) : given.v.data();
+  const void *keys[] = {key, key}, *values[] = {value, value};
+  const std::int64_t length[] = {given.length(0), given.length(1)};
+  const std::int64_t stride[] = {given.positions * given.head_dim,
+                                 given.positions * given.head_dim};
+  for (const int threads : team_sizes) {
+    exact<float> out(given.q.size());
+    attention_args args{};
+    args.q = given.q.data();
+    args.out = out.data();
+    args.keys = keys;
+    args.values = values;
+    args.length = length;
+    args.M = 2;
+    args.heads = given.heads;
+    args.kv_heads = given.kv_heads;
+    args.head_dim = given.head_dim;
+    args.head_stride = stride;
+    args.longest = given.positions;
+    args.scale = 0.125f;
+    args.round_q = args.round_p = rounded;
+    run_attention(row, args, threads);
+    expect_near(row,
+                std::to_string(given.positions) + (rounded ? " positions, rounded" : " positions"),
+                out, results, 0, bound);
+  }
+}
 
 }  // namespace
 
 void check_relu2_mul(const kernel_row& row) {
   check_gated(row, &run_relu2_mul, &relu2, 0x1p-23);
+  const auto odd = {NAN, -NAN, -0.0f, 0.0f, -HUGE_VALF, -1e-45f};
+  exact<float> gate(odd), up(std::vector<float>(odd.size(), 1.0f)), zeros(gate.size());
+  relu2_mul_args args{};
+  args.gate = gate.data();
+  args.up = up.data();
+  args.out = gate.data();
+  args.count = gate.size();
+  run_relu2_mul(row, args, 1);
+  expect_same(row, "gates that are not above 0", gate, zeros);
 }
 
 void check_silu_mul(const kernel_row& row) {
@@ -184,33 +237,11 @@ void check_attention(const kernel_row& row) {
   const bool half = std::string_view(row.format) == "f16";
   for (const std::int64_t positions : {1, 2, 7, 64, 130, 300}) {
     for (const std::int64_t group : {1, 3, 4, 9}) {
-      attention_inputs given(random, 2 * group, 2, positions, 40, half);
-      std::vector<double> results;
-      for (std::int64_t i = 0; i < 2 * given.heads; ++i)
-        given.add_results(i / given.heads, i % given.heads, results);
-      const void* key = half ? static_cast<const void*>(given.half_k.data()) : given.k.data();
-      const void* value = half ? static_cast<const void*>(given.half_v.data()) : given.v.data();
-      const void *keys[] = {key, key}, *values[] = {value, value};
-      const std::int64_t length[] = {given.length(0), given.length(1)};
-      const std::int64_t stride[] = {positions * given.head_dim, positions * given.head_dim};
-      for (const int threads : team_sizes) {
-        exact<float> out(given.q.size());
-        attention_args args{};
-        args.q = given.q.data();
-        args.out = out.data();
-        args.keys = keys;
-        args.values = values;
-        args.length = length;
-        args.M = 2;
-        args.heads = given.heads;
-        args.kv_heads = 2;
-        args.head_dim = given.head_dim;
-        args.head_stride = stride;
-        args.longest = positions;
-        args.scale = 0.125f;
-        run_attention(row, args, threads);
-        expect_near(row, std::to_string(positions) + " positions", out, results, 0, 4e-6);
-      }
+      attention_inputs given(random, 2 * group, 2, positions, 72, half);
+      check_attention_of(row, given, false, 4e-6);
+      check_attention_of(row, given, true, 4e-6 + 0x1p-11);  // p may round the other way
+      given.q = exact<float>(given.q.size());
+      check_attention_of(row, given, true, 4e-6);  // every p is 1 / length: none does
     }
   }
 }

@@ -25,6 +25,7 @@ constexpr family families[] = {
     {"gemm", &check_product},
     {"pack", &check_pack},
     {"unpack", &check_unpack},
+    {"quantize_activations", &check_quantize_activations},
     {"embed", &check_embed},
     {"gemv_dense", &check_dense},
     {"gemm_dense", &check_dense},
