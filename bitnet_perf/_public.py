@@ -34,6 +34,8 @@ PUBLIC: dict[str, tuple[str, ...]] = {
     "model.synthetic": ("make_model",),
     "bench.candidates": ("candidate",),
     "bench.paired.sides": ("Side",),
+    "peers.read": ("read_results",),
+    "peers.results": ("ResultRow", "Results"),
     "review.accuracy": ("accuracy",),
     "review.bisect": ("Bisection", "bisect"),
     "review.compare": ("Comparison", "compare"),

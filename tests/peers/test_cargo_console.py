@@ -6,7 +6,7 @@ import pytest
 
 from bitnet_perf.errors import FormatError
 from bitnet_perf.peers.cargo_console import classify
-from bitnet_perf.peers.criterion import read_criterion
+from bitnet_perf.peers.readers.criterion import read_criterion
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 ACCURACY = (

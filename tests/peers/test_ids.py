@@ -19,7 +19,7 @@ from bitnet_perf.peers.bitnet_rs.ids import (
     explain,
     host_level,
 )
-from bitnet_perf.peers.criterion import read_criterion
+from bitnet_perf.peers.readers.criterion import read_criterion
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 RECORDED = {row.id: row for row in read_criterion(GOLDEN / "criterion_fresh").rows}

@@ -6,7 +6,7 @@ from bitnet_perf.errors import MeasurementError
 from bitnet_perf.peers.bitnet_rs import workspace
 from bitnet_perf.peers.bitnet_rs.ids import cases_at
 from bitnet_perf.peers.bitnet_rs.workspace import pair
-from bitnet_perf.peers.criterion import CriterionRow
+from bitnet_perf.peers.readers.criterion import CriterionRow
 
 I2S = "quantization_sizes/I2S_quantize/1024"
 TL2 = "quantization_sizes/TL2_quantize/1024"

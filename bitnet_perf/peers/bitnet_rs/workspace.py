@@ -22,7 +22,12 @@ from bitnet_perf.bench.process import Finished, run_program
 from bitnet_perf.errors import ConfigError, EnvironmentRefused, FormatError, MeasurementError
 from bitnet_perf.peers.bitnet_rs.ids import CrateCase, cases_at, explain, host_level
 from bitnet_perf.peers.cargo_console import classify
-from bitnet_perf.peers.criterion import FILES, CriterionRow, benchmark_folders, read_benchmark
+from bitnet_perf.peers.readers.criterion import (
+    FILES,
+    CriterionRow,
+    benchmark_folders,
+    read_benchmark,
+)
 
 __all__ = [
     "LINES",

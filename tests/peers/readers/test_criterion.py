@@ -10,10 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bitnet_perf.errors import FormatError
-from bitnet_perf.peers import criterion
-from bitnet_perf.peers.criterion import read_criterion
+from bitnet_perf.peers import fields
+from bitnet_perf.peers.readers import criterion
+from bitnet_perf.peers.readers.criterion import read_criterion
 
-GOLDEN = Path(__file__).parents[1] / "golden"
+GOLDEN = Path(__file__).parents[2] / "golden"
 
 
 def write_bench(root: Path, full_id: str, *, saved: str = "new", ns: float = 100.0) -> Path:
@@ -115,7 +116,7 @@ def test_saved_runs_beside_the_new_one(tree: Path) -> None:
         ("sample.json", {"times": []}, "times: list of 0"),
         ("sample.json", {"iters": [0, 4, 6, 8, 10]}, r"iters\[0\]: 0"),
         ("sample.json", {"times": [1.0, -2.0, 3.0, 4.0, 5.0]}, r"times\[1\]: -2.0"),
-        ("sample.json", {"times": [10**400, 2, 3, 4, 5]}, r"times\[0\]: 1000"),
+        ("sample.json", {"times": [10**400, 2, 3, 4, 5]}, r"times\[0\]: an integer of 1329 bits"),
         ("sample.json", {"times": ["1", 2, 3, 4, 5]}, r"times\[0\]: '1'"),
         ("sample.json", {"sampling_mode": "Auto"}, "sampling_mode: 'Auto'; accepted: Linear, Flat"),
     ],
@@ -132,12 +133,12 @@ def test_wrong_field(tree: Path, name: str, fields: dict[str, object], message: 
     [
         (b"", "is not valid JSON"),
         (b"{", "is not valid JSON"),
-        (b"\xff\xfe{", "is not valid JSON"),
-        (b'{"iters": [NaN]}', "the number NaN is not JSON"),
-        (b'{"iters": [-Infinity]}', "the number -Infinity is not JSON"),
+        (b"\xff\xfe{", "is no text"),
+        (b'{"iters": [NaN]}', r"iters\[0\]: nan"),
+        (b'{"iters": [-Infinity]}', r"iters\[0\]: -inf"),
         (b'{"iters": [1e999], "times": [1]}', r"iters\[0\]: inf"),
         (b'{"iters": [' + b"9" * 5000 + b"]}", "is not valid JSON"),
-        (b"[" * 100_000, "cannot be read"),
+        (b"[" * 100_000, "is not valid JSON"),
         (b"[1, 2]", "holds list of 2; accepted: a JSON object"),
     ],
 )
@@ -180,7 +181,7 @@ def test_no_regular_file(tree: Path) -> None:
 def test_huge_file(tree: Path) -> None:
     path = tree / "round_trip/I2S_round_trip/64/new/estimates.json"
     with path.open("r+b") as file:
-        file.truncate(criterion.MAX_BYTES + 1)
+        file.truncate(fields.MAX_BYTES + 1)
     with pytest.raises(FormatError, match="accepted: at most"):
         read_criterion(tree)
 
