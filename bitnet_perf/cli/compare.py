@@ -38,7 +38,7 @@ PyperfOption = Annotated[
     Path | None, typer.Option("--pyperf", help="Folder for both sides as pyperf JSON.")
 ]
 ForceOption = Annotated[
-    bool, typer.Option("--force", help="Set pyperf files of two hosts side by side all the same.")
+    bool, typer.Option("--force", help="Set results side by side that are refused otherwise.")
 ]
 CountsOption = Annotated[
     str, typer.Option("--counts", help="Count instructions of: alarms, changed, all, off.")
@@ -75,7 +75,8 @@ def command(
 ) -> int:
     """Compare two sides with fresh process pairs in ABBA order, and judge every case.
 
-    Two pyperf files (.json) are set side by side, labelled `unpaired`: that decides nothing.
+    Two results files, of pyperf or another tool (.json, .jsonl, .csv, .sql, a `criterion` folder),
+    are set side by side, labelled `unpaired`: that decides nothing.
     Exit code 0 pass, 1 action, 3 concern in a core case, 4 inconclusive core case.
 
     Examples: `bitnet-perf compare HEAD~1 tree --cases 'gemv/i2_s/*'`,
@@ -83,6 +84,7 @@ def command(
     `bitnet-perf compare 'command:sleep 0.01' 'command:sleep 0.011'`
     """
     from bitnet_perf.bench.paired.sides import parse_side
+    from bitnet_perf.peers.read import is_results
     from bitnet_perf.review.compare import Comparison, compare, seconds_of
 
     if plot is not None:
@@ -95,7 +97,7 @@ def command(
         raise ConfigError(
             "sides: found fewer than two, accepted is BASE CANDIDATE, or --replay RAW"
         )
-    elif base.endswith(".json") and candidate.endswith(".json"):
+    elif is_results(base) and is_results(candidate):
         given = {"--cases": cases, "--output": output, "--pyperf": pyperf, "--plot": plot}
         refuse_measuring(option for option, value in given.items() if value)
         return show_unpaired(base, candidate, force, json_to, quiet)
@@ -128,23 +130,26 @@ def keep(found: Comparison, output: Path | None, pyperf: Path | None, plot: Path
 
 
 def refuse_measuring(options: Iterable[str]) -> None:
-    """Raises ConfigError for options that two pyperf files cannot follow."""
+    """Raises ConfigError for options that two results files cannot follow."""
     for option in options:
-        raise ConfigError(f"{option}: nothing is measured where both sides are pyperf files")
+        raise ConfigError(f"{option}: nothing is measured where both sides are results files")
 
 
 def show_unpaired(base: str, candidate: str, force: bool, json_to: str | None, quiet: bool) -> int:
-    """Print two pyperf files beside each other; nothing is decided, hence 4."""
+    """Print two results files beside each other; nothing is decided, hence 4."""
     from bitnet_perf.cli.verdicts import verdict_table
     from bitnet_perf.review.unpaired import compare_unpaired
 
-    rows = compare_unpaired(base, candidate, force=force)
-    emit({"label": "unpaired", "rows": [row.to_dict() for row in rows]}, json_to)
+    found = compare_unpaired(base, candidate, force=force)
+    rows = [row.to_dict() for row in found.rows]
+    emit({"label": "unpaired", "rows": rows, "left_out": list(found.left_out)}, json_to)
     if shows_text(json_to, quiet):
         out = console()
-        out.print(verdict_table(f"{candidate} against {base}, unpaired", rows))
-        for row in rows:
+        out.print(verdict_table(f"{candidate} against {base}, unpaired", found.rows))
+        for row in found.rows:
             out.print(f"  {row.case}: {row.reason}", markup=False)
+        for line in found.left_out:
+            out.print(f"  left out: {line}", markup=False)
     return 4
 
 

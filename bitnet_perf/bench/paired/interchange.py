@@ -1,8 +1,7 @@
-"""Comparisons for pyperf's own tools, and pyperf files of other runs."""
+"""Comparisons for pyperf's own tools."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from io import StringIO
 from pathlib import Path
@@ -14,12 +13,9 @@ from bitnet_perf.bench.paired.raw import CANARY, Raw
 from bitnet_perf.errors import FormatError, MeasurementError
 from bitnet_perf.files import write_atomic
 
-__all__ = ["PyperfRuns", "read_pyperf", "write_pyperf"]
+__all__ = ["write_pyperf"]
 
 SIDES = ("base", "candidate")
-# What must be equal where times of two files are set side by side; names of hosts say nothing.
-HOST_KEYS = ("cpu_model_name", "cpu_count", "platform")
-LARGEST = 64 << 20  # bytes of a pyperf file
 
 
 def write_pyperf(raw: Raw, folder: Path) -> tuple[Path, Path]:
@@ -80,41 +76,3 @@ def _metadata(raw: Raw, number: int, case: Mapping[str, Any], side: int) -> dict
             if type(host.get(key)) is kind and host[key]:
                 info[name] = host[key]
     return info
-
-
-class PyperfRuns(dict[str, list[list[float]]]):
-    """Benchmark -> samples in seconds of each process; `host` is what the file says of the host."""
-
-    host: dict[str, Any]
-
-
-def read_pyperf(path: str | os.PathLike[str]) -> PyperfRuns:
-    """The values of a pyperf file: processes that calibrate and warm-up values are left out.
-
-    Raises FormatError naming the file for one that pyperf cannot read, that is too large, whose
-    unit is not seconds, or whose names stand twice.
-    """
-    name = os.fspath(path)
-    try:
-        if Path(path).stat().st_size > LARGEST:
-            raise FormatError(f"{name}: is larger than {LARGEST >> 20} MiB, which is accepted")
-        suite = pyperf.BenchmarkSuite.load(name)
-        benchmarks = suite.get_benchmarks()
-        found = PyperfRuns()
-        found.host = {key: value for key, value in suite.get_metadata().items() if key in HOST_KEYS}
-        for benchmark in benchmarks:
-            title = benchmark.get_name()
-            if benchmark.get_unit() != "second":
-                raise FormatError(
-                    f"{name}: {title}: found unit {benchmark.get_unit()!r}, accepted is second"
-                )
-            found[title] = [
-                [float(value) for value in run.values] for run in benchmark.get_runs() if run.values
-            ]
-    except FormatError:
-        raise
-    except OSError as error:
-        raise FormatError(f"{name}: cannot be read ({error.strerror})") from error
-    except Exception as error:  # pyperf raises what its parsing happens to meet
-        raise FormatError(f"{name}: not a pyperf file ({error})") from error
-    return found
