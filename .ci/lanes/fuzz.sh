@@ -1,11 +1,11 @@
 # Every variant against scalar and the reader of GGUF headers on drawn inputs, under ASan and UBSan:
 # by libFuzzer where Clang and its runtime are, else with inputs drawn at random; and the readers of
-# raw and GGUF files (atheris), within bounded memory. LANE_ALL: ten times as long.
+# raw, GGUF and results files (atheris), within bounded memory. LANE_ALL: ten times as long.
 set -eu
 PATH=$PWD/.venv/bin:$PATH
 drivers="products blocks gguf"
 seconds=${LANE_ALL:+120}
-seconds=${seconds:-12} # each, a minute in all
+seconds=${seconds:-10} # each, a minute in all
 build=build/fuzz
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 mkdir -p "$build"
@@ -47,7 +47,7 @@ done
 
 # The readers of files, in Python.
 if python -c 'import atheris' 2>/dev/null; then
-  for reader in raw_file gguf_file; do
+  for reader in raw_file gguf_file results_file; do
     echo "$reader: $seconds s"
     if ! python "tests/fuzz/$reader.py" -max_total_time="$seconds" -seed="${SEED:-1}" -timeout=20 \
         -rss_limit_mb=1024 -malloc_limit_mb=300 -artifact_prefix="$build/" \
@@ -60,6 +60,6 @@ if python -c 'import atheris' 2>/dev/null; then
     passed=$((passed + 1))
   done
 else
-  echo "raw_file and gguf_file are left out: atheris is missing (no wheel for this Python or CPU)"
+  echo "raw_file, gguf_file and results_file are left out: atheris is missing (no wheel for this Python or CPU)"
 fi
 echo "$passed passed"
