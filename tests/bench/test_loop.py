@@ -161,7 +161,7 @@ def test_extra_work_is_of_the_size_that_is_asked_for():
     _native.start_spans()
     _bench.loop(case, iterations, extra=0.13)  # 2.6 iterations more
     spans, lost = _native.stop_spans()
-    rows = [ops // (2 * k) for *_, ops in spans]
+    rows = [ops // (2 * k) for _, _, _, _, _, ops, *_ in spans]
     assert lost == 0
     assert rows == [n] * (iterations + 2) + [round(0.6 * n)]
 

@@ -102,7 +102,7 @@ def test_memory_of_a_model_is_that_of_its_load(recorded):
     load = rows["Model Load"]
     assert load.allocations > 0
     weights = sum(each.bytes for each in recorded.kernels() if each.name == "page_in")
-    assert load.allocated >= weights > 0
+    assert load.allocated >= 0.99 * weights > 0  # the files' scales are not kept
     assert rows["Forward Pass"].allocations <= 3  # of the workspace, at its first widths
     if recorded.peak_reason:
         assert load.peak_rss is None
