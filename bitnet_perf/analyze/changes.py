@@ -19,6 +19,7 @@ that, and its drift is found.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -77,7 +78,7 @@ def change_points(values: Sequence[float], *, seed: int = 0) -> tuple[Change, ..
         return _beyond_the_fence(logs)
     splits = sorted(_divide(logs, seed))
     ends = [0, *(index for index, _ in splits), len(logs)]
-    levels = [np.median(logs[a:b]) for a, b in zip(ends, ends[1:], strict=False)]
+    levels = [np.median(logs[a:b]) for a, b in itertools.pairwise(ends)]
     return tuple(
         Change(index + skipped, math.expm1(after - before), p, "e-divisive")
         for (index, p), before, after in zip(splits, levels, levels[1:], strict=False)
