@@ -13,13 +13,22 @@ from __future__ import annotations
 import difflib
 import fnmatch
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from bitnet_perf.errors import ConfigError
 
-__all__ = ["SUITES", "Case", "class_of", "gate_cases", "nearest", "select", "with_threads"]
+__all__ = [
+    "SUITES",
+    "Case",
+    "class_of",
+    "gate_cases",
+    "matches",
+    "nearest",
+    "select",
+    "with_threads",
+]
 
 # The matrices of a BitNet b1.58 2B4T layer, N x K: q and o, k and v, gate and up, down.
 LAYER_SHAPES = ((2560, 2560), (640, 2560), (6912, 2560), (2560, 6912))
@@ -149,10 +158,16 @@ _GATE = {
 }
 
 
-def gate_cases(suite: str) -> tuple[str, ...]:
-    """The cases of a gate: `quick`, or `full` for all quick cases of every suite."""
+def gate_cases(suite: str, own: Mapping[str, Sequence[str]] | None = None) -> tuple[str, ...]:
+    """The cases of a gate: `quick`, or `full` for all quick cases of every suite; a name of `own`
+    stands for its globs over the whole table, and comes before these two."""
+    named = own or {}
+    if suite in named:
+        return tuple(case.name for case in select(named[suite]))
     if suite not in _GATE:
-        raise ConfigError(f"suite: found {suite!r}, accepted is {', '.join(_GATE)}")
+        raise ConfigError(
+            f"suite: found {suite!r}, accepted is {', '.join(dict.fromkeys([*_GATE, *named]))}"
+        )
     return tuple(case.name for case in select(_GATE[suite], quick=True))
 
 
@@ -190,11 +205,11 @@ def select(
     ]
     wanted = tuple(globs)
     for glob in wanted:
-        if not any(_matches(case.name, glob) for case in cases):
+        if not any(matches(case.name, glob) for case in cases):
             raise ConfigError(
                 f"cases: {glob!r} matches nothing; nearest: {', '.join(nearest(glob))}"
             )
-    return tuple(c for c in cases if not wanted or any(_matches(c.name, g) for g in wanted))
+    return tuple(c for c in cases if not wanted or any(matches(c.name, g) for g in wanted))
 
 
 def _tails(name: str) -> list[str]:
@@ -202,7 +217,8 @@ def _tails(name: str) -> list[str]:
     return ["/".join(segments[i:]) for i in range(len(segments))]
 
 
-def _matches(name: str, glob: str) -> bool:
+def matches(name: str, glob: str) -> bool:
+    """Whether the glob matches the name from any of its segments on."""
     return any(fnmatch.fnmatchcase(tail, glob) for tail in _tails(name))
 
 

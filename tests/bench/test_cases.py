@@ -7,7 +7,7 @@ import pytest
 
 import bitnet_perf as bp
 from bitnet_perf import _bench, _native
-from bitnet_perf.bench.cases import SUITES, nearest, select
+from bitnet_perf.bench.cases import SUITES, gate_cases, nearest, select
 from bitnet_perf.bench.paired.calls import CALLS
 from bitnet_perf.stages import STAGES
 
@@ -89,3 +89,12 @@ def test_the_manifest_lists_the_scripts_of_the_suites():
     listed = (ROOT / "bench" / "MANIFEST").read_text().split()
     assert listed == [f"bench_{suite}.py" for suite in SUITES]
     assert sorted(listed) == sorted(p.name for p in (ROOT / "bench").glob("bench_*.py"))
+
+
+def test_suites_of_a_project_come_first():
+    own = {"mine": ["gemv/i2_s/640x2560/t1"], "quick": ["pack/i2_s/*"]}
+    assert gate_cases("mine", own) == ("forward/gemv/i2_s/640x2560/t1",)
+    assert gate_cases("quick", own) == ("quantization/pack/i2_s/2560x2560/t1",)
+    assert len(gate_cases("full", own)) > len(gate_cases("quick"))
+    with pytest.raises(bp.ConfigError, match="found 'nope', accepted is quick, full, mine"):
+        gate_cases("nope", own)

@@ -11,8 +11,8 @@ from house.tree import ROOT, with_suffix
 
 ORDER = [
     "_public", "_native", "memory", "spans", "errors", "files", "notebook", "_bench", "formats",
-    "kernels", "model", "stages", "bench", "peers", "analyze", "store", "report", "github",
-    "review", "cli",
+    "kernels", "model", "stages", "bench", "peers", "analyze", "config", "store", "report",
+    "github", "review", "cli",
 ]  # fmt: skip
 MODULES = with_suffix(".py", under="bitnet_perf/")
 

@@ -1,0 +1,1 @@
+"""Settings of a project: what they are, where each came from."""
