@@ -12,7 +12,7 @@ from bitnet_perf.cli.output import exit_code, fail
 # One line per command, in the order in which `--help` shows them.
 COMMANDS = ("run", "info", "bench", "benchmark", "compare", "try", "gate", "bisect", "roofline",
             "profile", "generate", "make-model", "quantize", "accuracy", "rust", "report",
-            "selftest", "doctor")  # fmt: skip
+            "selftest", "config", "doctor")  # fmt: skip
 
 # Options that may stand alone or take a value: `--recorded` and `--recorded DIR`.
 _OPTIONAL_VALUE = {"--recorded": "default"}

@@ -52,10 +52,12 @@ def command(
 
     Example: `bitnet-perf benchmark --model tiny.gguf --tokens 32 --no-output`
     """
+    from bitnet_perf.config.load import load_settings
     from bitnet_perf.review.benchmark import FORMATS, benchmark
 
     if format_ != "table" and format_ not in FORMATS:
         raise ConfigError(f"--format: found {format_!r}, accepted are table, {', '.join(FORMATS)}")
+    target = load_settings().settings.targets.tokens_per_second
     with progress("benchmark", quiet) as step:
         found = benchmark(
             model, tokens, prompt, warmup_tokens=warmup_tokens, threads=threads, isa=isa,
@@ -70,10 +72,10 @@ def command(
     if format_ != "table":
         sys.stdout.write(FORMATS[format_](found))
         return
-    _print(console(), found, text=not no_output)
+    _print(console(), found, target, text=not no_output)
 
 
-def _print(out: Console, found: Benchmark, *, text: bool) -> None:
+def _print(out: Console, found: Benchmark, target: float, *, text: bool) -> None:
     kind = "synthetic weights" if found.synthetic else "weights of the file"
     out.print(
         f"{found.model}: {kind}, {found.activation}, {found.threads} threads, {found.host['cpu']}",
@@ -91,6 +93,8 @@ def _print(out: Console, found: Benchmark, *, text: bool) -> None:
     out.print(
         table("Mean of runs, 95 % interval", ["what", ">tokens/s", ">interval", "time"], rows)
     )
+    met = "met" if found.decode.low >= target else "not met"
+    out.print(f"target: decode {target:g} tokens/s or more: {met}", markup=False)
     share = found.percent_of_stream
     if share is not None and found.stream_gb_per_s is not None:
         rate = found.decode.mean * found.bytes_per_token / 1e9

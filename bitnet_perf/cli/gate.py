@@ -10,6 +10,7 @@ import typer
 from bitnet_perf.cli.output import (
     JsonOption,
     QuietOption,
+    SetOption,
     console,
     emit,
     progress,
@@ -30,7 +31,9 @@ def command(
     head: Annotated[
         str | None, typer.Option("--head", help="What to judge (default: the working tree).")
     ] = None,
-    suite: Annotated[str, typer.Option("--suite", help="quick or full.")] = "quick",
+    suite: Annotated[
+        str, typer.Option("--suite", help="quick, full, or one of [suites].")
+    ] = "quick",
     repository: Annotated[Path, typer.Option("--repository", help="A folder of it.")] = Path(),
     time_budget: Annotated[
         str | None, typer.Option("--time-budget", help="Stop measuring in time: 60s, 5m.")
@@ -38,6 +41,7 @@ def command(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would be compared, and how long.")
     ] = False,
+    set_: SetOption = None,
     report_only: Annotated[
         bool, typer.Option("--report-only", help="Whatever the verdict, exit code 0.")
     ] = False,
@@ -55,12 +59,14 @@ def command(
 
     Example: `bitnet-perf gate --base main --time-budget 5m`
     """
+    from bitnet_perf.config.load import load_settings, parse_flags
     from bitnet_perf.review.compare import seconds_of
     from bitnet_perf.review.gate import NothingBefore, plan_gate, review
 
     budget = None if time_budget is None else seconds_of(time_budget)
+    settings = load_settings(repository, parse_flags(set_ or ())).settings
     try:
-        plan = plan_gate(base, head, suite, repository)
+        plan = plan_gate(base, head, suite, repository, settings)
     except NothingBefore as nothing:
         if dry_run or not (nothing.first or report_only):
             raise
@@ -76,11 +82,12 @@ def command(
         found = review(plan, budget, step)
     emit(found.to_dict(), json_to)
     if shows_text(json_to, quiet):
+        from bitnet_perf.analyze.paired.comparison import overall
         from bitnet_perf.cli.report import print_report
 
         out = console()
         print_report(out, found.document)
-        out.print(f"verdict: {found.comparison.verdict}; {found.evidence[-1]}", markup=False)
+        out.print(f"verdict: {overall(found.rows())[0]}; {found.evidence[-1]}", markup=False)
         out.print(f"report.md, report.json, raw.npz: {output}", markup=False)
     code = 0 if report_only else found.exit_code
     return publish(lambda: found.save(output), 130 if found.comparison.interrupted else code)

@@ -40,6 +40,11 @@ JsonOption = Annotated[
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="A setting, before all other sources."),
+]
+
 # The base of every usage error (BadParameter < UsageError < ClickException), wherever it lives.
 _USAGE: type[BaseException] = typer.BadParameter.__mro__[2]
 

@@ -12,6 +12,7 @@ from bitnet_perf.analyze.paired.comparison import Row
 from bitnet_perf.analyze.paired.rules import Rules
 from bitnet_perf.analyze.paired.words import bounds, percent
 from bitnet_perf.analyze.routing import Route, Situation
+from bitnet_perf.config.settings import Targets
 from bitnet_perf.report import evidence
 from bitnet_perf.report.build import CRATES, Speedup, gemv_speedup
 from bitnet_perf.report.document import TITLES, Block, Lines, Report, Section, Table, Text
@@ -48,6 +49,7 @@ class Judged:
     seconds: Mapping[str, float] = field(default_factory=dict)
     speedups: tuple[Speedup, ...] = ()
     accuracy: Mapping[str, Accuracy] = field(default_factory=dict)
+    targets: Targets = field(default_factory=Targets)
     unmeasured: str = ""
     gpu: str = "no-gpu-available"
     command: str = "bitnet-perf gate"
@@ -177,6 +179,7 @@ def _impact(judged: Judged, lines: tuple[str, ...]) -> list[Block]:
     if accuracy:
         columns = ("quantizer", ">accuracy", ">cosine", "distribution")
         blocks.append(Table(title="Accuracy of the quantizers", columns=columns, rows=accuracy))
+        blocks.append(Text(text=_accuracy_target(judged)))
     blocks.append(
         Text(
             text="Inference throughput, linear memory scaling and deterministic output need a "
@@ -184,6 +187,19 @@ def _impact(judged: Judged, lines: tuple[str, ...]) -> list[Block]:
         )
     )
     return blocks
+
+
+def _accuracy_target(judged: Judged) -> str:
+    most = 100 * judged.targets.accuracy_loss
+    words = ", ".join(
+        f"{name} {'met' if 100 - found.accuracy < most else 'not met'} "
+        f"({100 - found.accuracy:.1f} %)"
+        for name, found in judged.accuracy.items()
+    )
+    return (
+        f"Target: less than {most:g} % of accuracy lost: {words}. It does not decide: of the base "
+        "it was not measured."
+    )
 
 
 def _recommendations(judged: Judged, lines: tuple[str, ...]) -> list[Block]:

@@ -7,18 +7,21 @@ import json
 import os
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bitnet_perf.analyze.accepted import accept_rows
 from bitnet_perf.analyze.attribution import Node, attribute, localized, parts_of, suspects
-from bitnet_perf.analyze.paired.comparison import Row
+from bitnet_perf.analyze.paired.comparison import Row, overall
 from bitnet_perf.analyze.routing import route, situation_of
 from bitnet_perf.bench import revisions
 from bitnet_perf.bench.builds import tree_objects
 from bitnet_perf.bench.cases import gate_cases
 from bitnet_perf.bench.gpu import why_no_gpu
 from bitnet_perf.bench.paired.sides import Side, prepare_side
+from bitnet_perf.config.load import load_settings
+from bitnet_perf.config.settings import Settings
 from bitnet_perf.errors import BitnetPerfError, ConfigError, EnvironmentRefused
 from bitnet_perf.files import write_atomic
 from bitnet_perf.report.document import Report
@@ -53,6 +56,7 @@ class Plan:
     changed: tuple[str, ...]
     suite: str
     cases: tuple[str, ...]
+    settings: Settings = field(default_factory=Settings)
 
     @property
     def minutes(self) -> float:
@@ -62,10 +66,12 @@ class Plan:
 
 @dataclass(frozen=True)
 class Review:
-    """A completed review. `document` holds every number that it tells."""
+    """A completed review. `document` holds every number that it tells, `judged` the rows of the
+    comparison with declared trade-offs accepted."""
 
     plan: Plan
     comparison: Comparison
+    judged: tuple[Row, ...]
     stages: tuple[Node, ...]
     kernels: tuple[Node, ...]
     document: Report
@@ -88,11 +94,11 @@ class Review:
     @property
     def exit_code(self) -> int:
         """0 pass, 1 action, 3 concern, 4 inconclusive, 6 nothing measured."""
-        return self.comparison.exit_code
+        return overall(self.judged)[1]
 
     def rows(self) -> tuple[Row, ...]:
         """One row per case."""
-        return self.comparison.rows()
+        return self.judged
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values: the report, the comparison and the attribution."""
@@ -135,16 +141,21 @@ class Review:
 
 
 def plan_gate(
-    base: str | None, head: str | None, suite: str, repository: str | os.PathLike[str]
+    base: str | None,
+    head: str | None,
+    suite: str,
+    repository: str | os.PathLike[str],
+    settings: Settings | None = None,
 ) -> Plan:
-    """What would be compared.
+    """What would be compared, by the settings of the repository where none are given.
 
     `base` None is the parent of the head where the tree is as committed, else the commit itself.
     A named base is taken at its merge base with the head. Raises NothingBefore where no base is
     named and none is there or in reach; EnvironmentRefused with the `git fetch` line where a
     shallow clone lacks a named one.
     """
-    cases = gate_cases(suite)
+    settings = settings or load_settings(repository).settings
+    cases = gate_cases(suite, settings.suites)
     root = _checkout(repository, named=base is not None or head is not None)
     tip = revisions.resolve(root, head or "HEAD")
     objects = tree_objects(root)
@@ -156,7 +167,7 @@ def plan_gate(
         start = tip if dirty else _parent(root, tip)
     after = tree.tree if tree is not None else tip
     changed = revisions.changed_files(root, start, after, objects)
-    return Plan(root, start, head and tip, dirty, changed, suite, cases)
+    return Plan(root, start, head and tip, dirty, changed, suite, cases, settings)
 
 
 def _checkout(repository: str | os.PathLike[str], *, named: bool) -> Path:
@@ -188,17 +199,21 @@ def gate(
     model: str | None = None,
     *,
     repository: str | os.PathLike[str] = ".",
+    settings: Settings | None = None,
     time_budget: float | None = None,
     on_progress: OnProgress | None = None,
 ) -> Review:
     """Review `head` (None: the working tree as it is) against `base`, and say what to do.
+
+    Budgets, suites and accepted trade-offs are those of `settings` (None: of the repository).
 
     Raises NothingBefore where there is no commit to compare with, ConfigError for a model, which no
     stage here can load yet, MeasurementError where a side does not build.
     """
     if model is not None:
         raise ConfigError(f"model: found {model!r}, accepted is None: no stage here loads one yet")
-    return review(plan_gate(base, head, suite, repository), time_budget, on_progress)
+    plan = plan_gate(base, head, suite, repository, settings)
+    return review(plan, time_budget, on_progress)
 
 
 def review(plan: Plan, time_budget: float | None, on_progress: OnProgress | None) -> Review:
@@ -207,9 +222,16 @@ def review(plan: Plan, time_budget: float | None, on_progress: OnProgress | None
     base = Side.revision(plan.base, repository=plan.repository)
     candidate = Side.revision(plan.head, repository=plan.repository)
     found = compare(
-        base, candidate, plan.cases, time_budget=time_budget, counts="changed", on_progress=say
+        base,
+        candidate,
+        plan.cases,
+        time_budget=time_budget,
+        rules=plan.settings.budgets.rules(),
+        counts="changed",
+        on_progress=say,
     )
-    rows = found.rows()
+    now = datetime.datetime.now(datetime.UTC).date()
+    rows, trade_offs = accept_rows(found.rows(), plan.settings.accept, now)
     parts = parts_of(found.raw, rows)
     stages, kernels = attribute(parts, "stage"), attribute(parts, "kernel")
     over = [row.case for row in rows if row.gate == "fail"]
@@ -220,29 +242,30 @@ def review(plan: Plan, time_budget: float | None, on_progress: OnProgress | None
         evidence = survey_of(prepare_side(candidate))
     judged = Judged(
         run=uuid.uuid4().hex[:12],
-        date=datetime.datetime.now(datetime.UTC).date().isoformat(),
+        date=now.isoformat(),
         sides=_names(plan),
         host=facts_of(found.raw.meta["fingerprint"]),
         rows=rows,
         rules=found.rules,
-        exit_code=found.exit_code,
-        verdict=found.verdict,
+        exit_code=overall(rows)[1],
+        verdict=overall(rows)[0],
         stages=stages,
         kernels=kernels,
         suspects=suspects(kernels, plan.changed),
         situation=situation,
         route=route(situation),
         changed=plan.changed,
-        notes=_notes(plan, found),
+        notes=(*_notes(plan, found), *trade_offs),
         annotations=found.annotations,
         speedups=evidence.speedups,
         accuracy=evidence.accuracy,
         unmeasured=evidence.why,
+        targets=plan.settings.targets,
         gpu=why_no_gpu(),
         command=_command(plan),
         seconds={case["name"]: case.get("seconds", 0.0) for case in found.raw.cases()},
     )
-    return Review(plan, found, stages, kernels, build_judged_report(judged))
+    return Review(plan, found, rows, stages, kernels, build_judged_report(judged))
 
 
 def _names(plan: Plan) -> tuple[str, str]:

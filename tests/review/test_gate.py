@@ -6,12 +6,15 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import date
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 import bitnet_perf as bp
+from bitnet_perf.analyze.accepted import Accept
+from bitnet_perf.analyze.accuracy import Accuracy
 from bitnet_perf.analyze.paired.comparison import Row, overall
 from bitnet_perf.analyze.paired.rules import Rules
 from bitnet_perf.analyze.routing import route, situation_of
@@ -20,6 +23,7 @@ from bitnet_perf.bench.paired.raw import Raw
 from bitnet_perf.bench.paired.sides import Ready, own_environment
 from bitnet_perf.cli import main
 from bitnet_perf.cli import run as first
+from bitnet_perf.config.settings import Settings
 from bitnet_perf.report.document import TITLES
 from bitnet_perf.report.verdicts import Judged, build_judged_report, gate_status
 from bitnet_perf.review import gate as module
@@ -219,6 +223,50 @@ def test_a_review_says_what_was_found(reviewed, tmp_path):
     assert found.report("html").count(CASE) >= 2
     with pytest.raises(bp.ConfigError, match="form: found 'pdf'"):
         found.report("pdf")
+
+
+def test_settings_of_the_repository_choose_cases_and_budgets(repository, monkeypatch, capsys):
+    folder, _, _ = repository
+    (folder / "bitnet-perf.toml").write_text(
+        "[suites]\nmine = ['gemv/i2_s/640x2560/t1']\n[budgets.core]\nconcern = 0.02\n"
+    )
+    plan = plan_gate(None, None, "mine", folder)
+    assert plan.cases == ("forward/gemv/i2_s/640x2560/t1",)
+    seen = {}
+    monkeypatch.setattr(module, "compare", lambda *_, **given: seen.update(given) or 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        review(plan, None, None)
+    assert seen["rules"].core.concern == 0.02
+    words = ["--suite", "mine", "--dry-run", "--json", "-", "--set", "suites.mine=pack/i2_s/*"]
+    with pytest.raises(SystemExit) as ended:
+        main(["gate", "--repository", str(folder), *words])
+    assert ended.value.code == 0
+    assert json.loads(capsys.readouterr().out)["cases"] == ["quantization/pack/i2_s/2560x2560/t1"]
+
+
+@pytest.mark.parametrize("reviewed", ["unpinned_plus5_2560"], indirect=True)
+def test_an_accepted_alarm_passes_and_is_told(reviewed):
+    _, found = reviewed
+    entry = Accept(case="gemv/*", limit=0.5, reason="any|length", expires=date(9999, 1, 1))
+    plan = replace(found.plan, settings=Settings(accept=(entry,)))
+    accepted = review(plan, None, None)
+    assert (accepted.exit_code, accepted.rows()[0].verdict) == (0, "accepted")
+    assert accepted.route == "promotion-validator"
+    assert accepted.evidence[-1] == "review:gate:perf = pass (1 accepted)"
+    assert r"until 9999-01-01: any\|length" in accepted.report()
+    assert accepted.comparison.exit_code == 3  # the raw file stays what it is
+    old = entry.model_copy(update={"expires": date(2000, 1, 1)})
+    expired = review(replace(plan, settings=Settings(accept=(old,))), None, None)
+    assert expired.exit_code == 3
+    assert "expired on 2000-01-01" in expired.report()
+
+
+def test_accuracy_stands_beside_its_target():
+    lost = {"I2S": 97.0, "TL1": 90.0}
+    accuracy = {name: Accuracy(each, 0.9, 0.1, 1, "d") for name, each in lost.items()}
+    judged = replace(judged_of([ROW(case=CASE)]), accuracy=accuracy)
+    text = build_judged_report(judged).markdown()
+    assert "less than 5 % of accuracy lost: I2S met (3.0 %), TL1 not met (10.0 %)" in text
 
 
 @pytest.mark.parametrize(
