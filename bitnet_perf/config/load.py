@@ -22,7 +22,7 @@ from bitnet_perf.config import lines
 from bitnet_perf.config.settings import Settings
 from bitnet_perf.errors import ConfigError
 
-__all__ = ["FILE", "Loaded", "Row", "load_settings", "parse_flags"]
+__all__ = ["FILE", "Loaded", "Row", "load_settings", "parse_flags", "without_password"]
 
 FILE = "bitnet-perf.toml"
 PROJECT = "pyproject.toml"
@@ -125,7 +125,7 @@ def load_settings(
         what = first["msg"].removeprefix("Value error, ")
         raise ConfigError(
             f"{_place(path, places)}: {'.'.join(map(str, path))}: found "
-            f"{_masked(repr(first['input']))[:80]}: {what}"
+            f"{without_password(repr(first['input']))[:80]}: {what}"
         ) from error
 
 
@@ -282,11 +282,11 @@ def _plain(value: Any) -> Any:
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
     if isinstance(value, str):
-        return _masked(value)
+        return without_password(value)
     return list(value) if isinstance(value, tuple) else value
 
 
-def _masked(text: str) -> str:
-    """Without the password of a URL."""
+def without_password(text: str) -> str:
+    """The text with *** for the password of a URL in it."""
     text = re.sub(r"(://[^:/?#@\s]*:).*@", r"\1***@", text)
     return re.sub(r"(password=)[^&\s'\"]*", r"\1***", text)

@@ -1,0 +1,1 @@
+"""The history: what was measured, kept in a database."""
