@@ -104,20 +104,7 @@ inline void merge_item(const attention_args& args, std::int64_t item) {
 
 template <class Cache>
 void attention_scalar(const attention_args& args) {
-  if (args.step == attention_step::merge) {
-    for (std::int64_t item = args.begin; item < args.end; ++item) merge_item(args, item);
-    return;
-  }
-  const std::int64_t blocks = attention_blocks(args);
-  for (std::int64_t i = args.begin; i < args.end; ++i) {
-    const attention_unit unit = unit_at(args, i / blocks, i % blocks);
-    if (unit.count <= 0) continue;
-    if (args.step == attention_step::scores) {
-      score_unit<Cache>(args, unit);
-    } else {
-      sum_unit<Cache>(args, unit, i / blocks);
-    }
-  }
+  run_step<score_unit<Cache>, sum_unit<Cache>, merge_item>(args);
 }
 
 }  // namespace

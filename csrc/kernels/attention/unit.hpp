@@ -62,5 +62,24 @@ inline std::int64_t blocks_seen(const attention_args& args, std::int64_t m) {
   return (args.length[m] + attention_block - 1) / attention_block;
 }
 
+// The step that `args` asks for, over its items or units: those that see no position are left out.
+template <auto score, auto sum, auto merge>
+inline void run_step(const attention_args& args) {
+  if (args.step == attention_step::merge) {
+    for (std::int64_t item = args.begin; item < args.end; ++item) merge(args, item);
+    return;
+  }
+  const std::int64_t blocks = attention_blocks(args);
+  for (std::int64_t i = args.begin; i < args.end; ++i) {
+    const attention_unit unit = unit_at(args, i / blocks, i % blocks);
+    if (unit.count <= 0) continue;
+    if (args.step == attention_step::scores) {
+      score(args, unit);
+    } else {
+      sum(args, unit, i / blocks);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace bp

@@ -1,5 +1,5 @@
 #include "kernels/quantize_activations/x86_avx2.hpp"
-#include "kernels/quantize_activations/quantize_activations.hpp"
+#include "kernels/quantize_activations/blocks.hpp"
 
 namespace bp {
 namespace {
@@ -19,26 +19,17 @@ inline float first_of(const float* x, std::int32_t bits) {
 }  // namespace
 
 void quantize_activations_q8_k_x86_avx2(const quantize_activations_args& args) {
-  const std::int64_t blocks = args.K / block;
-  for (std::int64_t b = args.row_begin * blocks; b < args.row_end * blocks; ++b) {
-    const float* x = static_cast<const float*>(args.x) + b * block;
-    std::int8_t* values = args.values + b * block;
-    const std::int32_t bits = largest_magnitude(x, block);
-    const bool finite = bits < infinity_bits;
-    const float inverse = finite ? -127.0f / first_of(x, bits) : 0.0f;
-    if (!finite || __builtin_fabsf(inverse) > __FLT_MAX__) {
-      args.scale[b] = finite ? 0.0f : __builtin_nanf("");
-      args.sum[b] = 0;
-      __builtin_memset(values, 0, block);
-      continue;
-    }
-    args.scale[b] = 1.0f / inverse;
+  const auto scale_of = [](const float* x, auto bits) {
+    const float inverse = -127.0f / first_of(x, bits);
+    return block_scale{inverse, 1.0f / inverse};
+  };
+  quantize_blocks<block>(args, scale_of, [](std::int8_t* values, const float* x, float inverse) {
     const __m256 scale = _mm256_set1_ps(inverse);
     __m256i wide = _mm256_setzero_si256();
     for (int k = 0; k < block; k += 32)
       wide = store_values(values + k, round_32(x + k, scale), wide);
-    args.sum[b] = sum_lanes(wide);
-  }
+    return sum_lanes(wide);
+  });
 }
 
 }  // namespace bp

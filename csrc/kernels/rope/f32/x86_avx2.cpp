@@ -1,28 +1,7 @@
-#include "kernels/x86_avx2_float.hpp"
-
-#include "kernels/rope/rope.hpp"
+#include "kernels/rope/eight.hpp"
 
 namespace bp {
 namespace {
-
-// One pair: the same roundings as eight at a time.
-inline void turn(float* a, float* b, float c, float s) {
-  const float x = *a, y = *b;
-  *a = x * c - y * s;
-  *b = x * s + y * c;
-}
-
-// Pairs (i, i + half).
-inline void turn_halves(float* x, const float* cos, const float* sin, std::int64_t half) {
-  std::int64_t i = 0;
-  for (; i + 8 <= half; i += 8) {
-    const __m256 c = _mm256_loadu_ps(cos + i), s = _mm256_loadu_ps(sin + i);
-    const __m256 a = _mm256_loadu_ps(x + i), b = _mm256_loadu_ps(x + half + i);
-    _mm256_storeu_ps(x + i, _mm256_sub_ps(_mm256_mul_ps(a, c), _mm256_mul_ps(b, s)));
-    _mm256_storeu_ps(x + half + i, _mm256_add_ps(_mm256_mul_ps(a, s), _mm256_mul_ps(b, c)));
-  }
-  for (; i < half; ++i) turn(x + i, x + half + i, cos[i], sin[i]);
-}
 
 // Four values, each twice: c0 c0 c1 c1 | c2 c2 c3 c3
 inline __m256 twice(const float* values) {
@@ -48,14 +27,7 @@ inline void turn_neighbours(float* x, const float* cos, const float* sin, std::i
 }  // namespace
 
 void rope_f32_x86_avx2(const rope_args& args) {
-  const std::int64_t half = args.rope_dim / 2;
-  for (std::int64_t m = args.row_begin; m < args.row_end; ++m) {
-    for (std::int64_t h = 0; h < args.heads; ++h) {
-      float* x = args.x + m * args.row_stride + h * args.head_dim;
-      auto* const turn_all = args.interleaved ? &turn_neighbours : &turn_halves;
-      turn_all(x, args.cos + m * half, args.sin + m * half, half);
-    }
-  }
+  rope_eight<&turn_neighbours>(args);
 }
 
 }  // namespace bp
