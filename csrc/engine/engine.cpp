@@ -13,18 +13,6 @@
 namespace bp {
 namespace {
 
-// An instruction set that is known and runs here, or none.
-void check_isa(std::string_view isa) {
-  std::string runnable;
-  for (const isa_info& each : isas()) {
-    if (!each.built || !each.runs) continue;
-    if (isa == each.name) return;
-    runnable += (runnable.empty() ? "" : ", ") + std::string(each.name);
-  }
-  if (!isa.empty())
-    fail(error_kind::isa, "isa: found '" + std::string(isa) + "', runnable here: " + runnable);
-}
-
 // Heads of `width` values to heads of `wanted`, zeros behind them where those are wider.
 void move_heads(const float* from, std::int64_t width, float* to, std::int64_t wanted,
                 std::int64_t heads) {
@@ -40,15 +28,6 @@ void round_to_half(float* x, std::int64_t count) {
 }
 
 }  // namespace
-
-const kernel_row& variant(std::string_view family, std::string_view format, std::string_view isa) {
-  for (const kernel_row& row : kernels()) {
-    if (row.family == family && row.format == format && row.isa == isa) {
-      return select(family, format, isa);
-    }
-  }
-  return select(family, format, "");
-}
 
 engine_kernels::engine_kernels(const model_config& config, std::string_view isa)
     : rms_norm(&variant("rms_norm", "f32", isa)),

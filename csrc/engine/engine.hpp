@@ -14,14 +14,12 @@
 
 #include "engine/config.hpp"
 #include "engine/kv_cache.hpp"
+#include "engine/variants.hpp"
 #include "engine/weights.hpp"
 #include "engine/workspace.hpp"
 #include "kernels/rms_norm/rms_norm.hpp"
 
 namespace bp {
-
-// The variant of `isa` where the family has it for this format, else the best that runs here.
-const kernel_row& variant(std::string_view family, std::string_view format, std::string_view isa);
 
 // Kernels of a forward pass, chosen once. `isa` forces an instruction set in every family that has
 // it; the others take their best.
