@@ -227,6 +227,22 @@ def attention(
     isa: str = "",
     threads: int = 1,
 ) -> NDArray[np.float32]: ...
+def argmax(x: ArrayLike, isa: str = "", threads: int = 1) -> tuple[int, int]: ...
+def softmax(
+    x: ArrayLike, largest: float, temperature: float = 1.0, isa: str = "", threads: int = 1
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]: ...
+def sample(
+    logits: ArrayLike,
+    history: Sequence[int],
+    number: float,
+    temperature: float,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    min_p: float = 0.0,
+    penalty: float = 1.0,
+    isa: str = "",
+    threads: int = 1,
+) -> int: ...
 def report_faults(to: int) -> None: ...
 def guarded_activations(
     format: str,
@@ -325,4 +341,6 @@ class Engine:
         rows: ArrayLike,
         out: NDArray[np.float32] | None = None,
     ) -> NDArray[np.float32]: ...
+    def isa(self) -> str: ...
+    def threads(self) -> int: ...
     def kernels(self) -> list[str]: ...

@@ -37,7 +37,8 @@ NATIVE = ("native_i2_r4",)  # layouts of our own that prepare() makes
 CODECS = ("quant.i2s", "quant.tl1", "quant.tl2")
 COLD = "-512mb"
 HEADS = ("f16", "q6_k", "q8_0", "q4_0", "q4_k", "bf16", "f32")
-HEAD_SHAPE = "128256x2560"  # the LM head of 2B4T, which no cache holds
+VOCABULARY = 128256  # of 2B4T
+HEAD_SHAPE = f"{VOCABULARY}x2560"  # its LM head, which no cache holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,10 @@ def _end_to_end() -> Iterable[tuple[str, bool]]:
     yield "generation/decode/i2_s/small-n32/t1", True
     for tokens in (32, 1024):
         yield f"generation/decode/i2_s/2b4t-n{tokens}/t1", False
+    for family in ("argmax", "softmax"):
+        yield f"generation/{family}/f32/{VOCABULARY}/t1", False
+    for options in ("greedy", "draw", "top_k", "top_p", "all"):
+        yield f"generation/sample/{options}/{VOCABULARY}/t1", options == "top_p"
 
 
 SUITES: dict[str, tuple[Case, ...]] = {

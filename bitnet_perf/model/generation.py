@@ -155,13 +155,14 @@ def _choices(
 ) -> Iterator[tuple[int, int]]:
     """(token, when its logits were there), for ever: whoever takes them stops."""
     rng = generator(options)
+    isa, threads = sequence.isa, sequence.threads
     history = list(prompt)
     with span("prefill_loop"):
         logits = sequence.extend(prompt, [len(prompt) - 1])
     while True:
         computed = _native.now_ns()
         with span("sampling"):
-            token = sample(logits[0], options, history, rng)
+            token = sample(logits[0], options, history, rng, isa=isa, threads=threads)
         history.append(token)
         yield token, computed
         with span("decode_loop"):

@@ -37,6 +37,16 @@ class TokenSequence:
         self._engine.drop_sequence(self._index)
 
     @property
+    def isa(self) -> str:
+        """The instruction set that was forced; "" where none was."""
+        return self._engine.isa()
+
+    @property
+    def threads(self) -> int:
+        """Threads of every kernel."""
+        return self._engine.threads()
+
+    @property
     def length(self) -> int:
         """Tokens so far."""
         return self._engine.length(self._index)

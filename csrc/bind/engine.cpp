@@ -214,6 +214,8 @@ void bind_engine(py::module_& m) {
           py::arg("sequence"), py::arg("positions"))
       .def("forward", &engine_handle::forward, py::arg("tokens"), py::arg("sequences"),
            py::arg("rows"), py::arg("out") = py::none())
+      .def("isa", [](engine_handle& self) { return self.core().isa(); })
+      .def("threads", [](engine_handle& self) { return self.core().threads(); })
       .def("kernels", [](engine_handle& self) {
         std::vector<std::string> names;
         for (const kernel_row* row : self.core().kernels()) names.push_back(row->name());

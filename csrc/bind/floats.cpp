@@ -1,14 +1,17 @@
-// The float families of a layer: rms_norm, rope, attention, relu2_mul, silu_mul, add.
+// The float families: rms_norm, rope, attention, relu2_mul, silu_mul and add of a layer, argmax and
+// softmax of logits.
 #include <algorithm>
 #include <cmath>
 
 #include "bind/arrays.hpp"
 #include "kernels/add/add.hpp"
+#include "kernels/argmax/argmax.hpp"
 #include "kernels/attention/attention.hpp"
 #include "kernels/relu2_mul/relu2_mul.hpp"
 #include "kernels/rms_norm/rms_norm.hpp"
 #include "kernels/rope/rope.hpp"
 #include "kernels/silu_mul/silu_mul.hpp"
+#include "kernels/softmax/softmax.hpp"
 
 namespace bp::bind {
 namespace {
@@ -229,6 +232,59 @@ py::array attention(const py::handle& queries, const py::handle& key_cache,
   return out;
 }
 
+// (index of the largest, index of the first value that is no number or -1)
+py::tuple argmax(const py::handle& values, const std::string& isa, std::int64_t threads) {
+  const kernel_row& kernel = select("argmax", "f32", isa);
+  const int team = check_threads(threads);
+  const floats x = input<float>(values, "x", 1);
+  argmax_args args{};
+  args.x = x.data();
+  args.count = x.size();
+  argmax_result found{};
+  {
+    const py::gil_scoped_release unlocked;
+    found = run_argmax(kernel, args, team);
+  }
+  return py::make_tuple(found.largest, found.bad);
+}
+
+void check_finite(double value, const char* name, bool positive) {
+  if (!std::isfinite(value) || (positive && value <= 0)) {
+    fail(error_kind::shape, std::string(name) + ": found " + std::to_string(value) +
+                                ", accepted is a finite number" + (positive ? " above 0" : ""));
+  }
+}
+
+// (numerators, their sums by block, the smallest of each block)
+py::tuple softmax(const py::handle& values, double largest, double temperature,
+                  const std::string& isa, std::int64_t threads) {
+  const kernel_row& kernel = select("softmax", "f32", isa);
+  const int team = check_threads(threads);
+  const floats x = input<float>(values, "x", 1);
+  check_finite(largest, "largest", false);
+  check_finite(temperature, "temperature", true);
+  softmax_args args{};
+  args.x = x.data();
+  args.count = x.size();
+  args.largest = largest;
+  args.temperature = temperature;
+  const std::int64_t blocks = softmax_blocks(args);
+  auto out = make_array<double>({args.count}), sums = make_array<double>({blocks}),
+       smallest = make_array<double>({blocks});
+  std::vector<softmax_sums> found(static_cast<std::size_t>(blocks));
+  args.out = out.mutable_data();
+  args.blocks = found.data();
+  {
+    const py::gil_scoped_release unlocked;
+    run_softmax(kernel, args, team);
+  }
+  for (std::int64_t b = 0; b < blocks; ++b) {
+    sums.mutable_at(b) = found[static_cast<std::size_t>(b)].sum;
+    smallest.mutable_at(b) = found[static_cast<std::size_t>(b)].smallest;
+  }
+  return py::make_tuple(out, sums, smallest);
+}
+
 }  // namespace
 
 void bind_floats(py::module_& m) {
@@ -244,6 +300,9 @@ void bind_floats(py::module_& m) {
   m.def("add", &add, py::arg("x"), py::arg("y"), py::arg("isa") = "", py::arg("threads") = 1);
   m.def("attention", &attention, py::arg("q"), py::arg("keys"), py::arg("values"),
         py::arg("length"), py::arg("scale"), py::arg("round_q") = false, py::arg("round_p") = false,
+        py::arg("isa") = "", py::arg("threads") = 1);
+  m.def("argmax", &argmax, py::arg("x"), py::arg("isa") = "", py::arg("threads") = 1);
+  m.def("softmax", &softmax, py::arg("x"), py::arg("largest"), py::arg("temperature") = 1.0,
         py::arg("isa") = "", py::arg("threads") = 1);
 }
 

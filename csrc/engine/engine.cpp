@@ -7,6 +7,7 @@
 #include "core/status.hpp"
 #include "engine/chain.hpp"
 #include "engine/operations.hpp"
+#include "engine/sample.hpp"
 #include "formats/half.hpp"
 #include "kernels/families.hpp"
 
@@ -59,6 +60,8 @@ std::vector<const kernel_row*> engine::kernels() const {
   }
   add(weights_.output.gemv);
   add(weights_.output.gemm);
+  const sampling_kernels sampling(isa_, threads_);
+  rows.insert(rows.end(), {sampling.argmax, sampling.softmax});
   return rows;
 }
 

@@ -53,7 +53,7 @@ class engine {
   const std::string& isa() const { return isa_; }
   model_weights& weights() { return weights_; }
   int threads() const { return threads_; }
-  std::vector<const kernel_row*> kernels() const;  // those that run, each once
+  std::vector<const kernel_row*> kernels() const;  // those that run, and sample, each once
 
   std::int32_t add_sequence();
   void drop_sequence(std::int32_t sequence);

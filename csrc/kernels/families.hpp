@@ -4,6 +4,7 @@
 #include "bp_isas.hpp"
 
 #include "kernels/add/add.hpp"
+#include "kernels/argmax/argmax.hpp"
 #include "kernels/attention/attention.hpp"
 #include "kernels/block_dequantize/block_dequantize.hpp"
 #include "kernels/block_matmul/block_matmul.hpp"
@@ -22,6 +23,7 @@
 #include "kernels/rms_norm/rms_norm.hpp"
 #include "kernels/rope/rope.hpp"
 #include "kernels/silu_mul/silu_mul.hpp"
+#include "kernels/softmax/softmax.hpp"
 #include "kernels/unpack/unpack.hpp"
 
 namespace bp {

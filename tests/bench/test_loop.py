@@ -20,6 +20,9 @@ SMALL = {
     "relu2_mul": "forward/relu2_mul/f32/3x101/t1",
     "silu_mul": "forward/silu_mul/f32/3x101/t1",
     "add": "forward/add/f32/3x101/t1",
+    "argmax": "generation/argmax/f32/101/t1",
+    "softmax": "generation/softmax/f32/1301/t1",
+    "sample": "generation/sample/all/1301/t1",
     "quantize_activations": "quantization/quantize_activations/q8_act/3x257/t1",
     "pack": "quantization/pack/tl2/64x288/t1",
     "unpack": "quantization/unpack/tq1_0/5x300/t1",
@@ -41,6 +44,7 @@ KERNEL_OF = {
     "decode": "gemv",
     "prefill": "gemm",
     "quantize_weights": "pack",
+    "sample": "softmax",
 }
 
 
@@ -69,6 +73,8 @@ def test_times_come_from_the_whole_loop(case):
 def runnable(case):
     """The variants of every kernel that the case runs."""
     family, format_ = case.split("/")[1:3]
+    if family == "sample":  # the format says what is on
+        format_ = "f32"
     family = KERNEL_OF.get(family, family)
     format_ = format_.partition(".b")[0].replace(".", "_")
     return [r[2] for r in _native.kernels() if r[:2] == (family, format_) and not r[3]]

@@ -1,4 +1,4 @@
-"""The float families of a layer: every variant against float64 within its stated bound, bit-equal
+"""The float families: every variant against float64 within its stated bound, bit-equal
 over threads and splits of the batch, and the errors of their entries."""
 
 import numpy as np
@@ -176,6 +176,62 @@ def test_gated_results_are_bit_equal_over_threads_and_places(family):
             same_bits(mine, once)
 
 
+@pytest.mark.parametrize("isa", isas("argmax"))
+@pytest.mark.parametrize("count", [*WIDTHS, 1024, 1025, LARGE + 13])
+def test_argmax_is_the_first_largest(isa, count):
+    x = normal(count)
+    ties = np.round(x)
+    for row in (x, ties, -np.abs(ties), np.full(count, -3e38, np.float32), np.sort(x), x[::-1]):
+        for threads in (1, 3):
+            assert _native.argmax(row, isa, threads) == (int(np.argmax(row)), -1)
+
+
+@pytest.mark.parametrize("isa", isas("argmax"))
+@pytest.mark.parametrize("count", [1, 7, 8, 40, 1025, LARGE + 13])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_argmax_finds_the_first_value_that_is_no_number(isa, count, bad):
+    for place in {0, count // 3, count // 2, count - 1}:
+        x = normal(count)
+        x[[place, count - 1]] = bad
+        for threads in (1, 3):
+            assert _native.argmax(x, isa, threads)[1] == place
+
+
+def softmax_limit(exact):
+    return 2.0**-51 * exact + 2.0**-1074
+
+
+@pytest.mark.parametrize("isa", isas("softmax"))
+@pytest.mark.parametrize("count", [*WIDTHS, 1023, 1024, 1025, LARGE + 13])
+def test_softmax_every_size(isa, count):
+    x = normal(count, scale=4)
+    largest = float(x.max())
+    found, sums, smallest = _native.softmax(x, largest, 0.7, isa)
+    exact = oracle.softmax_numerators(x, largest, 0.7)
+    assert (np.abs(found - exact) <= softmax_limit(exact)).all()
+    starts = np.arange(0, count, 1024)
+    np.testing.assert_allclose(sums, np.add.reduceat(found, starts), rtol=1024 * 2.0**-53)
+    assert smallest.tolist() == np.minimum.reduceat(found, starts).tolist()
+    for threads in (2, 5):
+        for one, other in zip(
+            (found, sums, smallest), _native.softmax(x, largest, 0.7, isa, threads), strict=True
+        ):
+            assert one.tobytes() == other.tobytes()
+
+
+@pytest.mark.parametrize("isa", isas("softmax"))
+def test_softmax_over_the_whole_range(isa):
+    """Down to subnormal numerators and 0; 1 from the largest on, never more."""
+    x = np.concatenate([np.linspace(-760, 3, 400_001), -np.logspace(-40, 38, 20_000)])
+    x = x.astype(np.float32)
+    for temperature in (1.0, 1e-320, 1e-3, 1e300):
+        found, _, _ = _native.softmax(x, 0.0, temperature, isa)
+        exact = oracle.softmax_numerators(x, 0.0, temperature)
+        assert (np.abs(found - exact) <= softmax_limit(exact)).all()
+        assert found.max() == 1
+        assert (found[x >= 0] == 1).all()
+
+
 X = np.ones((2, 8), np.float32)
 
 
@@ -198,6 +254,9 @@ X = np.ones((2, 8), np.float32)
         (lambda: _native.silu_mul(X[:1], X[1:], out=X.reshape(-1)[1:9][None]), "out: .*gate"),
         (lambda: _native.add(X, X[0]), r"y: .*\[2, 8\]"),
         (lambda: _native.add(np.zeros((0, 3), np.float32), X), "x: .*empty"),
+        (lambda: _native.argmax(X), "x: found 2 dimensions"),
+        (lambda: _native.softmax(X[0], 1.0, 0.0), "temperature: "),
+        (lambda: _native.softmax(X[0], float("inf")), "largest: "),
     ],
 )  # fmt: skip
 def test_wrong_arrays_are_refused(call, message):

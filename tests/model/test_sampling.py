@@ -1,4 +1,4 @@
-"""Each filter against the definition, and what is drawn against the probabilities."""
+"""What is chosen against the oracle, and the oracle's filters against their definitions."""
 
 import dataclasses
 import math
@@ -7,9 +7,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reference import sampling as oracle
+from reference.sampling import min_p, penalize, top_k, top_p
 
-from bitnet_perf.errors import ConfigError, ShapeError
-from bitnet_perf.model.sampling import Sampling, generator, min_p, penalize, sample, top_k, top_p
+import bitnet_perf as bp
+from bitnet_perf import _native
+from bitnet_perf.errors import ConfigError, IsaError, ShapeError
+from bitnet_perf.model.sampling import Sampling, generator, sample
 
 GREEDY = Sampling()
 # Quarters make ties frequent, and sums and products of a few of them exact.
@@ -114,18 +118,129 @@ every_option = st.builds(
 )
 
 
-@given(logits=anywhere, options=every_option)
+ISAS = [row.isa for row in bp.isas() if row.family == "softmax" and row.runnable]
+
+
+class Number:
+    """A generator of one number."""
+
+    def __init__(self, number):
+        self.number = number
+
+    def random(self):
+        return self.number
+
+
+def nearly(options, by):
+    """The options with top_p and min_p that far away, still valid."""
+    return dataclasses.replace(
+        options,
+        top_p=min(max(options.top_p * (1 + by), 1e-300), 1),
+        min_p=min(max(options.min_p * (1 + by), 0), 1),
+    )
+
+
+def check_every_token(logits, options, history):
+    """Each id that the oracle keeps is drawn in the middle of its part, at most 100 of them.
+
+    Rounding may move a limit of probabilities: where the oracle itself keeps others when the
+    options differ by 1e-12, any of those is right.
+    """
+    kept, reached = oracle.kept(logits, options, history)
+    other = [oracle.kept(logits, nearly(options, by), history) for by in (-1e-12, 1e-12)]
+    if any(ids.tolist() != kept.tolist() for ids, _ in other):
+        return
+    begin = np.concatenate([[0.0], reached[:-1]])
+    middles = (begin + reached) / 2 / reached[-1]
+    wide = np.flatnonzero(reached - begin > 1e-9)
+    places = wide[:: max(1, wide.size // 100)]
+    for isa in ISAS:
+        found = [
+            sample(logits, options, history, Number(float(middles[place])), isa=isa)
+            for place in places
+        ]
+        assert found == kept[places].tolist()
+
+
+# Few values: ties everywhere, and close pairs.
+ties = st.lists(quarters, min_size=1, max_size=60).map(lambda row: np.array(row, np.float32))
+
+
+@given(logits=st.one_of(anywhere, ties), options=every_option, data=st.data())
 @settings(deadline=None)
-def test_what_is_drawn_is_what_the_filters_keep(logits, options):
-    history = [0, logits.size - 1]
-    values = penalize(logits.astype(np.float64), history, options.repetition_penalty)
-    with np.errstate(over="ignore"):
-        values = (values - values.max()) / options.temperature
-    kept = top_k(values, options.top_k)
-    kept = kept[top_p(values[kept], options.top_p)]
-    kept = kept[min_p(values[kept], options.min_p)]
+def test_every_token_is_drawn_as_the_oracle_says(logits, options, data):
+    history = data.draw(st.lists(st.integers(0, logits.size - 1), max_size=8))
+    check_every_token(logits, options, history)
+
+
+@pytest.mark.parametrize("scale", [1e-4, 1.0, 6.0])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"top_k": 40},
+        {"top_k": 3000},
+        {"top_p": 0.3},
+        {"top_p": 0.95},
+        {"top_p": 1 - 2**-40},
+        {"min_p": 0.02},
+        {"top_k": 3000, "top_p": 0.9, "min_p": 0.01, "repetition_penalty": 1.2},
+        {"top_p": 0.9, "repetition_penalty": 0.8},
+        {"top_k": 4000, "temperature": 0.05},
+        {"top_p": 0.9, "temperature": 50.0},
+    ],
+    ids=str,
+)
+def test_rows_of_many_blocks(options, scale):
+    rng = np.random.default_rng(3)
+    logits = (scale * rng.standard_normal(5003)).astype(np.float32)
+    logits[::7] = logits[0]  # a tie of 715
+    history = rng.integers(0, logits.size, 300).tolist()
+    chosen = Sampling(**{"temperature": 0.8, **options})
+    check_every_token(logits, chosen, history)
+
+
+@given(logits=st.one_of(anywhere, ties), penalty=st.sampled_from([0.5, 1.0, 1.3]), data=st.data())
+@settings(deadline=None)
+def test_greedy_is_the_oracle_s(logits, penalty, data):
+    history = data.draw(st.lists(st.integers(0, logits.size - 1), max_size=30))
+    options = Sampling(repetition_penalty=penalty)
+    for isa in ISAS:
+        assert sample(logits, options, history, None, isa=isa) == oracle.choose(
+            logits, options, history, 0.0
+        )
+
+
+def test_the_numbers_of_a_seed_choose_what_the_oracle_chooses():
+    logits = (3 * np.random.default_rng(5).standard_normal(20_000)).astype(np.float32)
+    options = Sampling(temperature=0.9, top_k=5000, top_p=0.97, min_p=1e-4, seed=8)
+    numbers = np.random.Generator(np.random.PCG64(8)).random(200)
+    expected = [oracle.choose(logits, options, (), number) for number in numbers]
     rng = generator(options)
-    assert {sample(logits, options, history, rng) for _ in range(8)} <= set(kept.tolist())
+    assert [sample(logits, options, (), rng) for _ in range(200)] == expected
+
+
+def test_threads_change_nothing():
+    logits = np.random.default_rng(6).standard_normal(100_003).astype(np.float32)
+    options = Sampling(temperature=0.9, top_p=0.8)
+    for number in (0.0, 0.2, 0.999):
+        once = sample(logits, options, (), Number(number))
+        assert sample(logits, options, (), Number(number), threads=3) == once
+
+
+def test_a_greedy_choice_takes_no_memory():
+    logits = np.random.default_rng(6).standard_normal(50_000).astype(np.float32)
+    options = Sampling(temperature=0.9, top_p=0.8)
+    sample(logits, options, (), Number(0.5))
+    before = _native.allocations()
+    sample(logits, options, (), Number(0.5))  # nor any other, once the row was as long
+    sample(logits, GREEDY, (), None)
+    assert _native.allocations() == before
+
+
+def test_an_instruction_set_that_does_not_exist():
+    with pytest.raises(IsaError, match="isa: found 'sse9'"):
+        sample(np.zeros(3, np.float32), GREEDY, (), None, isa="sse9")
 
 
 def test_the_same_seed_gives_the_same_ids():
@@ -169,11 +284,7 @@ def test_the_penalty_comes_before_the_temperature():
 
 @pytest.mark.parametrize(("number", "token"), [(0.0, 1), (1 - 2**-53, 2)])
 def test_impossible_tokens_are_never_drawn(number, token):
-    class Number:
-        def random(self):
-            return number
-
-    assert draw([-1e30, 0.0, 0.0, -1e30], rng=Number()) == token
+    assert draw([-1e30, 0.0, 0.0, -1e30], rng=Number(number)) == token
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
@@ -218,9 +329,15 @@ def test_what_is_no_row_of_logits(logits):
         sample(logits, GREEDY, (), generator(GREEDY))
 
 
-@pytest.mark.parametrize("history", [[5], [-1], [0, 7]])
+@pytest.mark.parametrize("history", [[5], [-1], [0, 7], (9,), np.array([6])])
 def test_a_history_of_other_tokens(history):
     with pytest.raises(ConfigError, match=r"history: ids .*the logits have 5"):
+        draw(np.zeros(5), history, repetition_penalty=1.1)
+
+
+@pytest.mark.parametrize("history", [[0, 1.5], ["a"], [None], [2**70]])
+def test_a_history_of_no_ids(history):
+    with pytest.raises(ConfigError, match=r"history: entry \d is .*, accepted is an id"):
         draw(np.zeros(5), history, repetition_penalty=1.1)
 
 

@@ -70,6 +70,8 @@ void check_attention(const kernel_row& row);
 void check_relu2_mul(const kernel_row& row);
 void check_silu_mul(const kernel_row& row);
 void check_add(const kernel_row& row);
+void check_argmax(const kernel_row& row);
+void check_softmax(const kernel_row& row);
 void check_block_quantize(const kernel_row& row);
 void check_block_dequantize(const kernel_row& row);
 void check_block_matmul(const kernel_row& row);

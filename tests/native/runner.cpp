@@ -35,6 +35,8 @@ constexpr family families[] = {
     {"relu2_mul", &check_relu2_mul},
     {"silu_mul", &check_silu_mul},
     {"add", &check_add},
+    {"argmax", &check_argmax},
+    {"softmax", &check_softmax},
     {"block_quantize", &check_block_quantize},
     {"block_dequantize", &check_block_dequantize},
     {"block_matmul", &check_block_matmul},

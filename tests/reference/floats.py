@@ -43,6 +43,14 @@ def silu_mul(gate: NDArray[np.float32], up: NDArray[np.float32]) -> Array:
     return wide / (1.0 + np.exp(-wide)) * up
 
 
+def softmax_numerators(x: NDArray[np.float32], largest: float, temperature: float) -> Array:
+    """exp((x - largest) / temperature), 1 where x is above: in long double from the float64
+    quotient on."""
+    with np.errstate(over="ignore"):
+        quotient = np.minimum((x.astype(np.float64) - largest) / temperature, 0)
+    return np.exp(quotient.astype(np.longdouble)).astype(np.float64)
+
+
 def attention(
     q: NDArray[np.float32],
     keys: NDArray[np.floating],
