@@ -109,10 +109,10 @@ def test_no_temperature_and_top_one_are_the_first_largest(logits, options):
 
 every_option = st.builds(
     Sampling,
-    temperature=st.sampled_from([1e-320, 1e-3, 0.7, 1.0, 50.0, 1e300]),
+    temperature=st.sampled_from([1e-320, 1e-3, 0.7, 1.0, 5.0, 50.0, 1e300]),
     top_k=st.integers(0, 25),
-    top_p=st.floats(0.01, 1),
-    min_p=st.floats(0, 1),
+    top_p=st.sampled_from([0.9, 0.999, 1.0]) | st.floats(0.01, 1),
+    min_p=st.sampled_from([0.0, 0.02, 0.5, 1.0]) | st.floats(0, 1),
     repetition_penalty=st.sampled_from([1e-320, 0.5, 1.0, 1.3, 1e300]),
     seed=st.integers(0, 2**64),
 )
@@ -184,6 +184,8 @@ def test_every_token_is_drawn_as_the_oracle_says(logits, options, data):
         {"top_p": 0.95},
         {"top_p": 1 - 2**-40},
         {"min_p": 0.02},
+        {"top_k": 3000, "min_p": 0.5},
+        {"top_p": 0.99, "min_p": 0.5},
         {"top_k": 3000, "top_p": 0.9, "min_p": 0.01, "repetition_penalty": 1.2},
         {"top_p": 0.9, "repetition_penalty": 0.8},
         {"top_k": 4000, "temperature": 0.05},
@@ -265,6 +267,14 @@ def test_one_number_of_pcg64_is_one_draw():
     rng, untouched = generator(Sampling(seed=11)), generator(Sampling(seed=11))
     draw(logits, rng=rng, temperature=0.0)
     assert rng.random() == untouched.random()
+
+
+@pytest.mark.parametrize("count", [4, 4096])
+@pytest.mark.parametrize("options", [{}, {"top_p": 0.75}])
+def test_a_number_on_a_limit_is_the_next_token_s(count, options):
+    kept = round(count * options.get("top_p", 1))
+    for place in (0, 1, kept // 3, kept // 3 * 2, kept - 1):
+        assert draw(np.zeros(count), rng=Number(place / kept), **options) == place
 
 
 def test_temperature_comes_before_the_filters():
