@@ -135,8 +135,8 @@ double sum_from(double cut, std::span<const double> numerators) {
 class kept_tokens {
  public:
   void set(const sampling_kernels& kernels, const value_row& row, double largest,
-           double temperature);
-  void keep(const sampling& options);
+           const sampling& options);
+  void keep();
   std::int64_t draw(double number);
 
  private:
@@ -170,6 +170,10 @@ class kept_tokens {
     return std::bit_cast<double>(std::bit_cast<std::uint64_t>(1.0) - end + 1);
   }
   double value(std::int64_t id) const { return (row_->value(id) - largest_) / temperature_; }
+  // Every numerator is read again: the kernel's sums are not those of what is kept.
+  bool walked() const {
+    return top_k_ > 0 || top_p_ < 1 || min_p_ > 0 || !row_->penalized().empty();
+  }
   std::span<double> numerators() const { return {numerators_, row_->logits().size()}; }
 
   void fill_bins();
@@ -183,6 +187,8 @@ class kept_tokens {
 
   const value_row* row_ = nullptr;
   double largest_ = 0, temperature_ = 1;
+  std::int64_t top_k_ = 0;  // 0: all
+  double top_p_ = 1, min_p_ = 0;
   scratch memory_;
   double* numerators_ = nullptr;
   std::vector<softmax_sums> blocks_;
@@ -194,22 +200,27 @@ class kept_tokens {
 };
 
 void kept_tokens::set(const sampling_kernels& kernels, const value_row& row, double largest,
-                      double temperature) {
+                      const sampling& options) {
   row_ = &row;
   largest_ = largest;
-  temperature_ = temperature;
+  temperature_ = options.temperature;
   cut_ = 0;
   const std::size_t count = row.logits().size();
+  top_k_ = options.top_k < std::ssize(row.logits()) ? options.top_k : 0;
+  top_p_ = options.top_p;
+  min_p_ = options.min_p;
   numerators_ = reinterpret_cast<double*>(memory_.at_least(count * sizeof(double)));
   softmax_args args{};
   args.x = row.logits().data();
   args.out = numerators_;
   args.count = static_cast<std::int64_t>(count);
   args.largest = largest;
-  args.temperature = temperature;
+  args.temperature = options.temperature;
   blocks_.resize(static_cast<std::size_t>(softmax_blocks(args)));
   args.blocks = blocks_.data();
-  run_softmax(*kernels.softmax, args, kernels.threads);
+  // What walks over the numerators next does so alone: half of them in another core's cache cost it
+  // more than two threads gain.
+  run_softmax(*kernels.softmax, args, walked() ? 1 : kernels.threads);
   for (const std::int32_t id : row.penalized()) {
     numerators_[id] = std::exp(value(id));
     softmax_sums& block = blocks_[static_cast<std::size_t>(id / softmax_block)];
@@ -217,18 +228,16 @@ void kept_tokens::set(const sampling_kernels& kernels, const value_row& row, dou
   }
 }
 
-void kept_tokens::keep(const sampling& options) {
-  const bool top_k = options.top_k > 0 && options.top_k < std::ssize(row_->logits());
-  const bool top_p = options.top_p < 1, min_p = options.min_p > 0;
-  if (top_k || top_p) fill_bins();
-  if (top_k) keep_first(static_cast<double>(options.top_k), by_count());
-  if (top_p) {
+void kept_tokens::keep() {
+  if (top_k_ > 0 || top_p_ < 1) fill_bins();
+  if (top_k_ > 0) keep_first(static_cast<double>(top_k_), by_count());
+  if (top_p_ < 1) {
     double sum = 0;
     for (std::size_t i = 0; i < end_; ++i) sum += bins_[i].sum;
-    keep_first(options.top_p * sum, by_sum());
+    keep_first(top_p_ * sum, by_sum());
   }
-  if (min_p) keep_probable(options.min_p);
-  if (top_k || top_p || min_p || !row_->penalized().empty()) add_blocks();
+  if (min_p_ > 0) keep_probable(min_p_);
+  if (walked()) add_blocks();
 }
 
 void kept_tokens::fill_bins() {
@@ -362,8 +371,8 @@ std::int64_t sampler::choose(const sampling_kernels& kernels, std::span<const fl
   row.set(logits, history, options.penalty);
   const token first = row.first(*kernels.argmax, largest);
   if (options.temperature == 0) return first.id;
-  kept.set(kernels, row, first.value, options.temperature);
-  kept.keep(options);
+  kept.set(kernels, row, first.value, options);
+  kept.keep();
   return kept.draw(number);
 }
 
