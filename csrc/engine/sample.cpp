@@ -49,6 +49,7 @@ class value_row {
 
   std::span<const float> logits() const { return logits_; }
   std::span<const std::int32_t> penalized() const { return ids_; }  // ascending
+  std::span<const double> penalized_values() const { return values_; }
 
   double value(std::int64_t id) const {
     if (!is_penalized(id)) return logits_[static_cast<std::size_t>(id)];
@@ -142,10 +143,10 @@ class kept_tokens {
  private:
   // Numerators below 2^-76 are in sum less than 2^-53, for 2^23 tokens: neither a filter nor a draw
   // can tell whether they are there.
-  static constexpr std::uint64_t deepest = std::uint64_t{76} << 52;
-  static constexpr std::size_t bins = 2048;
+  static constexpr std::uint32_t deepest = 76 << 20;
+  static constexpr std::uint32_t bins = 2048;
   // They are counted in bins that take turns, because a sum waits for the one before it.
-  static constexpr std::size_t deep_bins = 8;
+  static constexpr std::uint32_t turns = 8;
 
   struct bin {
     double sum = 0;
@@ -161,15 +162,17 @@ class kept_tokens {
     double operator()(double numerator) const { return numerator; }
   };
 
-  // How far a numerator is below 1, in steps of its bits.
-  static std::uint64_t depth(double numerator) {
-    return std::bit_cast<std::uint64_t>(1.0) - std::bit_cast<std::uint64_t>(numerator);
+  // The upper half of the bits: the exponent and 20 bits more, enough for bins.
+  static std::uint32_t upper(double numerator) {
+    return static_cast<std::uint32_t>(std::bit_cast<std::uint64_t>(numerator) >> 32);
   }
+  static std::uint32_t depth(double numerator) { return upper(1) - upper(numerator); }
   double edge(std::size_t at) const {  // the lowest numerator of a bin
     const std::uint64_t end = (std::uint64_t{at} + 1) << shift_;
-    return std::bit_cast<double>(std::bit_cast<std::uint64_t>(1.0) - end + 1);
+    return std::bit_cast<double>((upper(1) - end + 1) << 32);
   }
-  double value(std::int64_t id) const { return (row_->value(id) - largest_) / temperature_; }
+  double scaled(double value) const { return (value - largest_) / temperature_; }
+  double value(std::int64_t id) const { return scaled(row_->value(id)); }
   // Every numerator is read again: the kernel's sums are not those of what is kept.
   bool walked() const {
     return top_k_ > 0 || top_p_ < 1 || min_p_ > 0 || !row_->penalized().empty();
@@ -193,7 +196,7 @@ class kept_tokens {
   double* numerators_ = nullptr;
   std::vector<softmax_sums> blocks_;
   double cut_ = 0;
-  std::array<bin, bins + deep_bins> bins_;
+  std::array<bin, bins + turns> bins_;
   std::size_t end_ = 0;  // of the bins that are kept
   int shift_ = 0;        // depth >> shift is the bin
   std::vector<token> members_;
@@ -221,8 +224,9 @@ void kept_tokens::set(const sampling_kernels& kernels, const value_row& row, dou
   // What walks over the numerators next does so alone: half of them in another core's cache cost it
   // more than two threads gain.
   run_softmax(*kernels.softmax, args, walked() ? 1 : kernels.threads);
-  for (const std::int32_t id : row.penalized()) {
-    numerators_[id] = std::exp(value(id));
+  for (std::size_t i = 0; i < row.penalized().size(); ++i) {
+    const std::int32_t id = row.penalized()[i];
+    numerators_[id] = std::exp(scaled(row.penalized_values()[i]));
     softmax_sums& block = blocks_[static_cast<std::size_t>(id / softmax_block)];
     block.smallest = std::min(block.smallest, numerators_[id]);
   }
@@ -248,13 +252,16 @@ void kept_tokens::fill_bins() {
   shift_ = shift;
   end_ = bins;
   bins_.fill(bin());
-  std::size_t turn = 0;
-  for (const double numerator : numerators()) {
-    turn = (turn + 1) % deep_bins;
-    bin& each = bins_[std::min(std::size_t{depth(numerator) >> shift}, bins + turn)];
+  const auto add = [&](double numerator, std::uint32_t turn) {
+    bin& each = bins_[std::min(depth(numerator) >> shift, bins + turn)];
     each.sum += numerator;
     ++each.count;
-  }
+  };
+  const std::span<const double> all = numerators();
+  std::size_t i = 0;
+  for (; i + turns <= all.size(); i += turns)
+    for (std::uint32_t turn = 0; turn < turns; ++turn) add(all[i + turn], turn);
+  for (; i < all.size(); ++i) add(all[i], 0);
 }
 
 // Keeps the first tokens whose measures sum to `need`, or all in bins.
