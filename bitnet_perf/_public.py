@@ -40,6 +40,8 @@ PUBLIC: dict[str, tuple[str, ...]] = {
     "review.bisect": ("Bisection", "bisect"),
     "review.compare": ("Comparison", "compare"),
     "review.gate": ("Review", "gate"),
+    "review.history": ("History", "history"),
+    "review.imports": ("Imported", "import_files"),
     "review.roofline": ("Roofline", "roofline"),
     "review.selftest": ("Selftest", "selftest"),
     "review.try_": ("Trial", "try_candidate"),

@@ -33,7 +33,7 @@ from bitnet_perf.errors import ShapeError
 __all__ = ["LONG", "LONGEST", "Change", "change_points", "energy_split"]
 
 LONG = 30  # points: from here on E-divisive
-LONGEST = 300  # points that are looked at, the last ones: a shuffle takes time with their square
+LONGEST = 200  # points that are looked at, the last ones: a shuffle takes time with their square
 LEVEL = 0.01  # of the permutation test of one segment
 SHUFFLES = 199
 LEAST = 5  # points of X and of Y

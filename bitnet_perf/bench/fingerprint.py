@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import platform
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from bitnet_perf import _native
 from bitnet_perf.errors import EnvironmentRefused
 
-__all__ = ["Cache", "Fingerprint", "fingerprint", "refuse_other_host", "same_host"]
+__all__ = ["Cache", "Fingerprint", "fingerprint", "host_key", "refuse_other_host", "same_host"]
 
 # What does not decide whether two times are of one host: what this process was given, what a
 # balloon driver may change, and the versions of what measures.
@@ -105,6 +108,18 @@ def same_host(a: Fingerprint, b: Fingerprint) -> list[str]:
         if name not in INFORMATION and first != second:
             found.append(f"{name}: {_shown(first)}, {_shown(second)}")
     return found
+
+
+def host_key(facts: Mapping[str, Any] | str) -> str:
+    """A name for a host, the same where `same_host` finds nothing that differs, the compiler aside.
+
+    facts: a fingerprint as plain JSON values, or what another tool told of its host.
+    """
+    if not isinstance(facts, str):
+        left_out = INFORMATION | {"compiler"}
+        facts = {key: value for key, value in facts.items() if key not in left_out}
+    text = json.dumps(facts, sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def refuse_other_host(a: Fingerprint, b: Fingerprint) -> None:

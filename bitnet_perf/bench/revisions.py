@@ -9,6 +9,7 @@ a folder that is no checkout and for a revision that does not exist.
 from __future__ import annotations
 
 import contextlib
+import datetime
 import os
 import re
 import shutil
@@ -25,6 +26,7 @@ __all__ = [
     "WorkingTree",
     "changed_files",
     "commits_between",
+    "committed",
     "common_folder",
     "git",
     "git_folder",
@@ -196,6 +198,16 @@ def subject(repository: Path, commit: str) -> str:
     return _answer(repository, "show", "--no-patch", "--format=%s", resolve(repository, commit))[
         :-1
     ]
+
+
+def committed(repository: Path, commit: str) -> datetime.datetime | None:
+    """When `commit` (an object id) was committed; None where it is not in this repository."""
+    if not re.fullmatch(r"[0-9a-f]{7,64}", commit):
+        return None
+    done = git(repository, "show", "--no-patch", "--format=%ct", f"{commit}^{{commit}}")
+    if done.returncode != 0:
+        return None
+    return datetime.datetime.fromtimestamp(int(done.stdout), datetime.UTC)
 
 
 def commits_between(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from keyword import iskeyword
 
 import typer
 
@@ -12,7 +13,7 @@ from bitnet_perf.cli.output import exit_code, fail
 # One line per command, in the order in which `--help` shows them.
 COMMANDS = ("run", "info", "bench", "benchmark", "compare", "try", "gate", "bisect", "roofline",
             "profile", "generate", "make-model", "quantize", "accuracy", "rust", "report",
-            "selftest", "config", "doctor")  # fmt: skip
+            "selftest", "import", "history", "config", "doctor")  # fmt: skip
 
 # Options that may stand alone or take a value: `--recorded` and `--recorded DIR`.
 _OPTIONAL_VALUE = {"--recorded": "default"}
@@ -30,7 +31,7 @@ def application() -> typer.Typer:
     )
     app.callback()(lambda: None)
     for name in COMMANDS:
-        module = "try_" if name == "try" else name.replace("-", "_")
+        module = f"{name}_" if iskeyword(name) else name.replace("-", "_")
         command = import_module(f"bitnet_perf.cli.{module}").command
         app.command(name, help=command.__doc__)(command)
     return app

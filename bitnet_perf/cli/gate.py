@@ -20,7 +20,7 @@ from bitnet_perf.cli.output import (
 )
 
 if TYPE_CHECKING:
-    from bitnet_perf.review.gate import Plan
+    from bitnet_perf.review.gate import Plan, Review
 
 
 def command(
@@ -54,8 +54,9 @@ def command(
     """Judge a change: both revisions built, compared in fresh pairs, the change placed, a report.
 
     The first commit has nothing before it: its report is that of `bitnet-perf run`, and with
-    --report-only so is that of a folder whose earlier commit is out of reach. Exit code 0 pass, 1
-    action, 3 concern and 4 inconclusive in a core case, 6 nothing judged.
+    --report-only so is that of a folder whose earlier commit is out of reach. What was measured is
+    added to the history (`--set history.record=false`: not). Exit code 0 pass, 1 action, 3 concern
+    and 4 inconclusive in a core case, 6 nothing judged.
 
     Example: `bitnet-perf gate --base main --time-budget 5m`
     """
@@ -90,7 +91,17 @@ def command(
         out.print(f"verdict: {overall(found.rows())[0]}; {found.evidence[-1]}", markup=False)
         out.print(f"report.md, report.json, raw.npz: {output}", markup=False)
     code = 0 if report_only else found.exit_code
-    return publish(lambda: found.save(output), 130 if found.comparison.interrupted else code)
+    return publish(lambda: _keep(found, output), 130 if found.comparison.interrupted else code)
+
+
+def _keep(found: Review, output: Path) -> None:
+    """Write the report and the raw file, and add both to the history where that is wanted."""
+    from bitnet_perf.review.imports import import_files
+
+    found.save(output)
+    settings = found.plan.settings.history
+    if settings.record and not found.comparison.interrupted:
+        import_files([output], settings.url, repository=found.plan.repository)
 
 
 def _dry_run(plan: Plan, json_to: str | None, quiet: bool) -> int:

@@ -146,10 +146,12 @@ def publish(write: Callable[[], object], code: int) -> int:
     return code
 
 
-def picture_format(path: Path) -> str:
+def picture_format(path: Path, option: str = "--plot") -> str:
     """The format that the name asks for; what cannot be drawn is refused before any measuring."""
     if path.suffix not in {".svg", ".png"}:
-        raise ConfigError(f"--plot: found {str(path)!r}, accepted is a name ending in .svg or .png")
+        raise ConfigError(
+            f"{option}: found {str(path)!r}, accepted is a name ending in .svg or .png"
+        )
     from bitnet_perf.notebook import figure
 
     figure()  # refuses where matplotlib is missing

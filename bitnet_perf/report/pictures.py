@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,10 @@ from bitnet_perf.analyze.paired.comparison import Row
 from bitnet_perf.analyze.paired.rules import Rules
 from bitnet_perf.analyze.roofline import Place
 from bitnet_perf.bench.ceilings import Ceilings
+from bitnet_perf.errors import ConfigError
 from bitnet_perf.notebook import figure
 
-__all__ = ["comparison_axes", "roofline_axes"]
+__all__ = ["Line", "comparison_axes", "history_axes", "roofline_axes"]
 
 _MARKERS = "osD^v<>Ph*X"
 _LEVELS = ("L2", "memory")  # the two slopes that matter: what stays in a cache, and what streams
@@ -109,4 +111,45 @@ def comparison_axes(rows: Iterable[Row], rules: Rules, axes: Any = None) -> Any:
         axes.set_xscale("symlog", linthresh=10)
     axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
     axes.grid(axis="x", alpha=0.3)
+    return axes
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Values at their places on the horizontal axis; `marks` are indices of values that begin a new
+    level."""
+
+    name: str
+    places: Sequence[float]
+    values: Sequence[float]
+    marks: Sequence[int]
+
+
+def history_axes(lines: Sequence[Line], axes: Any = None) -> Any:
+    """Draw each line in percent of the median of its first level; matplotlib axes.
+
+    A new level begins at a black marker. Raises ConfigError for more lines than there are markers
+    to tell them apart, and for none; EnvironmentRefused where matplotlib is missing.
+    """
+    if not 1 <= len(lines) <= len(_MARKERS):
+        raise ConfigError(
+            f"plot: found {len(lines)} trends, accepted are 1 to {len(_MARKERS)}: choose cases"
+        )
+    axes = figure().subplots() if axes is None else axes
+    for number, line in enumerate(lines):
+        places, values = (np.asarray(each, np.float64) for each in (line.places, line.values))
+        marks = list(line.marks)
+        end = min(marks, default=len(values))
+        change = 100 * (values / np.median(values[:end]) - 1)
+        marker = _MARKERS[number]
+        (drawn,) = axes.plot(places, change, marker=marker, ms=4, lw=0.8, label=line.name)
+        axes.plot(places[marks], change[marks], marker, color="black", ms=7)
+        drawn.set_markerfacecolor("white")
+    axes.axhline(0, color="black", lw=0.5)
+    axes.set_xlabel("commits, in their order; a black marker begins a new level")
+    axes.set_ylabel("difference to the first level, %")
+    legend = axes.legend(fontsize=6.5, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+    axes.grid(alpha=0.3)
     return axes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import re
 import secrets
@@ -313,6 +314,7 @@ def _meta(
     hashes = code[2] if code else {}
     meta: dict[str, Any] = {
         "sides": [side.describe() for side in ready],
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "seed": seed,
         "cases": cases,
         "iterations": [

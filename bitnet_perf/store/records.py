@@ -44,7 +44,7 @@ class Point:
     """One case at one commit on one host.
 
     commit: the full id, empty where the file tells none. isa, compiler: empty where unknown. value,
-    low, high: in `unit` (seconds of one iteration for "s"), with a 95 % interval where there are
+    low, high: in `unit` (for "second" of one iteration), with a 95 % interval where there are
     processes enough; `count` of them. compute, streaming: value over that of the anchor kernel of
     the same run. verdict, slowdown: of the paired comparison in which this was the candidate.
     committed: the time of the commit, None where unknown; measured: when this was measured.
@@ -63,7 +63,7 @@ class Point:
     measured: datetime.datetime
     low: float | None = None
     high: float | None = None
-    unit: str = "s"
+    unit: str = "second"
     count: int = 1
     compute: float | None = None
     streaming: float | None = None

@@ -118,8 +118,8 @@ def test_below_thirty_points_the_last_step_is_judged(last, found):
 def test_only_the_last_points_are_looked_at():
     rng = np.random.default_rng(16)
     old = noisy(rng, 100, 0.01, 0.5, 50)
-    new = noisy(rng, changes.LONGEST, 0.01, 0.2, 200)
-    assert indices([*old, *new]) == [300]
+    new = noisy(rng, changes.LONGEST, 0.01, 0.2, 120)
+    assert indices([*old, *new]) == [220]
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 9])

@@ -7,6 +7,7 @@ from bitnet_perf.bench.fingerprint import (
     Cache,
     Fingerprint,
     fingerprint,
+    host_key,
     refuse_other_host,
     same_host,
 )
@@ -139,3 +140,15 @@ def test_what_was_stored_is_read_again(root):
         if name not in ("family", "model", "stepping", "microcode")
     }
     assert len(same_host(Fingerprint.model_validate(older), host)) == 4
+
+
+def test_a_key_is_the_same_where_times_can_be_compared(root):
+    host = fingerprint(root)
+    key = host_key(host.to_dict())
+    assert len(key) == 16
+    for name in Fingerprint.model_fields:
+        value = getattr(host, name)
+        other = host.model_copy(update={name: 7 if isinstance(value, int) else f"{value}x"})
+        same = not same_host(host, other) or name == "compiler"
+        assert (host_key({**host.to_dict(), name: getattr(other, name)}) == key) == same, name
+    assert host_key("a host") == host_key("a host") != host_key("another")

@@ -256,6 +256,15 @@ def test_a_shallow_clone_without_a_remote(repository, tmp_path):
 # Hosts
 
 
+def test_when_a_commit_was_made(repository):
+    head = run_git(repository, "rev-parse", "HEAD")
+    for name in (head, head[:10]):
+        found = revisions.committed(repository, name)
+        assert found.timestamp() == int(run_git(repository, "show", "-s", "--format=%ct"))
+    for name in ("0" * 40, "main", "--all", "", "\n"):
+        assert revisions.committed(repository, name) is None
+
+
 def test_without_git(repository, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(EnvironmentRefused, match=r"git is missing.*apt-get install git"):
