@@ -199,6 +199,13 @@ CHECKS = (
         _package("matplotlib", "pandas"),
         "pip install 'bitnet_perf[report]'",
     ),
+    Check(
+        "psycopg",
+        "import, history (PostgreSQL)",
+        False,
+        _package("psycopg"),
+        "pip install 'bitnet_perf[postgresql]'",
+    ),
     Check("numba", "isa 'numba'", False, _package("numba"), "pip install 'bitnet_perf[numba]'"),
     Check("GPU", "CUDA kernels", False, _gpu, "pip install 'bitnet_perf[gpu]' on a host with one"),
 )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime
+import re
 import tomllib
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -267,3 +269,13 @@ def test_lines_of_tables_in_lists():
 def test_what_stands_behind_a_very_long_statement_is_not_located():
     text = "a = [\n" + "1,\n" * 20_000 + "]\nc = 1\n"
     assert lines_of("b = 1\n" + text) == {("b",): 1}
+
+
+def test_the_example_of_the_page_is_accepted(tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "gate.md").read_text()
+    (block,) = re.findall(r"^```toml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    found = loaded(tmp_path, block)
+    given = {row.key.partition(".")[0] for row in found.rows() if row.origin != "default"}
+    assert given >= {"budgets", "targets", "suites", "accept", "history"}
+    assert found.settings.budgets == Settings().budgets  # it shows the defaults
+    assert found.settings.targets == Settings().targets

@@ -23,7 +23,9 @@ from bitnet_perf.bench.paired.raw import Raw
 from bitnet_perf.bench.paired.sides import Ready, own_environment
 from bitnet_perf.cli import main
 from bitnet_perf.cli import run as first
-from bitnet_perf.config.settings import Settings
+from bitnet_perf.cli.gate import _keep as keep
+from bitnet_perf.cli.output import publish
+from bitnet_perf.config.settings import Settings, Storage
 from bitnet_perf.report.document import TITLES
 from bitnet_perf.report.verdicts import Judged, build_judged_report, gate_status
 from bitnet_perf.review import gate as module
@@ -259,6 +261,29 @@ def test_an_accepted_alarm_passes_and_is_told(reviewed):
     expired = review(replace(plan, settings=Settings(accept=(old,))), None, None)
     assert expired.exit_code == 3
     assert "expired on 2000-01-01" in expired.report()
+
+
+@pytest.mark.parametrize("reviewed", ["unpinned_plus5_2560"], indirect=True)
+def test_what_a_gate_measured_is_added_to_the_history(reviewed, repository, tmp_path, capsys):
+    _, found = reviewed
+    folder, _, _ = repository
+
+    def kept(**storage):
+        settings = Settings(history=Storage(**storage))
+        plan = replace(found.plan, repository=folder, settings=settings)
+        return publish(lambda: keep(replace(found, plan=plan), tmp_path / "results"), 3)
+
+    assert kept(record=False) == 3
+    assert not (folder / ".bitnet-perf").exists()
+    assert kept() == kept() == 3
+    history = bp.history(repository=folder)
+    assert [(run.kind, run.verdict) for run in history.runs] == [
+        ("comparison", ""),
+        ("report", found.verdict),
+    ]
+    assert [step.verdict for step in history.trends[0].steps] == ["", "concern"]
+    assert kept(url=f"sqlite:///{tmp_path}/nosuch/h.db") == 7  # the verdict stands
+    assert "cannot be opened or made" in capsys.readouterr().err
 
 
 def test_accuracy_stands_beside_its_target():
