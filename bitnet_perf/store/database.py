@@ -86,12 +86,7 @@ class Database:
                 with self.writing():
                     pass
             with self._engine.connect() as connection, Session(connection) as session:
-                try:
-                    yield session
-                except (ValueError, TypeError, LookupError, AttributeError) as error:
-                    raise FormatError(
-                        f"{self.place}: holds what no bitnet_perf wrote ({_line(error)})"
-                    ) from error
+                yield session
 
     @contextlib.contextmanager
     def _clear_errors(self) -> Iterator[None]:
@@ -102,9 +97,17 @@ class Database:
             for start, kind, what in _SQLITE:
                 if name.startswith(start):
                     raise kind(f"{self.place}: {what}") from error
-            raise EnvironmentRefused(f"{self.place}: {_line(error.orig)}") from error
+            # without a name it is the driver that found what SQLite cannot have written
+            kind = FormatError if isinstance(error.orig, sqlite3.Error) else EnvironmentRefused
+            raise kind(f"{self.place}: {_line(error.orig)}") from error
         except SQLAlchemyError as error:
             raise FormatError(f"{self.place}: {_line(error)}") from error
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
+            if isinstance(error, FormatError) and str(error).startswith(f"{self.place}: "):
+                raise
+            raise FormatError(
+                f"{self.place}: holds what no bitnet_perf wrote ({_line(error)})"
+            ) from error
 
 
 def _parsed(url: str | URL) -> URL:

@@ -305,7 +305,9 @@ def test_a_file_that_is_no_database(tmp_path):
             Store(f"sqlite:///{path}", create=create).points()
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.data())
 def test_a_damaged_file_is_read_or_refused(file, data):
     whole = file.read_bytes()
@@ -323,6 +325,16 @@ def test_a_damaged_file_is_read_or_refused(file, data):
     assert all(line.startswith(f"{damaged}: ") and "\n" not in line for line in said)
     for path in file.parent.glob("damaged.db*"):
         path.unlink()
+
+
+def test_text_that_is_no_text(file):
+    with sqlite3.connect(file) as connection:
+        connection.execute("UPDATE bitnet_perf_host SET facts = CAST(x'ff' AS TEXT)")
+    connection.close()
+    store = Store(f"sqlite:///{file}", create=True)
+    for act in (store.points, lambda: store.add(source("b"), points("b"))):
+        with pytest.raises(bp.FormatError, match=r"history.db: Could not decode to UTF-8"):
+            act()
 
 
 def test_rows_that_nobody_wrote(file):
