@@ -9,7 +9,7 @@ from typing import Any
 __all__ = ["Path", "lines_of"]
 
 Path = tuple[str | int, ...]
-LONGEST = 1000  # lines of a statement: what stands behind a longer one is not located
+LONGEST = 500  # lines of a statement: what stands behind a longer one is not located
 
 
 def lines_of(text: str) -> dict[Path, int]:
