@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 from rich.console import Console
 
 from bitnet_perf.cli.output import JsonOption, QuietOption, console, emit, shows_text, table
-from bitnet_perf.errors import FormatError
 from bitnet_perf.files import write_atomic
 from bitnet_perf.report.document import Lines, Report, Text
+from bitnet_perf.report.stored import read_stored
 
 
 def command(
@@ -55,16 +54,7 @@ def _write_page(report: Report, stored: Path, page: Path) -> None:
 def load_report(stored: Path) -> Report:
     """Read report.json; FormatError names the file and the field that is not accepted."""
     path = stored / "report.json" if stored.is_dir() else stored
-    try:
-        return Report.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise FormatError(
-            f"{path}: cannot be read ({error.strerror}); name a report.json"
-        ) from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "the whole file"
-        raise FormatError(f"{path}: {place}: {first['msg']}") from error
+    return read_stored(path, Report)
 
 
 def print_report(out: Console, report: Report) -> None:

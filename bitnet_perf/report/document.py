@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bitnet_perf.errors import FormatError
+from bitnet_perf.report.escape import escape, fence, prose
 
 __all__ = ["TITLES", "Block", "Lines", "Report", "Section", "Table", "Text", "schema"]
 
@@ -106,21 +107,6 @@ def _check_titles(report: Report) -> None:
         raise FormatError(f"sections: found {titles}, accepted is {TITLES}")
 
 
-def escape(text: str) -> str:
-    """`text` from a stranger (benchmark names, host strings) as literal Markdown in one line."""
-    flat = " ".join(text.split())
-    return "".join(f"\\{c}" if c in "\\`*[]<>|" else c for c in flat)
-
-
-def _prose(text: str) -> str:
-    """A paragraph: code spans as they are, everything else literal, in one line."""
-    parts = " ".join(text.split()).split("`")
-    if len(parts) % 2 == 0:  # a stranger's backtick
-        return escape(text)
-    spans = (f"`{part}`" if at % 2 else escape(part) for at, part in enumerate(parts))
-    return "".join(spans)
-
-
 def _section(section: Section) -> list[str]:
     lines = [f"## {section.title}", ""]
     for block in section.blocks:
@@ -130,9 +116,9 @@ def _section(section: Section) -> list[str]:
 
 def _block(block: Text | Lines | Table) -> list[str]:
     if isinstance(block, Text):
-        return [_prose(block.text)]
+        return [prose(block.text)]
     if isinstance(block, Lines):
-        return [f"```{'sh' if block.language == 'shell' else 'text'}", *block.lines, "```"]
+        return fence(block.lines, "sh" if block.language == "shell" else "text")
     names = [column.removeprefix(">") for column in block.columns]
     rule = [" ---: " if column.startswith(">") else " --- " for column in block.columns]
     rows = ["| " + " | ".join(escape(cell) for cell in row) + " |" for row in block.rows]

@@ -16,6 +16,7 @@ from bitnet_perf.config.settings import Targets
 from bitnet_perf.report import evidence
 from bitnet_perf.report.build import CRATES, Speedup, gemv_speedup
 from bitnet_perf.report.document import TITLES, Block, Lines, Report, Section, Table, Text
+from bitnet_perf.report.escape import shell_word
 from bitnet_perf.report.evidence import Measured
 
 __all__ = ["Judged", "build_judged_report", "gate_status"]
@@ -216,7 +217,7 @@ def _recommendations(judged: Judged, lines: tuple[str, ...]) -> list[Block]:
         blocks.append(
             Text(
                 text=f"Look at {seen.localized[0]} first; "
-                f"`bitnet-perf roofline '{seen.over[0]}'` shows what limits it."
+                f"`bitnet-perf roofline {shell_word(seen.over[0])}` shows what limits it."
             )
         )
     for row in judged.rows:
@@ -243,11 +244,13 @@ def _actions(judged: Judged) -> list[Block]:
         )
     lines = [judged.command]
     lines += [
-        f"bitnet-perf compare {base} {target} --cases '{case}'"
+        f"bitnet-perf compare {base} {target} --cases {shell_word(case)}"
         for case in (*seen.over, *seen.unknown)
     ]
     if seen.localized is None and not tree:
-        lines += [f"bitnet-perf bisect {base} {candidate} --case '{case}'" for case in seen.over]
+        lines += [
+            f"bitnet-perf bisect {base} {candidate} --case {shell_word(case)}" for case in seen.over
+        ]
     return [
         *blocks,
         Text(text="Measure it again, and the benches of BitNet.rs beside it:"),
