@@ -1,0 +1,82 @@
+"""Payloads, and a client of the local server whose clock does not wait."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+from github.server import APP_TOKEN, HEAD
+
+from bitnet_perf.github.payload import Annotation, Payload, Regression, Row, Target
+from bitnet_perf.github.transport import Api, Clock
+from bitnet_perf.report.document import TITLES, Report, Section, Text
+
+CASE = "forward/gemv/i2_s/2560x2560/t1"
+VERDICTS = {"pass": "performance validation complete", "fail": "significant regression detected"}
+
+
+def report(status: str, text: str = "words") -> Report:
+    """A report whose gate says `status`."""
+    return Report(
+        run="r",
+        date="2026-01-01",
+        host={},
+        verdict=VERDICTS.get(status, "skipped"),
+        route="perf-fixer",
+        evidence=(
+            "perf: inference: 45.2 tokens/sec; Δ vs baseline: +12%",
+            f"review:gate:perf = {status} (12 judged)",
+        ),
+        sections=tuple(Section(title=title, blocks=(Text(text=text),)) for title in TITLES),
+    )
+
+
+def payload(status: Any = "pass", annotations: int = 0, **changes: Any) -> Payload:
+    """A result of the head of the server's pull request."""
+    values = {
+        "target": Target(repository="maintainer/kernels", pull=7, head=HEAD),
+        "status": status,
+        "inconclusive": False,
+        "title": VERDICTS.get(status, "skipped"),
+        "reason": "12 judged",
+        "rows": (Row(gate="perf", status=status, evidence=("Δ ≤ threshold",)),),
+        "hop": "aaaaaaa: judged",
+        "why": "12 judged",
+        "agent": "test-finalizer",
+        "annotations": tuple(
+            Annotation(path=f"csrc/{n}.cpp", level="warning", title="slower", message=f"by {n} us")
+            for n in range(annotations)
+        ),
+        "regressions": (Regression(case=CASE, slowdown=0.071),) if status == "fail" else (),
+        "commands": (f"bitnet-perf compare a b --cases '{CASE}'",),
+        "report": report(status),
+    }
+    return Payload(**{**values, **changes})
+
+
+class Waits:
+    """A clock that moves when it is slept on, and by `step` whenever it is read."""
+
+    def __init__(self, step: float = 0.0) -> None:
+        self.time = 1_000_000.0
+        self.step = step
+        self.slept: list[float] = []
+
+    def read(self) -> float:
+        self.time += self.step
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.time += seconds
+
+    @property
+    def clock(self) -> Clock:
+        return Clock(self.read, self.read, self.sleep)
+
+
+def client(url: str, token: str = APP_TOKEN, waits: Waits | None = None, **more: Any) -> Api:
+    """A client of the server at `url`."""
+    environment = {"GITHUB_TOKEN": token, "GITHUB_API_URL": url}
+    more.setdefault("transport", httpx.HTTPTransport(verify=False))  # no certificates to load
+    return Api(environment, clock=(waits or Waits()).clock, **more)
