@@ -34,6 +34,7 @@ __all__ = [
     "merge_base",
     "objects_of",
     "parent",
+    "parents",
     "repository_root",
     "resolve",
     "subject",
@@ -153,12 +154,20 @@ def parent(repository: Path, commit: str) -> str | None:
     done = git(repository, "rev-parse", "--verify", "--quiet", f"{commit}^1^{{commit}}")
     if done.returncode == 0:
         return done.stdout.strip()
-    if "\nparent " in _answer(repository, "cat-file", "commit", commit).partition("\n\n")[0]:
+    if parents(repository, commit):
         raise EnvironmentRefused(
             f"the parent of {commit[:12]} is not in this shallow clone; bring it with "
             f"'{_deepen(repository, commit)}'"
         )
     return None
+
+
+def parents(repository: Path, commit: str) -> tuple[str, ...]:
+    """The parents of `commit` as it names them, also where a shallow clone lacks them."""
+    head = _answer(repository, "cat-file", "commit", commit).partition("\n\n")[0]
+    return tuple(
+        line.removeprefix("parent ") for line in head.split("\n") if line.startswith("parent ")
+    )
 
 
 def is_shallow(repository: Path) -> bool:

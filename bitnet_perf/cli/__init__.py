@@ -11,9 +11,9 @@ import typer
 from bitnet_perf.cli.output import exit_code, fail
 
 # One line per command, in the order in which `--help` shows them.
-COMMANDS = ("run", "info", "bench", "benchmark", "compare", "try", "gate", "bisect", "roofline",
-            "profile", "generate", "make-model", "quantize", "accuracy", "rust", "report",
-            "selftest", "import", "history", "config", "doctor")  # fmt: skip
+COMMANDS = ("run", "info", "bench", "benchmark", "compare", "try", "gate", "publish", "bisect",
+            "roofline", "profile", "generate", "make-model", "quantize", "accuracy", "rust",
+            "report", "selftest", "import", "history", "config", "doctor")  # fmt: skip
 
 # Options that may stand alone or take a value: `--recorded` and `--recorded DIR`.
 _OPTIONAL_VALUE = {"--recorded": "default"}

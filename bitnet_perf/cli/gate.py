@@ -18,8 +18,19 @@ from bitnet_perf.cli.output import (
     shows_text,
     table,
 )
+from bitnet_perf.cli.publish import (
+    IssueOption,
+    PromoteOption,
+    PublishOption,
+    PullOption,
+    RowOption,
+    after_gate,
+    options,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bitnet_perf.review.gate import Plan, Review
 
 
@@ -48,6 +59,11 @@ def command(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for report.md, report.json, raw.npz.")
     ] = Path("results"),
+    publish_to: PublishOption = None,
+    pull_request: PullOption = None,
+    benchmarks_row: RowOption = False,
+    promote: PromoteOption = None,
+    open_issue: IssueOption = None,
     json_to: JsonOption = None,
     quiet: QuietOption = False,
 ) -> int:
@@ -56,52 +72,67 @@ def command(
     The first commit has nothing before it: its report is that of `bitnet-perf run`, and with
     --report-only so is that of a folder whose earlier commit is out of reach. What was measured is
     added to the history (`--set history.record=false`: not). Exit code 0 pass, 1 action, 3 concern
-    and 4 inconclusive in a core case, 6 nothing judged.
+    and 4 inconclusive in a core case, 6 nothing judged, 7 where the verdict stands but was not
+    posted: payload.json holds what `bitnet-perf publish` posts later.
 
-    Example: `bitnet-perf gate --base main --time-budget 5m`
+    Examples: `bitnet-perf gate --base main --time-budget 5m`, `bitnet-perf gate --publish github`
     """
     from bitnet_perf.config.load import load_settings, parse_flags
     from bitnet_perf.review.compare import seconds_of
     from bitnet_perf.review.gate import NothingBefore, plan_gate, review
 
     budget = None if time_budget is None else seconds_of(time_budget)
-    settings = load_settings(repository, parse_flags(set_ or ())).settings
+    flags = parse_flags(set_ or ()) | options(promote, open_issue)
+    settings = load_settings(repository, flags).settings
     try:
         plan = plan_gate(base, head, suite, repository, settings)
     except NothingBefore as nothing:
         if dry_run or not (nothing.first or report_only):
             raise
-        if not quiet:
-            console(stderr=True).print(f"nothing is judged: {nothing}", markup=False)
-        from bitnet_perf.cli.run import command as first_report
-
-        code = first_report(output, json_to, quiet)
+        code = _first_report(nothing, output, json_to, quiet)
         return code if report_only else code or 6
     if dry_run:
         return _dry_run(plan, json_to, quiet)
+    silent = not shows_text(json_to, quiet)
+    post = after_gate(plan, publish_to, pull_request, row=benchmarks_row, quiet=silent)
     with progress("gate", quiet) as step:
         found = review(plan, budget, step)
     emit(found.to_dict(), json_to)
-    if shows_text(json_to, quiet):
-        from bitnet_perf.analyze.paired.comparison import overall
-        from bitnet_perf.cli.report import print_report
-
-        out = console()
-        print_report(out, found.document)
-        out.print(f"verdict: {overall(found.rows())[0]}; {found.evidence[-1]}", markup=False)
-        out.print(f"report.md, report.json, raw.npz: {output}", markup=False)
-    code = 0 if report_only else found.exit_code
-    return publish(lambda: _keep(found, output), 130 if found.comparison.interrupted else code)
+    if not silent:
+        _show(found, output)
+    if found.comparison.interrupted:
+        return publish(lambda: found.save(output), 130)
+    return publish(lambda: _keep(found, output, post), 0 if report_only else found.exit_code)
 
 
-def _keep(found: Review, output: Path) -> None:
-    """Write the report and the raw file, and add both to the history where that is wanted."""
+def _first_report(why: Exception, output: Path, json_to: str | None, quiet: bool) -> int:
+    from bitnet_perf.cli.run import command as first_report
+
+    if not quiet:
+        console(stderr=True).print(f"nothing is judged: {why}", markup=False)
+    return first_report(output, json_to, quiet)
+
+
+def _show(found: Review, output: Path) -> None:
+    from bitnet_perf.analyze.paired.comparison import overall
+    from bitnet_perf.cli.report import print_report
+
+    out = console()
+    print_report(out, found.document)
+    out.print(f"verdict: {overall(found.rows())[0]}; {found.evidence[-1]}", markup=False)
+    out.print(f"report.md, report.json, raw.npz: {output}", markup=False)
+
+
+def _keep(found: Review, output: Path, post: Callable[[Review, Path], None] | None) -> None:
+    """The files of a review, its place in the history where that is wanted, what is posted of it."""
     from bitnet_perf.review.imports import import_files
 
     found.save(output)
     settings = found.plan.settings.history
-    if settings.record and not found.comparison.interrupted:
+    if settings.record:
         import_files([output], settings.url, repository=found.plan.repository)
+    if post is not None:
+        post(found, output)
 
 
 def _dry_run(plan: Plan, json_to: str | None, quiet: bool) -> int:

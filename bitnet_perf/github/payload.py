@@ -18,11 +18,12 @@ from bitnet_perf.report.document import Report
 from bitnet_perf.report.evidence import parse_line
 from bitnet_perf.report.stored import read_stored
 
-__all__ = ["CHECK", "Annotation", "Payload", "Regression", "Row", "Target"]
+__all__ = ["CHECK", "Annotation", "Level", "Payload", "Regression", "Row", "Status", "Target"]
 
 CHECK = "review:gate:perf"
 Word = Annotated[str, Field(max_length=2000)]
 Status = Literal["pass", "fail", "skipped"]
+Level = Literal["notice", "warning", "failure"]
 
 
 class _Frozen(BaseModel):
@@ -52,7 +53,7 @@ class Annotation(_Frozen):
 
     path: Word
     line: int = Field(default=1, gt=0)
-    level: Literal["notice", "warning", "failure"]
+    level: Level
     title: Word
     message: Word
 

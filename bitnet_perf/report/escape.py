@@ -48,8 +48,9 @@ def _literal(text: str) -> str:
 
 
 def fence(lines: Iterable[str], language: str) -> list[str]:
-    """A fenced block of `plain` lines, which none of them can end."""
-    flat = [plain(line) for line in lines]
+    """A fenced block of `plain` lines, which none of them can end, and without the beginning of a
+    comment, because readers of anchors may not know blocks."""
+    flat = [plain(line).replace("<!--", "<! --") for line in lines]
     ticks = "`" * max([3, *(len(run) + 1 for line in flat for run in re.findall("`+", line))])
     return [f"{ticks}{language}", *flat, ticks]
 

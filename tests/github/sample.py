@@ -8,9 +8,15 @@ import httpx
 from github.server import APP_TOKEN, HEAD
 
 from bitnet_perf.github.payload import Annotation, Payload, Regression, Row, Target
+from bitnet_perf.github.post import Post
+from bitnet_perf.github.publish import publish
 from bitnet_perf.github.transport import Api, Clock
 from bitnet_perf.report.document import TITLES, Report, Section, Text
 
+OLD = (
+    "<!-- gates:start -->\n| Gate | Status | Evidence |\n|--|--|--|\n| tests | ✅ PASS | 9/9 |\n"
+    "| perf | ⏳ | waiting |\n<!-- gates:end -->\n"
+)
 CASE = "forward/gemv/i2_s/2560x2560/t1"
 VERDICTS = {"pass": "performance validation complete", "fail": "significant regression detected"}
 
@@ -80,3 +86,14 @@ def client(url: str, token: str = APP_TOKEN, waits: Waits | None = None, **more:
     environment = {"GITHUB_TOKEN": token, "GITHUB_API_URL": url}
     more.setdefault("transport", httpx.HTTPTransport(verify=False))  # no certificates to load
     return Api(environment, clock=(waits or Waits()).clock, **more)
+
+
+def post(url: str, result: Payload, token: str = APP_TOKEN, **options):
+    more = {name: options.pop(name) for name in ("waits", "transport") if name in options}
+    with client(url, token, **more) as api:
+        return publish(Post(result, api, **options))
+
+
+def again(result: Payload) -> Payload:
+    """Another result of the same head: the same verdict with other words."""
+    return result.model_copy(update={"hop": "aaaaaaa: measured again"})

@@ -7,7 +7,7 @@ import logging
 import httpx
 import pytest
 from github.sample import Waits, client
-from github.server import APP_TOKEN, Fault, GitHub, serving
+from github.server import APP_TOKEN, Fault
 
 from bitnet_perf.errors import ConfigError
 from bitnet_perf.github.transport import ATTEMPTS, Api, PublishError, Refused, Unclear
@@ -16,22 +16,6 @@ PULL = "/repos/maintainer/kernels/pulls/7"
 STATUS = "/repos/maintainer/kernels/statuses/" + "a" * 40
 BODY = {"state": "success", "context": "c", "description": "d"}
 GONE = Fault(status=502, message="Bad Gateway")
-
-
-@pytest.fixture(autouse=True)
-def _no_proxy(monkeypatch):
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-
-
-@pytest.fixture
-def github():
-    return GitHub()
-
-
-@pytest.fixture
-def url(github):
-    with serving(github) as address:
-        yield address
 
 
 @pytest.fixture

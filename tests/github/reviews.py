@@ -1,0 +1,41 @@
+"""Completed reviews of rows that are given."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from bitnet_perf.analyze.attribution import Node
+from bitnet_perf.analyze.paired.comparison import Row, overall
+from bitnet_perf.analyze.paired.rules import Rules
+from bitnet_perf.analyze.routing import route, situation_of
+from bitnet_perf.report.verdicts import Judged, build_judged_report
+from bitnet_perf.review.gate import Plan, Review
+
+CASE = "forward/gemv/i2_s/2560x2560/t1"
+FILE = "csrc/kernels/gemv/i2_s/x86_avx2.cpp"
+row = partial(
+    Row, case=CASE, verdict="pass", slowdown=0.0, low=-0.01, high=0.01, mde=0.01, pairs=8,
+    reason="inside", look=1, gate="pass", notes=(), class_="core", bound="unknown", clock="cpu",
+    wall=None, cpu=None, clocks=None, canaries=(),
+)  # fmt: skip
+slower = partial(row, verdict="action", slowdown=0.12, gate="fail", reason="outside")
+
+
+def review(*rows: Row, repository: Path = Path(), head: str | None = None) -> Review:
+    """A review of these rows, whose one changed file makes one kernel slower."""
+    verdict, code = overall(rows)
+    situation = situation_of(rows, None)
+    kernels = (Node("kernel", "gemv/i2_s/x86_avx2", 1, 1.0, 2e-6, 1e-6, 3e-6, 1.0),)
+    sides = ("revision aaaaaaaaaaaa", "revision bbbbbbbbbbbb")
+    document = build_judged_report(
+        Judged("r", "2026-01-01", sides, {"CPU": "c"}, rows, Rules(), code, verdict, (), kernels,
+               (), situation, route(situation))
+    )  # fmt: skip
+    comparison: Any = SimpleNamespace(
+        interrupted=False, to_dict=dict, save=lambda path: Path(path).write_bytes(b"")
+    )
+    plan = Plan(repository, "b" * 40, head, False, (FILE,), "quick", (CASE,))
+    return Review(plan, comparison, rows, (), kernels, document)
