@@ -206,6 +206,13 @@ CHECKS = (
         _package("psycopg"),
         "pip install 'bitnet_perf[postgresql]'",
     ),
+    Check(
+        "httpx",
+        "gate --publish, publish",
+        False,
+        _package("httpx"),
+        "pip install 'bitnet_perf[github]'",
+    ),
     Check("numba", "isa 'numba'", False, _package("numba"), "pip install 'bitnet_perf[numba]'"),
     Check("GPU", "CUDA kernels", False, _gpu, "pip install 'bitnet_perf[gpu]' on a host with one"),
 )
