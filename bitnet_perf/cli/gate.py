@@ -124,7 +124,7 @@ def _show(found: Review, output: Path) -> None:
 
 
 def _keep(found: Review, output: Path, post: Callable[[Review, Path], None] | None) -> None:
-    """The files of a review, its place in the history where that is wanted, what is posted of it."""
+    """A review and its files, the history where that is wanted, and what is posted of it."""
     from bitnet_perf.review.imports import import_files
 
     found.save(output)
