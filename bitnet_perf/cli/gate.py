@@ -124,15 +124,18 @@ def _show(found: Review, output: Path) -> None:
 
 
 def _keep(found: Review, output: Path, post: Callable[[Review, Path], None] | None) -> None:
-    """A review and its files, the history where that is wanted, and what is posted of it."""
+    """A review and its files, the history where that is wanted, and what is posted of it: the last
+    two whether or not the other fails."""
     from bitnet_perf.review.imports import import_files
 
     found.save(output)
     settings = found.plan.settings.history
-    if settings.record:
-        import_files([output], settings.url, repository=found.plan.repository)
-    if post is not None:
-        post(found, output)
+    try:
+        if settings.record:
+            import_files([output], settings.url, repository=found.plan.repository)
+    finally:
+        if post is not None:
+            post(found, output)
 
 
 def _dry_run(plan: Plan, json_to: str | None, quiet: bool) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from github.reviews import review, row, slower
@@ -11,7 +12,7 @@ from github.server import APP_TOKEN, HEAD, Fault, GitHub, serving
 
 from bitnet_perf.cli import main
 from bitnet_perf.config.settings import GitHub as Allowed
-from bitnet_perf.config.settings import Settings
+from bitnet_perf.config.settings import Settings, Storage
 from bitnet_perf.github import transport
 from bitnet_perf.github.payload import Payload, Target
 from bitnet_perf.review import gate as reviewing
@@ -59,7 +60,9 @@ def judged(monkeypatch):
 
     def let(*rows, settings=None):
         found = review(*rows, head=HEAD)
-        plan = reviewing.Plan(**{**vars(found.plan), "settings": settings or Settings()})
+        chosen = (settings or Settings()).model_copy(update={"history": Storage(record=False)})
+        plan = replace(found.plan, settings=chosen)
+        found = replace(found, plan=plan)
         monkeypatch.setattr(reviewing, "plan_gate", lambda *_: plan)
         monkeypatch.setattr(reviewing, "review", lambda *_: found)
         target = Target(repository="maintainer/kernels", pull=7, head=HEAD)

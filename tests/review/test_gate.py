@@ -271,7 +271,7 @@ def test_what_a_gate_measured_is_added_to_the_history(reviewed, repository, tmp_
     def kept(**storage):
         settings = Settings(history=Storage(**storage))
         plan = replace(found.plan, repository=folder, settings=settings)
-        return publish(lambda: keep(replace(found, plan=plan), tmp_path / "results"), 3)
+        return publish(lambda: keep(replace(found, plan=plan), tmp_path / "results", None), 3)
 
     assert kept(record=False) == 3
     assert not (folder / ".bitnet-perf").exists()

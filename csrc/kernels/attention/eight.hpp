@@ -18,6 +18,7 @@ struct f16_cache {
 };
 
 constexpr std::int64_t value_tile = 64;  // positions: 16 KiB of float16 values of 128 stay in L1
+constexpr int prefetch_ahead = 3072;     // bytes: past what the hardware prefetcher has asked for
 
 // Scores of H heads, D values each, with four keys, into e[i * attention_block].
 template <class Cache, int H>
@@ -67,6 +68,9 @@ void score_unit(const attention_args& args, const attention_unit& unit) {
     const element* k[4];  // behind the last key, that key again
     for (std::int64_t j = 0; j < 4; ++j)
       k[j] = keys + (t + j < unit.count ? t + j : unit.count - 1) * D;
+    const auto* ahead = reinterpret_cast<const std::uint8_t*>(k[0]) + prefetch_ahead;
+    for (std::int64_t line = 0; line < 4 * D * std::int64_t{sizeof(element)}; line += 64)
+      __builtin_prefetch(ahead + line);
     std::int64_t i = 0;
     for (; i + 2 <= group; i += 2)
       score_four<Cache, 2>(q + i * D, k, D, args.scale, unit.e + i * attention_block + t);
@@ -78,16 +82,18 @@ void score_unit(const attention_args& args, const attention_unit& unit) {
   for (std::int64_t i = group; i < group_lanes(args); ++i) unit.most[i] = unit.sum[i] = 0.0f;
 }
 
-// out[i, 0 .. 8V) += sum_t e[i, t] v[t, 0 .. 8V) of H heads, in order of t.
+// out[i, 0 .. 8V) += sum_t e[i, t] v[t, 0 .. 8V) of H heads, in order of t. Asks for a line behind
+// `ahead` with each t.
 template <class Cache, int H, int V>
 inline void sum_columns(const float* e, const typename Cache::element* v, std::int64_t count,
-                        std::int64_t D, float* out) {
+                        std::int64_t D, float* out, const std::uint8_t* ahead) {
   eight sums[H][V];
   for (int i = 0; i < H; ++i) {
     for (int j = 0; j < V; ++j) sums[i][j] = load_eight(out + i * D + 8 * j);
   }
 #pragma GCC unroll 2
-  for (std::int64_t t = 0; t < count; ++t, v += D) {
+  for (std::int64_t t = 0; t < count; ++t, v += D, ahead += 64) {
+    __builtin_prefetch(ahead);
     eight value[V];
     for (int j = 0; j < V; ++j) value[j] = Cache::load(v + 8 * j);
     for (int i = 0; i < H; ++i) {
@@ -104,9 +110,12 @@ template <class Cache, int H>
 inline void sum_heads(const float* e, const typename Cache::element* v, std::int64_t count,
                       std::int64_t D, float* out) {
   constexpr int V = H == 4 ? 3 : 8 / H;
+  // The next tile, a part of it in each walk over this one.
+  const auto* ahead = reinterpret_cast<const std::uint8_t*>(v + count * D);
   std::int64_t d = 0;
-  for (; d + 8 * V <= D; d += 8 * V) sum_columns<Cache, H, V>(e, v + d, count, D, out + d);
-  for (; d < D; d += 8) sum_columns<Cache, H, 1>(e, v + d, count, D, out + d);
+  for (; d + 8 * V <= D; d += 8 * V, ahead += 64 * count)
+    sum_columns<Cache, H, V>(e, v + d, count, D, out + d, ahead);
+  for (; d < D; d += 8) sum_columns<Cache, H, 1>(e, v + d, count, D, out + d, ahead);
 }
 
 // most and total = sum exp(s - most) over all blocks, of heads [lane, lane + 8) of an item.
