@@ -30,29 +30,44 @@ float value(std::uint16_t x) {
 
 struct row_statistics {
   double sum;             // of |x|
-  std::uint32_t largest;  // |x| as bits, which order like the values; NaN above infinity
+  std::uint32_t largest;  // |x| as bits, which order like the values; infinity or above for NaN
 };
+
+using four_floats = float __attribute__((vector_size(16)));
+using four_bits = std::int32_t __attribute__((vector_size(16)));
+using four_doubles = double __attribute__((vector_size(32)));
+
+template <class T>
+four_floats magnitudes(const T* x) {
+  const four_floats x4{value(x[0]), value(x[1]), value(x[2]), value(x[3])};
+  return reinterpret_cast<four_floats>(reinterpret_cast<four_bits>(x4) & 0x7fffffff);
+}
 
 // Eight sums side by side, added up in a fixed order.
 template <class T>
 row_statistics measure(const T* x, std::int64_t K) {
-  constexpr int lanes = 8;
-  double sums[lanes] = {};
-  std::int32_t largest[lanes] = {};
-  const auto add = [&](int lane, T element) {
-    const float magnitude = std::fabs(value(element));
-    sums[lane] += static_cast<double>(magnitude);
-    largest[lane] = std::max(largest[lane], std::bit_cast<std::int32_t>(magnitude));
-  };
+  four_doubles sums[2] = {};
+  four_floats largest[2] = {};  // of what is not NaN; a sum of NaN is NaN
   std::int64_t k = 0;
-  for (; k + lanes <= K; k += lanes)
-    for (int lane = 0; lane < lanes; ++lane) add(lane, x[k + lane]);
-  for (int lane = 0; k < K; ++k, ++lane) add(lane, x[k]);
-  row_statistics row{0, 0};
-  for (int lane = 0; lane < lanes; ++lane) {
-    row.sum += sums[lane];
-    row.largest = std::max(row.largest, static_cast<std::uint32_t>(largest[lane]));
+  for (; k + 8 <= K; k += 8) {
+    for (int half = 0; half < 2; ++half) {
+      const four_floats found = magnitudes(x + k + 4 * half);
+      sums[half] += __builtin_convertvector(found, four_doubles);
+      largest[half] = found > largest[half] ? found : largest[half];
+    }
   }
+  for (int lane = 0; k < K; ++k, ++lane) {
+    const float found = std::fabs(value(x[k]));
+    sums[lane / 4][lane % 4] += static_cast<double>(found);
+    largest[lane / 4][lane % 4] = std::max(largest[lane / 4][lane % 4], found);
+  }
+  row_statistics row{0, 0};
+  for (int lane = 0; lane < 8; ++lane) {
+    row.sum += sums[lane / 4][lane % 4];
+    row.largest =
+        std::max(row.largest, std::bit_cast<std::uint32_t>(float{largest[lane / 4][lane % 4]}));
+  }
+  if (std::isnan(row.sum)) row.largest = infinity_bits;
   return row;
 }
 
