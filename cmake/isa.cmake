@@ -40,11 +40,20 @@ else()
   set(BP_NO_VECTORIZE -fno-tree-vectorize -fno-tree-slp-vectorize)
 endif()
 
+# GCC 12's own AVX-512 intrinsics use a register whose value does not matter, and warn of it.
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  set(BP_AVX512_WARNINGS -Wno-uninitialized -Wno-maybe-uninitialized)
+endif()
+
 # The reference: no automatic vectorization, so that it is a real baseline.
 bp_isa(scalar   ARCH any     NEEDS "any CPU" TEST "true" FLAGS ${BP_NO_VECTORIZE})
 bp_isa(x86_avx2 ARCH x86_64  NEEDS "AVX2, FMA, F16C"
        TEST "__builtin_cpu_supports(\"avx2\") && __builtin_cpu_supports(\"fma\") && cpu_has_f16c()"
        FLAGS -mavx2 -mfma -mf16c)
+bp_isa(x86_avx512vnni ARCH x86_64 NEEDS "AVX-512 F, BW, DQ, VL, VNNI"
+       TEST "__builtin_cpu_supports(\"avx512f\") && __builtin_cpu_supports(\"avx512bw\") && __builtin_cpu_supports(\"avx512dq\") && __builtin_cpu_supports(\"avx512vl\") && __builtin_cpu_supports(\"avx512vnni\")"
+       FLAGS -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni
+             -mprefer-vector-width=512 ${BP_AVX512_WARNINGS})
 bp_isa(arm_neon ARCH aarch64 NEEDS "NEON" TEST "true" FLAGS -march=armv8-a)
 
 string(PREPEND BP_ISA_HEADER "// Made by cmake/isa.cmake.\n#pragma once\n")
