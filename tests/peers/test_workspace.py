@@ -16,6 +16,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from processes import is_running, wait_until
 
 from bitnet_perf.bench import process
 from bitnet_perf.errors import ConfigError, EnvironmentRefused
@@ -98,19 +99,8 @@ def calls(root: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in (root / "calls.jsonl").read_text().splitlines()]
 
 
-def is_running(pid: int) -> bool:
-    """Whether a process is there and no zombie that waits for its parent."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
 def assert_ends(pid: int) -> None:
-    deadline = time.monotonic() + 10
-    while is_running(pid) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not is_running(pid)
+    wait_until(lambda: not is_running(pid), 10)
 
 
 def test_the_reviewers_lines(checkout: Checkout) -> None:

@@ -1,0 +1,1 @@
+"""Cargo workspaces: their benches built at two revisions and run in turns."""
