@@ -35,7 +35,14 @@ from bitnet_perf.bench.toolchain import (
 from bitnet_perf.errors import ConfigError, EnvironmentRefused, MeasurementError
 from bitnet_perf.files import write_atomic
 
-__all__ = ["Environment", "build_revision", "install_wheel", "tree_objects", "use_environment"]
+__all__ = [
+    "Environment",
+    "build_revision",
+    "check_out",
+    "install_wheel",
+    "tree_objects",
+    "use_environment",
+]
 
 ENVIRONMENTS, SLOTS, LOGS = 32, 3, 64  # how many of each are kept
 LAYOUT = "1"  # of the environments in the cache
@@ -240,7 +247,7 @@ def _build(side: _Side) -> dict[str, Any]:
             for part in ("source", "build", "index", "index.lock"):
                 remove(slot / part)
         unfinished.touch()
-        _check_out(side, slot)
+        check_out(side.root, side.tree, side.objects, slot / "source", slot / "index")
         _compile(side, slot, lock)
         kernels = _kernels(slot)
         # Another clone of the repository has another slot: it may have built this tree meanwhile.
@@ -254,22 +261,25 @@ def _build(side: _Side) -> dict[str, Any]:
     return known
 
 
-def _check_out(side: _Side, slot: Path) -> None:
-    """Bring the source folder to the tree; files that do not differ keep their times."""
-    source = slot / "source"
+def check_out(root: Path, tree: str, objects: Path, source: Path, index: Path) -> None:
+    """Bring the folder `source` to a tree of the repository at `root`; files that do not differ
+    keep their times.
+
+    `objects` holds what the repository itself lacks, `index` what git knows of the folder. Raises
+    EnvironmentRefused with git's reason.
+    """
     source.mkdir(exist_ok=True)
     environment = {
-        "GIT_DIR": str(revisions.git_folder(side.root)),
-        "GIT_INDEX_FILE": str(slot / "index"),
+        "GIT_DIR": str(revisions.git_folder(root)),
+        "GIT_INDEX_FILE": str(index),
         "GIT_WORK_TREE": str(source),
-        **revisions.alternates(side.objects),
+        **revisions.alternates(objects),
     }
-    for command in (["read-tree", "--reset", "-u", side.tree], ["clean", "-ffdxq"]):
+    for command in (["read-tree", "--reset", "-u", tree], ["clean", "-ffdxq"]):
         done = revisions.git(source, *command, environment=environment)
         if done.returncode != 0:
             raise EnvironmentRefused(
-                f"git {command[0]} cannot bring {source} to tree {side.tree[:12]}: "
-                f"{done.stderr.strip()}"
+                f"git {command[0]} cannot bring {source} to tree {tree[:12]}: {done.stderr.strip()}"
             )
 
 

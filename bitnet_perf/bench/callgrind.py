@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bitnet_perf.errors import FormatError
 
-__all__ = ["Profile", "command", "has_symbols", "parse", "read_loops"]
+__all__ = ["Profile", "command", "has_symbols", "loop_files", "parse", "read_loops"]
 
 _NAME = "counts"  # of the profiles, followed by .1, .2, ...
 _MARK = b"_ZN2bp8run_loop"
@@ -30,12 +30,17 @@ _CUT = ("--dump-before=getrusage",)
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Instructions of one loop: in all, and by function in itself and with what it calls."""
+    """Instructions of one loop: in all, by function in itself and with what it calls, and by
+    (function, file, line), where code that was inlined keeps its own file and line. `calls` counts
+    the calls of each function, `home` is the file that it is defined in."""
 
     total: int
     exclusive: Mapping[str, int]
     inclusive: Mapping[str, int]
     creator: str
+    lines: Mapping[tuple[str, str, int], int] = field(default_factory=dict)
+    calls: Mapping[str, int] = field(default_factory=dict)
+    home: Mapping[str, str] = field(default_factory=dict)
 
 
 def has_symbols(extension: Path) -> bool:
@@ -60,6 +65,16 @@ def read_loops(folder: Path, symbols: bool, loops: int) -> list[Profile]:
 
     Raises FormatError where there are more or fewer, or where one cannot be read.
     """
+    profiles = []
+    for path in loop_files(folder, symbols, loops):
+        with path.open(encoding="utf-8", errors="replace") as file:
+            profiles.append(parse(file, path.name))
+    return profiles
+
+
+def loop_files(folder: Path, symbols: bool, loops: int) -> list[Path]:
+    """The file of each loop that `command` left in `folder`; FormatError where there are more or
+    fewer."""
     found = {int(path.suffix[1:]): path for path in folder.glob(f"{_NAME}.*")}
     parts = loops if symbols else 2 * loops  # uncut: before a loop, the loop, before the next, ...
     if sorted(found) != list(range(1, parts + 1)):
@@ -67,11 +82,7 @@ def read_loops(folder: Path, symbols: bool, loops: int) -> list[Profile]:
             f"callgrind wrote {len(found)} profiles for {loops} loops, expected are {parts}"
         )
     wanted = range(1, parts + 1) if symbols else range(2, parts + 1, 2)
-    profiles = []
-    for number in wanted:
-        with found[number].open(encoding="utf-8", errors="replace") as file:
-            profiles.append(parse(file, found[number].name))
-    return profiles
+    return [found[number] for number in wanted]
 
 
 def parse(lines: Iterable[str], name: str) -> Profile:
@@ -80,41 +91,80 @@ def parse(lines: Iterable[str], name: str) -> Profile:
     Costs of a function in several files and objects are added up. Raises FormatError naming `name`
     and the line, also where the lines do not add up to the total that the file states.
     """
-    names: dict[str, str] = {}
-    exclusive: dict[str, int] = {}
-    inclusive: dict[str, int] = {}
-    head = {"creator": "", "events": "", "totals": ""}
-    function, called = "", False
+    state = _State()
     for number, raw in enumerate(lines, 1):
         line = raw.rstrip("\n")
-        key, equals, value = line.partition("=")
         try:
-            if line[:1].isdigit() or line[:1] in ("+", "-", "*"):
-                cost = int(line.split()[1])
-                inclusive[function] = inclusive.get(function, 0) + cost
-                if not called:
-                    exclusive[function] = exclusive.get(function, 0) + cost
-                called = False
-            elif equals and key == "fn":
-                function = _named(value, names)
-            elif equals and key == "cfn":
-                _named(value, names)
-            elif equals and key == "calls":
-                called = True
-            elif ":" in line and line.partition(":")[0] in head:
-                head[line.partition(":")[0]] = line.partition(":")[2].strip()
+            state.take(line)
         except (ValueError, IndexError, KeyError) as error:
             raise FormatError(
                 f"{name}, line {number}: found {line[:80]!r}, accepted is callgrind's format"
             ) from error
+    head, total = state.head, sum(state.exclusive.values())
     if head["events"] != "Ir":
         raise FormatError(f"{name}: found events {head['events']!r}, accepted is Ir alone")
-    total = sum(exclusive.values())
     if head["totals"] != str(total):
         raise FormatError(
             f"{name}: its lines add up to {total}, it states {head['totals'] or 'no total'}"
         )
-    return Profile(total, exclusive, inclusive, head["creator"])
+    return Profile(
+        total,
+        state.exclusive,
+        state.inclusive,
+        head["creator"],
+        state.lines,
+        state.calls,
+        state.home,
+    )
+
+
+class _State:
+    """What has been read of a profile: costs so far, and where the next line of cost belongs."""
+
+    def __init__(self) -> None:
+        self.exclusive: dict[str, int] = {}
+        self.inclusive: dict[str, int] = {}
+        self.lines: dict[tuple[str, str, int], int] = {}
+        self.head = {"creator": "", "events": "", "totals": ""}
+        self._functions: dict[str, str] = {}
+        self._files: dict[str, str] = {}
+        self.calls: dict[str, int] = {}
+        self.home: dict[str, str] = {}
+        self._function, self._callee, self._file, self._line = "", "", "", 0
+        self._called = False
+
+    def take(self, line: str) -> None:
+        """Read one line; ValueError, IndexError or KeyError where it is not understood."""
+        key, equals, value = line.partition("=")
+        if line[:1].isdigit() or line[:1] in ("+", "-", "*"):
+            words = line.split()
+            self._take_cost(words[0], int(words[1]))
+        elif equals and key == "fn":
+            self._function = _named(value, self._functions)
+            self.home.setdefault(self._function, self._file)
+        elif equals and key == "cfn":
+            self._callee = _named(value, self._functions)
+        elif equals and key in ("fl", "fi", "fe"):
+            self._file = _named(value, self._files)
+        elif equals and key in ("cfl", "cfi"):
+            _named(value, self._files)
+        elif equals and key == "calls":
+            self.calls[self._callee] = self.calls.get(self._callee, 0) + int(value.split()[0])
+            self._called = True
+        elif ":" in line and line.partition(":")[0] in self.head:
+            self.head[line.partition(":")[0]] = line.partition(":")[2].strip()
+
+    def _take_cost(self, place: str, cost: int) -> None:
+        """Cost of a line, given by its number, by its distance from the line before, or as "*"."""
+        if place != "*":
+            self._line = int(place) + (0 if place.isdigit() else self._line)
+        function = self._function
+        self.inclusive[function] = self.inclusive.get(function, 0) + cost
+        if not self._called:
+            self.exclusive[function] = self.exclusive.get(function, 0) + cost
+            at = (function, self._file, self._line)
+            self.lines[at] = self.lines.get(at, 0) + cost
+        self._called = False
 
 
 def _named(value: str, names: dict[str, str]) -> str:

@@ -1,10 +1,11 @@
 """One case run for its instructions to be counted: by a side's own Python, with the standard
 library and that side's native entry alone. `counters` and `callgrind` start it as a script.
 
-Arguments: TOOL PACKAGE NATIVE LIBRARY CASE ISA LOOP... TOOL is `perf` or `callgrind`; PACKAGE the
-folder that holds bitnet_perf/; NATIVE the folder of its extension where that is elsewhere, LIBRARY
-a candidate kernel, ISA an instruction set, or each of them empty; LOOP the iterations of one loop
-after the other. Writes `isa WHAT_RUNS`, then with `perf` a line `loop INSTRUCTIONS` for each.
+Arguments: TOOL PACKAGE NATIVE LIBRARY CASE ISA LOOP... TOOL is `perf`, `perf-accesses`,
+`perf-misses` or `callgrind`; PACKAGE the folder that holds bitnet_perf/; NATIVE the folder of its
+extension where that is elsewhere, LIBRARY a candidate kernel, ISA an instruction set, or each of
+them empty; LOOP the iterations of one loop after the other. Writes `isa WHAT_RUNS`, then with perf
+a line `loop COUNT` for each: instructions, accesses to the last level of cache, or misses of it.
 """
 
 from __future__ import annotations
@@ -18,23 +19,25 @@ import sys
 
 _CALL = {"x86_64": 298, "aarch64": 241}  # number of perf_event_open
 _ENABLE, _DISABLE, _RESET = 0x2400, 0x2401, 0x2403  # ioctl, linux/perf_event.h
-_HARDWARE, _INSTRUCTIONS = 0, 1  # type and config of perf_event_attr
+_HARDWARE = 0  # type of perf_event_attr
+_EVENTS = {"perf": 1, "perf-accesses": 2, "perf-misses": 3}  # tool -> config of perf_event_attr
 _TIMES = 0b11  # read_format: time enabled, time running
 _FLAGS = 1 << 0 | 1 << 5 | 1 << 6  # disabled, exclude_kernel, exclude_hv
 _SIZE = 64  # of the first perf_event_attr, which every kernel takes
 # struct perf_event_attr: type, size, config, sample_period, sample_type, read_format, flags, ...
-_ATTR = struct.pack("=IIQQQQQ", _HARDWARE, _SIZE, _INSTRUCTIONS, 0, 0, _TIMES, _FLAGS)
+_ATTR = "=IIQQQQQ"
 
 
-def open_counter() -> int:
-    """A stopped counter of this thread's instructions in user mode, as a file descriptor.
+def open_counter(tool: str = "perf") -> int:
+    """A stopped counter of this thread in user mode, as a file descriptor: of what `tool` counts.
 
     Raises OSError as perf_event_open gives it; ENOSYS too where its number is not known.
     """
     number = _CALL.get(platform.machine())
     if sys.platform != "linux" or number is None:
         raise OSError(38, "perf_event_open is not known for this system")
-    attr = ctypes.create_string_buffer(_ATTR, _SIZE)
+    fields = struct.pack(_ATTR, _HARDWARE, _SIZE, _EVENTS[tool], 0, 0, _TIMES, _FLAGS)
+    attr = ctypes.create_string_buffer(fields, _SIZE)
     libc = ctypes.CDLL(None, use_errno=True)
     this_thread, any_cpu, no_group, no_flags = map(ctypes.c_long, (0, -1, -1, 0))
     counter = libc.syscall(ctypes.c_long(number), attr, this_thread, any_cpu, no_group, no_flags)
@@ -50,7 +53,7 @@ def start(counter: int) -> None:
 
 
 def stop(counter: int) -> int:
-    """End counting: instructions since `start`; -1 where the counter had to share its place."""
+    """End counting: events since `start`; -1 where the counter had to share its place."""
     fcntl.ioctl(counter, _DISABLE, 0)
     count, enabled, running = struct.unpack("=QQQ", os.read(counter, 24))
     return count if running == enabled else -1
@@ -74,7 +77,7 @@ def main() -> None:
     if library:
         _bench.load_candidate(library)
     say(f"isa {_bench.work(case, isa).isa}")  # makes the inputs and checks the result
-    counter = open_counter() if tool == "perf" else -1
+    counter = open_counter(tool) if tool in _EVENTS else -1
     for iterations in map(int, loops):
         if counter >= 0:
             start(counter)

@@ -16,19 +16,21 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 from bitnet_perf.bench import callgrind, count_worker
 from bitnet_perf.errors import FormatError, MeasurementError
 
-__all__ = ["Counts", "FunctionCount", "Runnable", "Subject", "Unavailable", "available",
-           "count", "count_both", "paranoid_level"]  # fmt: skip
+__all__ = ["Counts", "FunctionCount", "Run", "Runnable", "Subject", "Unavailable", "available",
+           "count", "count_both", "hardware_totals", "loop_files", "paranoid_level", "run_all",
+           "slope"]  # fmt: skip
 
 Tool = Literal["auto", "perf", "callgrind"]
+Counted = TypeVar("Counted")
 _LOOPS = (1, 1, 1, 4)  # iterations: linking names, two that must agree, and the long one
 _TIMEOUT = 300.0  # seconds
 _ENDING = 2.0  # seconds that an ended process may take
@@ -99,10 +101,11 @@ def paranoid_level(root: Path = Path("/")) -> int | None:
         return None
 
 
-def available() -> tuple[bool, str]:
-    """Whether this host counts instructions in hardware (perf_event), and otherwise why not."""
+def available(tool: str = "perf") -> tuple[bool, str]:
+    """Whether this host counts in hardware (perf_event) what `tool` of count_worker names, and
+    otherwise why not."""
     try:
-        counter = count_worker.open_counter()
+        counter = count_worker.open_counter(tool)
     except OSError as error:
         return False, _refusal(error)
     try:
@@ -112,7 +115,7 @@ def available() -> tuple[bool, str]:
         return False, f"the counter cannot be read ({error.strerror})"
     finally:
         os.close(counter)
-    if counted > 0:
+    if counted > 0 or (counted == 0 and tool == "perf-misses"):
         return True, ""
     return False, "the counter of this host counts nothing" if counted == 0 else _SHARED
 
@@ -123,7 +126,7 @@ _SHARED = "the counter had to share its place with other programs"
 def _refusal(error: OSError) -> str:
     """Why perf_event_open refused, with what helps."""
     if error.errno in (errno.ENOENT, errno.EOPNOTSUPP, errno.ENODEV):
-        return "this host has no counter of instructions (a virtual machine often has none)"
+        return "this host has no such counter (a virtual machine often has none)"
     if error.errno in (errno.EACCES, errno.EPERM):
         level = paranoid_level()
         if level is not None and level > 2:
@@ -160,21 +163,30 @@ def _count_all(
     chosen, why = _choose(tool, case)
     if why:
         return [Unavailable(why)] * len(subjects)
+    return run_all(subjects, chosen, case, timeout, _result)
+
+
+def run_all(
+    subjects: Sequence[Subject],
+    tool: str,
+    case: str,
+    timeout: float,
+    read: Callable[[Run], Counted],
+) -> list[Counted | Unavailable]:
+    """Run all subjects under `tool` at the same time, and what `read` makes of each."""
     with ExitStack() as stack:
-        runs: list[_Run | Unavailable] = [
-            _start(chosen, subject, case, stack) for subject in subjects
-        ]
+        runs: list[Run | Unavailable] = [_start(tool, subject, case, stack) for subject in subjects]
         deadline = time.monotonic() + timeout
-        found: list[Counts | Unavailable] = []
+        found: list[Counted | Unavailable] = []
         for run in runs:
             if isinstance(run, Unavailable):
                 found.append(run)
                 continue
             try:
                 run.process.wait(max(0.0, deadline - time.monotonic()))
-                found.append(_result(run))
+                found.append(read(run))
             except subprocess.TimeoutExpired:
-                found.append(Unavailable(f"{chosen} took more than {timeout:g} s for this case"))
+                found.append(Unavailable(f"{tool} took more than {timeout:g} s for this case"))
             except MeasurementError as error:
                 found.append(Unavailable(str(error)))
         return found
@@ -196,7 +208,9 @@ def _choose(tool: Tool, case: str) -> tuple[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Run:
+class Run:
+    """A started process that counts; what it writes goes to `folder`."""
+
     process: subprocess.Popen[bytes]
     folder: Path
     tool: str
@@ -204,9 +218,10 @@ class _Run:
     forced: bool
 
 
-def _start(tool: str, subject: Subject, case: str, stack: ExitStack) -> _Run | Unavailable:
+def _start(tool: str, subject: Subject, case: str, stack: ExitStack) -> Run | Unavailable:
     """Start the worker of one side; leaving `stack` ends it and removes its files."""
-    if tool == "callgrind" and "avx512" in subject.isa:
+    simulates = tool in ("callgrind", "cachegrind")
+    if simulates and "avx512" in subject.isa:
         return Unavailable(f"Valgrind runs no AVX-512 ({subject.isa})")
     environment = subject.environment
     extension = environment.native or next(
@@ -223,8 +238,9 @@ def _start(tool: str, subject: Subject, case: str, stack: ExitStack) -> _Run | U
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bitnet-perf-")))
     try:
         symbols = callgrind.has_symbols(extension)
-        if tool == "callgrind":
+        if simulates:
             program = callgrind.command("valgrind", symbols, program)
+            program[2:2] = ["--cache-sim=yes"] if tool == "cachegrind" else []
         with open(folder / "console", "wb") as console:
             process = subprocess.Popen(
                 program,
@@ -238,7 +254,7 @@ def _start(tool: str, subject: Subject, case: str, stack: ExitStack) -> _Run | U
     except OSError as error:
         return Unavailable(f"{error.filename or program[0]}: {error.strerror or error}")
     stack.callback(_end, process)
-    return _Run(process, folder, tool, symbols, bool(subject.isa))
+    return Run(process, folder, tool, symbols, bool(subject.isa))
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -249,17 +265,12 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait(_ENDING)
 
 
-def _result(run: _Run) -> Counts:
+def _result(run: Run) -> Counts:
     """The counts that an ended run left behind; MeasurementError says why there are none."""
-    console = (run.folder / "console").read_text(encoding="utf-8", errors="replace")
-    if run.process.returncode != 0:
-        raise MeasurementError(_failure(run, console))
-    isa = next((line[4:] for line in console.splitlines() if line.startswith("isa ")), "")
+    isa = _isa_of(run)
     if run.tool == "perf":
-        totals = [int(number) for number in re.findall(r"^loop (-?\d+)$", console, re.MULTILINE)]
-        if len(totals) != len(_LOOPS) or min(totals) <= 0:
-            raise MeasurementError(_SHARED)
-        return Counts(_slope(totals), "perf_event instructions:u", isa, {}, "no functions")
+        totals = hardware_totals(run, least=1)
+        return Counts(slope(totals), "perf_event instructions:u", isa, {}, "no functions")
     try:
         profiles = callgrind.read_loops(run.folder, run.symbols, len(_LOOPS))
     except (FormatError, OSError) as error:
@@ -268,7 +279,7 @@ def _result(run: _Run) -> Counts:
     if totals[-1] <= totals[-2]:
         raise MeasurementError(f"callgrind counted {totals[-1]} instructions: not those of a loop")
     return Counts(
-        _slope(totals),
+        slope(totals),
         profiles[0].creator,
         isa,
         _by_function(profiles) if run.symbols else {},
@@ -276,12 +287,42 @@ def _result(run: _Run) -> Counts:
     )
 
 
-def _slope(totals: Sequence[int]) -> float:
+def _isa_of(run: Run) -> str:
+    """What an ended run ran; MeasurementError where it failed."""
+    console = _console(run)
+    if run.process.returncode != 0:
+        raise MeasurementError(_failure(run, console))
+    return next((line[4:] for line in console.splitlines() if line.startswith("isa ")), "")
+
+
+def _console(run: Run) -> str:
+    return (run.folder / "console").read_text(encoding="utf-8", errors="replace")
+
+
+def hardware_totals(run: Run, least: int) -> list[int]:
+    """What perf_event counted in each loop; MeasurementError where one is below `least`."""
+    _isa_of(run)
+    totals = [int(number) for number in re.findall(r"^loop (-?\d+)$", _console(run), re.MULTILINE)]
+    if len(totals) != len(_LOOPS) or min(totals) < least:
+        raise MeasurementError(_SHARED)
+    return totals
+
+
+def loop_files(run: Run) -> list[Path]:
+    """The profile of each loop; MeasurementError where the run failed or left none."""
+    _isa_of(run)
+    try:
+        return callgrind.loop_files(run.folder, run.symbols, len(_LOOPS))
+    except FormatError as error:
+        raise MeasurementError(str(error)) from error
+
+
+def slope(totals: Sequence[int]) -> float:
     """Instructions of one iteration, from the long loop and the one before it."""
     return (totals[-1] - totals[-2]) / (_LOOPS[-1] - _LOOPS[-2])
 
 
-def _notes(run: _Run, totals: Sequence[int]) -> list[str]:
+def _notes(run: Run, totals: Sequence[int]) -> list[str]:
     notes = []
     if not run.symbols:
         notes.append("no functions: the extension has no symbols")
@@ -306,7 +347,7 @@ def _by_function(profiles: Sequence[callgrind.Profile]) -> dict[str, FunctionCou
     return dict(sorted(found.items(), key=lambda item: -item[1].exclusive))
 
 
-def _failure(run: _Run, console: str) -> str:
+def _failure(run: Run, console: str) -> str:
     """Why a run gave no counts: an unknown instruction, the worker's error, or how it ended."""
     with suppress(OSError):
         log = (run.folder / "valgrind.log").read_text(encoding="utf-8", errors="replace")

@@ -17,18 +17,24 @@ import numpy as np
 from bitnet_perf import _native
 from bitnet_perf.bench import texts
 from bitnet_perf.bench.build_cache import cache_folder, keep_newest, locked
-from bitnet_perf.bench.paired.calls import CALLS, TOKENS
+from bitnet_perf.bench.paired.calls import CALLS, RUNS, TOKENS
 from bitnet_perf.errors import ConfigError
 from bitnet_perf.files import write_atomic
 from bitnet_perf.model import synthetic
 from bitnet_perf.model.as_stored import load_as_stored
 from bitnet_perf.model.gguf import read_gguf
 
-__all__ = ["inputs_of", "model_file"]
+__all__ = ["inputs_of", "model_cases", "model_file"]
 
-MODELS, RESULTS = 8, 64  # how many of each are kept
+MODELS, RESULTS = 16, 64  # how many of each are kept
 VOCABULARY = "gpt2"  # the kind of vocabulary that models of random weights have
 LARGEST_TEXT = 1 << 16  # tokens
+LENGTH = 32  # tokens of the texts of a model that is named to a gate
+DIGESTED = 1 << 20  # bytes at both ends of a file that its name depends on, and its size
+
+_NAMED: dict[str, Path] = {}  # the files that `model_cases` was given, by name
+
+MATRIX = "blk.0.ffn_up.weight"  # whose type is that of a model
 
 _MODEL_CODE = Path(synthetic.__file__).parent
 _WRITER = ("gguf_write.py", "synthetic.py", "synthetic_vocab.py", "vocabulary.py")
@@ -41,11 +47,14 @@ def inputs_of(case: str) -> Mapping[str, str]:
     Raises ConfigError for a case that cannot be, EnvironmentRefused where a file cannot be written.
     """
     stage, family, format, shape, _ = case.split("/")
-    if stage != CALLS[family][0]:
-        raise ConfigError(f"case: found {case!r}, the stage of {family} is {CALLS[family][0]!r}")
-    if family == "gguf":
-        path = model_file(shape, format)
-        return {"model": str(path), "expected": str(_logits_file(path))}
+    right = {**CALLS, **RUNS}[family][0]
+    if stage != right:
+        raise ConfigError(f"case: found {case!r}, the stage of {family} is {right!r}")
+    if family == "gguf" or family in RUNS:
+        named = shape.rpartition("-n")[0] if family in RUNS else shape
+        path = _named_file(case, named) if "." in named else model_file(shape, format)
+        stem = named if "." in named else path.stem
+        return {"model": str(path), "expected": str(_logits_file(path, stem))}
     match = re.fullmatch(r"(\w+)-n([1-9]\d*)", shape)
     if format != VOCABULARY or match is None or int(match[2]) > LARGEST_TEXT:
         raise ConfigError(
@@ -58,7 +67,13 @@ def inputs_of(case: str) -> Mapping[str, str]:
 
 
 def model_file(
-    shape: str, type: str = "i2_s", head: str = "f16", seed: int = 0, vocab: int | None = None
+    shape: str,
+    type: str = "i2_s",
+    head: str = "f16",
+    seed: int = 0,
+    *,
+    vocab: int | None = None,
+    layers: int | None = None,
 ) -> Path:
     """A file of `make_model` with these arguments, made at first use.
 
@@ -66,12 +81,56 @@ def model_file(
     """
     sizes = repr(_sizes(shape)).encode()
     writer = _hash([sizes, *((_MODEL_CODE / name).read_bytes() for name in _WRITER)])
-    rows = "" if vocab is None else f"-v{vocab}"
+    others = "".join(f"-{n}{v}" for n, v in (("v", vocab), ("l", layers)) if v is not None)
 
     def make(path: Path) -> None:
-        synthetic.make_model(path, shape, type, head, seed, vocab=vocab)
+        synthetic.make_model(path, shape, type, head, seed, vocab=vocab, layers=layers)
 
-    return _kept("models", f"{shape}-{type}-{head}-s{seed}{rows}-{writer}.gguf", MODELS, make)
+    return _kept("models", f"{shape}-{type}-{head}-s{seed}{others}-{writer}.gguf", MODELS, make)
+
+
+def model_cases(model: str) -> tuple[str, ...]:
+    """The cases of a gate that run a model: a shape of random weights, or a GGUF file.
+
+    Those of a file are called `NAME.DIGEST`, so that another file of that name has other cases; its
+    path is remembered in this process. Raises ConfigError for what is neither.
+    """
+    if model in synthetic.SHAPES:
+        name, type = model, "i2_s"
+    else:
+        path = Path(model)
+        if not path.is_file():
+            raise ConfigError(
+                f"model: found {model!r}, accepted is a GGUF file or one of "
+                f"{', '.join(synthetic.SHAPES)}"
+            )
+        type = read_gguf(path).tensor(MATRIX).type
+        name = _name_of(path)
+        _NAMED[name] = path.resolve()
+    return (
+        f"load/gguf/{type}/{name}/t1",
+        f"forward/prefill/{type}/{name}-n{LENGTH}/t1",
+        f"generation/decode/{type}/{name}-n{LENGTH}/t1",
+    )
+
+
+def _name_of(path: Path) -> str:
+    """A name without marks, and the digest of the file's size and ends."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        begin = file.read(DIGESTED)
+        file.seek(max(0, size - DIGESTED))
+        digest = hashlib.sha256(repr(size).encode() + begin + file.read()).hexdigest()[:8]
+    stem = re.sub(r"[^a-z0-9]+", "_", path.stem.lower()).strip("_") or "model"
+    return f"{stem[:40]}.{digest}"
+
+
+def _named_file(case: str, name: str) -> Path:
+    if name not in _NAMED:
+        raise ConfigError(
+            f"case: found {case!r}, its model is not known here: name the file, `gate --model FILE`"
+        )
+    return _NAMED[name]
 
 
 def _sizes(shape: str) -> synthetic.ModelShape:
@@ -80,7 +139,7 @@ def _sizes(shape: str) -> synthetic.ModelShape:
     return synthetic.SHAPES[shape]
 
 
-def _logits_file(path: Path) -> Path:
+def _logits_file(path: Path, stem: str) -> Path:
     """Logits of TOKENS by the model of that file with its weights as they are stored; .npy."""
 
     def make(target: Path) -> None:
@@ -90,7 +149,7 @@ def _logits_file(path: Path) -> Path:
 
     code = (*sorted(_MODEL_CODE.glob("*.py")), Path(_native.__file__))
     engine = _hash(each.read_bytes() for each in code)
-    return _kept("results", f"{path.stem}-{engine}.npy", RESULTS, make)
+    return _kept("results", f"{stem}-{engine}.npy", RESULTS, make)
 
 
 def _text_file(path: Path, tokens: int) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -64,18 +64,20 @@ def make_model(
     seed: int = 0,
     *,
     vocab: int | None = None,
+    layers: int | None = None,
     threads: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Write a GGUF file of random ternary weights.
 
     shape: one of SHAPES. type: of the ternary matrices, one of TYPES. head: of the embedding, which
-    is the head too, one of HEADS. vocab: another size of the vocabulary. The same arguments give
-    the same file. progress: called with bytes written and bytes in all.
+    is the head too, one of HEADS. vocab, layers: another size of the vocabulary, another number of
+    layers. The same arguments give the same file. progress: called with bytes written and in all.
     Raises ConfigError for an unknown name; FormatError or ShapeError where the type does not admit
     the shape; EnvironmentRefused where the file cannot be written.
     """
-    sizes = _named("shape", shape, SHAPES)
+    named = _named("shape", shape, SHAPES)
+    sizes = named if layers is None else replace(named, layers=layers)
     _named("type", type, TYPES)
     format = _named("head", head, {each.name: each for each in dense_formats()})
     rows = sizes.vocab if vocab is None else vocab

@@ -250,7 +250,7 @@ def test_ctrl_c_leaves_no_process_and_no_environment(fork, hold, cache):
 
 
 @pytest.mark.parametrize(
-    "step", ["_check_out", "_compile", "_new_environment", "_kernels", "_publish"]
+    "step", ["check_out", "_compile", "_new_environment", "_kernels", "_publish"]
 )
 def test_a_kill_between_two_steps(fork, step, cache):
     code = f"""

@@ -51,6 +51,39 @@ def test_own_and_whole_cost():
     assert profile.inclusive == {"outer": 25, "inner": 20}
 
 
+def test_lines_files_and_calls():
+    text = """events: Ir
+fl=(1) outer.rs
+fn=(1) outer
+10 5
++3 7
+fi=(2) inlined.rs
+* 2
+-12 1
+fe=(1)
+13 4
+cfi=(3) inner.rs
+cfn=(2) inner
+calls=2 40
+* 20
+13 8
+fl=(3)
+fn=(2)
+40 20
+totals: 47
+"""
+    profile = parse(lines(text), "lines")
+    assert profile.lines == {
+        ("outer", "outer.rs", 10): 5,
+        ("outer", "outer.rs", 13): 7 + 4 + 8,
+        ("outer", "inlined.rs", 13): 2,
+        ("outer", "inlined.rs", 1): 1,
+        ("inner", "inner.rs", 40): 20,
+    }
+    assert profile.calls == {"inner": 2}
+    assert profile.home == {"outer": "outer.rs", "inner": "inner.rs"}
+
+
 def test_one_function_in_two_files_is_added_up():
     text = SMALL.replace("\ntotals: 25", "fn=(1)\nfi=(7) other.h\n3 4\n\ntotals: 29")
     assert parse(lines(text), "small").exclusive == {"outer": 9, "inner": 20}

@@ -7,7 +7,16 @@ import pytest
 
 import bitnet_perf as bp
 from bitnet_perf import _bench, _native
-from bitnet_perf.bench.cases import SUITES, gate_cases, nearest, select
+from bitnet_perf.bench.cases import (
+    GATE_SUITES,
+    MIXED_PRECISION,
+    SUITES,
+    gate_cases,
+    matches,
+    nearest,
+    select,
+    skipped_cases,
+)
 from bitnet_perf.bench.paired.calls import CALLS
 from bitnet_perf.stages import STAGES
 
@@ -95,6 +104,61 @@ def test_suites_of_a_project_come_first():
     own = {"mine": ["gemv/i2_s/640x2560/t1"], "quick": ["pack/i2_s/*"]}
     assert gate_cases("mine", own) == ("forward/gemv/i2_s/640x2560/t1",)
     assert gate_cases("quick", own) == ("quantization/pack/i2_s/2560x2560/t1",)
+    assert gate_cases("threads", {"threads": ["gemv/i2_s/640x2560/t3", "pack/i2_s/*"]}) == (
+        "forward/gemv/i2_s/640x2560/t3",
+        "quantization/pack/i2_s/2560x2560/t1",
+    )
     assert len(gate_cases("full", own)) > len(gate_cases("quick"))
-    with pytest.raises(bp.ConfigError, match="found 'nope', accepted is quick, full, mine"):
+    with pytest.raises(bp.ConfigError, match=r"found 'nope', accepted is quick, full, .*, mine"):
         gate_cases("nope", own)
+
+
+@pytest.mark.parametrize("suite", GATE_SUITES)
+def test_suites_of_the_gate_hold_cases_of_the_table(suite):
+    found = gate_cases(suite)
+    assert set(found) <= set(NAMES)
+    assert bool(found) is (suite != "mixed_precision")
+    assert (found == tuple(NAMES)) is (suite == "full")
+
+
+def test_the_quick_gate_has_every_stage_sampling_and_a_step_of_the_small_model():
+    found = gate_cases("quick")
+    assert {name.partition("/")[0] for name in found} == set(STAGES)
+    assert "generation/decode/i2_s/small-n32/t1" in found
+    assert any(name.startswith("generation/sample/") for name in found)
+    assert len(found) <= 24
+
+
+@pytest.mark.parametrize(
+    ("suite", "some", "none"),
+    [
+        ("small", "gemv/i2_s/8192x2048/t1", "*2560*"),
+        ("small", "decode/i2_s/1b-n32/t1", "*7b*"),
+        ("large", "gemm/i2_s/64x11008x4096/t1", "*x2048/*"),
+        ("large", "load/gguf/i2_s/7b/t1", "*2b4t*"),
+        ("2b4t", "decode/i2_s/2b4t-n1024/t1", "*4096x4096*"),
+        ("batch1", "attention/f16/1x32x8x512x64/t1", "gemm/*"),
+        ("batched", "attention/f16/32x32x8x512x64/t1", "attention/f16/1x*"),
+        ("short", "tokenize/gpt2/2b4t-n512/t1", "*n1024*"),
+        ("long", "attention/f16/1x32x32x4096x128/t1", "*-n32/*"),
+    ],
+)
+def test_scenarios(suite, some, none):
+    found = gate_cases(suite)
+    assert any(matches(name, some) for name in found)
+    assert not any(matches(name, none) for name in found)
+
+
+def test_mixed_precision_is_skipped_with_the_reason_where_it_belongs():
+    assert skipped_cases("quick", "no-gpu-available") == ()
+    assert skipped_cases("full", "x", {"full": ["gemv/*"]}) == ()
+    for suite in ("full", "mixed_precision"):
+        found = skipped_cases(suite, "no-gpu-available")
+        assert [name for name, _ in found] == list(MIXED_PRECISION)
+        assert {why for _, why in found} == {"no-gpu-available"}
+    assert not set(MIXED_PRECISION) & set(NAMES)
+
+
+def test_no_name_was_lost():
+    known = (Path(__file__).parent / "case_names.txt").read_text().split()
+    assert [name for name in known if name not in {*NAMES, *MIXED_PRECISION}] == []

@@ -175,7 +175,7 @@ def test_what_is_not_counted(program, stripped):
 
 
 def refused(monkeypatch, number):
-    def open_counter():
+    def open_counter(_tool):
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(count_worker, "open_counter", open_counter)
@@ -184,7 +184,7 @@ def refused(monkeypatch, number):
 @pytest.mark.parametrize(
     ("number", "level", "says"),
     [
-        (errno.ENOENT, 2, "no counter of instructions"),
+        (errno.ENOENT, 2, "no such counter"),
         (errno.EACCES, 3, "perf_event_paranoid is 3"),
         (errno.EPERM, 2, "not permitted here"),
         (errno.EPERM, None, "not permitted here"),
@@ -204,7 +204,7 @@ def test_why_there_is_no_counter(monkeypatch, number, level, says):
     ("counted", "says"), [(5, ""), (0, "counts nothing"), (-1, "share its place")]
 )
 def test_a_counter_is_tried(monkeypatch, counted, says):
-    monkeypatch.setattr(count_worker, "open_counter", lambda: os.open(os.devnull, os.O_RDONLY))
+    monkeypatch.setattr(count_worker, "open_counter", lambda _: os.open(os.devnull, os.O_RDONLY))
     monkeypatch.setattr(count_worker, "start", lambda _: None)
     monkeypatch.setattr(count_worker, "stop", lambda _: counted)
     there, reason = available()

@@ -11,8 +11,8 @@ import pytest
 
 import bitnet_perf as bp
 from bitnet_perf.bench import inputs
-from bitnet_perf.bench.inputs import inputs_of, model_file
-from bitnet_perf.bench.paired.calls import LARGEST_ERROR, TOKENS, make_call
+from bitnet_perf.bench.inputs import inputs_of, model_cases, model_file
+from bitnet_perf.bench.paired.calls import LARGEST_ERROR, TOKENS, calls_python, make_call
 from bitnet_perf.bench.texts import text_of
 from bitnet_perf.model.gguf import read_gguf
 from bitnet_perf.model.synthetic import TYPES
@@ -150,3 +150,62 @@ def test_a_case_that_cannot_be_says_what_is_accepted(case, says):
 def test_an_instruction_set_that_cannot_run_is_an_error(case):
     with pytest.raises(bp.IsaError, match="x87"):
         make_call(options(case, "x87"))
+
+
+def test_the_cases_of_a_shape_run_random_weights():
+    load, prefill, decode = model_cases("tiny")
+    assert load == "load/gguf/i2_s/tiny/t1"
+    assert (prefill, decode) == (
+        "forward/prefill/i2_s/tiny-n32/t1",
+        "generation/decode/i2_s/tiny-n32/t1",
+    )
+    assert [calls_python(case) for case in (load, prefill, decode)] == [True, False, False]
+
+
+@pytest.fixture
+def named(tmp_path):
+    path = tmp_path / "My Model-n5 (v2).gguf"
+    path.write_bytes(model_file("tiny", "tl1").read_bytes())
+    return path, model_cases(str(path))
+
+
+def test_the_cases_of_a_file_run_it(named):
+    path, (load, prefill, decode) = named
+    name = load.split("/")[3]
+    assert name.startswith("my_model_n5_v2.")
+    assert prefill == f"forward/prefill/tl1/{name}-n32/t1"
+    assert decode == f"generation/decode/tl1/{name}-n32/t1"
+    for case in (load, prefill, decode):
+        assert calls_python(case)
+        assert options(case)["model"] == str(path)
+    assert make_call(options(load))().config.layers == 2
+    assert len(make_call(options(prefill))().tokens) == 1
+    made = make_call(options(decode))()
+    assert made.prompt_tokens + len(made.tokens) == 32
+    assert made.tokens == make_call(options(decode, "scalar"))().tokens
+
+
+def test_another_file_of_that_name_has_other_cases(named):
+    path, cases = named
+    path.write_bytes(model_file("tiny", "tl1", seed=1).read_bytes())
+    assert not set(model_cases(str(path))) & set(cases)
+
+
+def test_a_named_model_that_changed_is_a_wrong_result(named):
+    path, (_, _, decode) = named
+    found = options(decode)
+    path.write_bytes(model_file("tiny", "tl1", seed=1).read_bytes())
+    with pytest.raises(ArithmeticError, match="wrong logits"):
+        make_call(found)
+
+
+def test_what_is_no_model_says_what_is_accepted(tmp_path):
+    with pytest.raises(bp.ConfigError, match="accepted is a GGUF file or one of tiny, small"):
+        model_cases(str(tmp_path / "absent.gguf"))
+    (tmp_path / "x.gguf").write_bytes(b"nothing")
+    with pytest.raises(bp.ModelError, match=r"x\.gguf"):
+        model_cases(str(tmp_path / "x.gguf"))
+    with pytest.raises(bp.ConfigError, match="gate --model FILE"):
+        inputs_of("generation/decode/i2_s/unknown.00000000-n32/t1")
+    with pytest.raises(bp.ConfigError, match="stage of decode is 'generation'"):
+        inputs_of("forward/decode/i2_s/unknown.00000000-n32/t1")

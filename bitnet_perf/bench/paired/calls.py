@@ -1,4 +1,5 @@
-"""Cases that call the Python of a package: a model file loaded, a text encoded, ids decoded.
+"""Cases that call the Python of a package: a model file loaded, a text encoded, ids decoded, and a
+model file that a user names, run from one token on or over a prompt.
 
 The driver brings this file to both sides, as it brings worker.py, and what it finds there are names
 of the public interface alone: each side runs its own Python on the same inputs, which
@@ -31,7 +32,13 @@ class Lacking(Exception):
 def calls_python(case: str) -> bool:
     """Whether the case is one of this file."""
     parts = case.split("/")
-    return len(parts) == 5 and parts[1] in CALLS
+    return len(parts) == 5 and parts[1] in (RUNS if is_named(case) else CALLS)
+
+
+def is_named(case: str) -> bool:
+    """Whether the case runs a file that a user named: the shape is `NAME.DIGEST-nTOKENS`."""
+    parts = case.split("/")
+    return len(parts) == 5 and parts[1] in RUNS and "." in parts[3]
 
 
 def make_call(options: Options) -> Call:
@@ -44,13 +51,11 @@ def make_call(options: Options) -> Call:
 
     if not hasattr(bitnet_perf, "Model"):
         raise Lacking(f"{options['case']}: needs bitnet_perf.Model, which this side lacks")
-    return CALLS[options["case"].split("/")[1]][1](options)
+    return {**CALLS, **RUNS}[options["case"].split("/")[1]][1](options)
 
 
 def load(options: Options) -> Call:
     """A GGUF file opened, parsed, read and made ready, and let go."""
-    import numpy as np
-
     import bitnet_perf as bp
 
     isa, threads = options.get("isa") or None, int(options["threads"])
@@ -58,12 +63,42 @@ def load(options: Options) -> Call:
     def call() -> bp.Model:
         return bp.Model.load(options["model"], isa=isa, threads=threads)
 
+    check_logits(call(), options)
+    return call
+
+
+def check_logits(model: Any, options: Options) -> None:
+    """Raise ArithmeticError where the logits of the model are not the expected ones."""
+    import numpy as np
+
     want = np.load(options["expected"])
-    found = call().forward(TOKENS)
+    found = model.forward(TOKENS)
     error = float((np.square(found - want).sum(axis=1) / np.square(want).sum(axis=1)).max())
     if not error <= LARGEST_ERROR:
         raise ArithmeticError(f"wrong logits of the loaded model (NMSE {error:.2g}): not timed")
-    return call
+
+
+def decode(options: Options) -> Call:
+    """A text of one token made TOKENS long, greedily: every step, and the choice after it."""
+    model, tokens = named_model(options)
+    return lambda: model.generate(TOKENS[:1], max_tokens=tokens - 1, stop=())
+
+
+def prefill(options: Options) -> Call:
+    """A prompt of TOKENS tokens, and the choice of the next."""
+    model, tokens = named_model(options)
+    prompt = [TOKENS[place % len(TOKENS)] for place in range(tokens)]
+    return lambda: model.generate(prompt, max_tokens=1, stop=())
+
+
+def named_model(options: Options) -> tuple[Any, int]:
+    """The model of a file, which gives the expected logits, and the number of tokens."""
+    import bitnet_perf as bp
+
+    isa, threads = options.get("isa") or None, int(options["threads"])
+    model = bp.Model.load(options["model"], isa=isa, threads=threads)
+    check_logits(model, options)
+    return model, int(options["case"].split("/")[3].rpartition("-n")[2])
 
 
 def tokenize(options: Options) -> Call:
@@ -99,4 +134,9 @@ CALLS: dict[str, tuple[str, Callable[[Options], Call]]] = {
     "gguf": ("load", load),
     "tokenize": ("tokenization", tokenize),
     "detokenize": ("tokenization", detokenize),
+}
+# The same of a named model file; of models of random weights in memory, native loops run these.
+RUNS: dict[str, tuple[str, Callable[[Options], Call]]] = {
+    "decode": ("generation", decode),
+    "prefill": ("forward", prefill),
 }

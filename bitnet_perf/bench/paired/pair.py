@@ -21,7 +21,18 @@ from bitnet_perf.bench.paired.process import (
 from bitnet_perf.bench.paired.raw import PairRecord
 from bitnet_perf.bench.paired.sides import Ready
 
-__all__ = ["Plan", "calibrate", "measure_pair"]
+__all__ = [
+    "START_LIMIT",
+    "Plan",
+    "ask_worker",
+    "calibrate",
+    "cpus_of",
+    "iteration_ns",
+    "measure_pair",
+    "pin_workers",
+    "ready_workers",
+    "start_workers",
+]
 
 START_LIMIT = 60.0  # seconds for making inputs and checking the result
 SAMPLE_NS = 400_000  # a sample of the slower side: a tenth of the scheduler's slice
@@ -76,14 +87,14 @@ def calibrate(
     WorkerFailed.
     """
     name, threads = case
-    base, candidate = _start(sides, name, threads, rng)
+    base, candidate = start_workers(sides, name, threads, rng)
     with base, candidate:
-        said = _ready((base, candidate))
-        _pin((base, candidate), _cpus(sides, threads, 0))
-        digests = [_ask(w, "digest")[0] for w in (base, candidate)]
+        said = ready_workers((base, candidate))
+        pin_workers((base, candidate), cpus_of(sides, threads, 0))
+        digests = [ask_worker(w, "digest")[0] for w in (base, candidate)]
         if all(digests) and digests[0] != digests[1]:
             raise WorkerFailed(1, "the two sides return different results: nothing is timed")
-        each = [_iteration_ns(w, clock) for w in (base, candidate)]
+        each = [iteration_ns(w, clock) for w in (base, candidate)]
     slower = max(each)
     iterations = max(1, round(SAMPLE_NS / slower))
     sample = iterations * slower
@@ -100,16 +111,16 @@ def measure_pair(
     sides: Sequence[Ready], plan: Plan, place: tuple[int, int], turn: int, rng: random.Random
 ) -> PairRecord:
     """Measure one fresh pair; `place` is (number of the case, look), `turn` chooses the CPU."""
-    cpus = _cpus(sides, plan.threads, turn)
-    base, candidate = _start(sides, plan.case, plan.threads, rng)
+    cpus = cpus_of(sides, plan.threads, turn)
+    base, candidate = start_workers(sides, plan.case, plan.threads, rng)
     with base, candidate:
-        _ready((base, candidate))
-        pinned = _pin((base, candidate), cpus)
+        ready_workers((base, candidate))
+        pinned = pin_workers((base, candidate), cpus)
         cpu = cpus[0] if pinned and len(cpus) == 1 else -1
         most = WARM_LEAST if plan.long else WARM_MOST
         limit = START_LIMIT + SLOWER * 1e-9 * most * plan.sample_ns
         for worker in rng.sample((base, candidate), 2):
-            _ask(worker, "warm", plan.iterations, WARM_LEAST, most, plan.clock, limit=limit)
+            ask_worker(worker, "warm", plan.iterations, WARM_LEAST, most, plan.clock, limit=limit)
         blocks = "".join(rng.choice(("ABBA", "BAAB")) for _ in range(plan.blocks))
         steal = host.steal_ms(cpu)
         for worker in (base, candidate):
@@ -120,7 +131,7 @@ def measure_pair(
     return _record(replies, blocks, plan, place, (cpu, steal, host.load()))
 
 
-def _start(
+def start_workers(
     sides: Sequence[Ready], case: str, threads: int, rng: random.Random
 ) -> tuple[Worker, Worker]:
     """Both workers in random order; where malloc begins is random too, because the place of data
@@ -132,29 +143,31 @@ def _start(
     return start_pair([side.python for side in sides], options, rng.sample((0, 1), 2))
 
 
-def _ready(workers: tuple[Worker, Worker]) -> list[list[str]]:
+def ready_workers(workers: tuple[Worker, Worker]) -> list[list[str]]:
+    """Wait until both have made their inputs; what they say of themselves: isa and note."""
     for worker in workers:
         worker.ask("ready")
     return wait_for(workers, START_LIMIT)
 
 
-def _ask(worker: Worker, *request: object, limit: float | None = None) -> list[str]:
+def ask_worker(worker: Worker, *request: object, limit: float | None = None) -> list[str]:
+    """The fields that one worker replies to a request, within `limit` seconds."""
     worker.ask(*request)
     return wait_for((worker,), START_LIMIT if limit is None else limit)[0]
 
 
-def _iteration_ns(worker: Worker, clock: str) -> float:
+def iteration_ns(worker: Worker, clock: str) -> float:
     """Nanoseconds of one iteration: the least of three samples that are long enough to tell."""
     iterations = 1
     while True:
-        samples = [_ask(worker, "sample", iterations) for _ in range(3)]
+        samples = [ask_worker(worker, "sample", iterations) for _ in range(3)]
         taken = min(float(sample[clock == "cpu"]) or float(sample[0]) for sample in samples)
         if taken >= SAMPLE_NS / 4 or iterations >= 1 << 30:
             return max(taken, 1.0) / iterations
         iterations = 2 * max(iterations, round(SAMPLE_NS / 4 * iterations / max(taken, 1.0)))
 
 
-def _cpus(sides: Sequence[Ready], threads: int, turn: int) -> tuple[int, ...]:
+def cpus_of(sides: Sequence[Ready], threads: int, turn: int) -> tuple[int, ...]:
     """One CPU in turn; all that are allowed for several threads, of which a program may have its
     own."""
     allowed = host.allowed_cpus()
@@ -162,7 +175,7 @@ def _cpus(sides: Sequence[Ready], threads: int, turn: int) -> tuple[int, ...]:
     return allowed if several else (allowed[turn % len(allowed)],)
 
 
-def _pin(workers: Sequence[Worker], cpus: Sequence[int]) -> bool:
+def pin_workers(workers: Sequence[Worker], cpus: Sequence[int]) -> bool:
     """Bind both workers to `cpus`; False where that is not permitted or not known here."""
     try:
         for worker in workers:

@@ -167,17 +167,24 @@ class Raw:
             array.flags.writeable = False
         return cls(meta, columns, pairs)
 
+    def packed(self) -> bytes:
+        """The file's content, the same bytes for the same data.
+
+        Raises FormatError where the data exceed what `load` accepts.
+        """
+        text = json.dumps(self.meta).encode()
+        if len(text) > META_LIMIT:
+            raise FormatError(f"meta: {len(text)} bytes of JSON, accepted are {META_LIMIT}")
+        meta = np.frombuffer(text, np.uint8)
+        return pack_npz({"meta": meta, **self.columns, **self.pairs})
+
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the file, atomically, and give its path back.
 
         Raises EnvironmentRefused where the path cannot be written (then it is as it was), and
         FormatError where the data exceed what `load` accepts.
         """
-        text = json.dumps(self.meta).encode()
-        if len(text) > META_LIMIT:
-            raise FormatError(f"meta: {len(text)} bytes of JSON, accepted are {META_LIMIT}")
-        meta = np.frombuffer(text, np.uint8)
-        return write_atomic(path, pack_npz({"meta": meta, **self.columns, **self.pairs}))
+        return write_atomic(path, self.packed())
 
     def cases(self) -> list[Mapping[str, Any]]:
         """The case objects of `meta`, canaries included, in order."""

@@ -10,7 +10,16 @@ from numpy.typing import NDArray
 
 from bitnet_perf.errors import FormatError
 
-__all__ = ["COLUMNS", "PAIRS", "check_meta", "check_nesting", "check_rows", "printable"]
+__all__ = [
+    "COLUMNS",
+    "LONGEST",
+    "PAIRS",
+    "PROCESSES",
+    "check_meta",
+    "check_nesting",
+    "check_rows",
+    "printable",
+]
 
 COLUMNS = {
     "case": "<i4",
@@ -32,6 +41,7 @@ PAIRS = {
 }
 LONGEST = 500  # characters of a text that is shown
 NESTED = 64  # lists and objects within each other
+PROCESSES = "whole processes"  # the evidence of a case whose samples are runs of a program
 _CLASSES = ("core", "other")
 _BOUNDS = ("compute", "streaming", "unknown")
 _CANARIES = ("compute", "streaming")
@@ -141,6 +151,7 @@ def _check_cases(place: str, cases: Sequence[Any]) -> None:
             ("only", ("base", "candidate", None)),
             ("identical", (True, False, None)),
             ("contested", (True, False, None)),
+            ("evidence", (PROCESSES, None)),
         ):
             value = case.get(key)
             if not isinstance(value, str | bool | None) or value not in accepted:
@@ -150,11 +161,17 @@ def _check_cases(place: str, cases: Sequence[Any]) -> None:
 
 
 def _check_lists(here: str, case: Mapping[str, Any]) -> None:
-    counts = case.get("counts", [])
-    if not isinstance(counts, list) or not all(map(_is_printable, counts)):
-        raise FormatError(
-            f"{here}: 'counts': found {counts!r:.80}, accepted is a list of printable texts"
-        )
+    for key in ("counts", "command"):
+        texts = case.get(key, [])
+        if not isinstance(texts, list) or not all(map(_is_printable, texts)):
+            raise FormatError(
+                f"{here}: {key!r}: found {texts!r:.80}, accepted is a list of printable texts"
+            )
+    for key in ("skipped", "id"):
+        if not _is_printable(case.get(key) or ""):
+            raise FormatError(
+                f"{here}: {key!r}: found {case[key]!r:.80}, accepted is a printable text"
+            )
     isas = case.get("isas")
     if isas is not None and not (
         isinstance(isas, list) and len(isas) == 2 and all(map(_is_printable, isas))

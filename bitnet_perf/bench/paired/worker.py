@@ -14,6 +14,8 @@ side does not have the case).
     warm N LEAST MOST CLOCK        -> ok  samples taken            CLOCK: wall or cpu
     run N PATTERN                  -> ok  wall cpu switches  wall cpu switches ...
     digest                         -> ok  a text that is equal where results are
+    profile N PATTERN              -> ok  JSON (recorded.py)       the same with spans recorded
+    functions N PATTERN            -> ok  JSON: Python functions of every sample of mine
 """
 
 from __future__ import annotations
@@ -49,6 +51,11 @@ class Subject:
         self.isa = isa
         self.note = note
         self.digest = digest
+
+
+def beside(name: str) -> Any:
+    """The module of a file that the driver brings beside this one."""
+    return load_file(os.path.join(os.path.dirname(__file__), name))
 
 
 def import_package(options: dict[str, str]) -> None:
@@ -141,7 +148,7 @@ def python_call(options: dict[str, str]) -> Subject:
     site.main()  # where this interpreter has NumPy; a worker starts without (-S)
     if "extra" in options:
         raise ValueError(f"extra: {options['case']} admits no added work")
-    calls = load_file(os.path.join(os.path.dirname(__file__), "calls.py"))
+    calls = beside("calls.py")
     try:
         call = calls.make_call(options)
     except Exception as error:
@@ -287,7 +294,9 @@ def warm(sample: Sampler, iterations: int, least: int, most: int, clock: str) ->
     return len(times)
 
 
-def run(sample: Sampler, iterations: int, pattern: str, options: dict[str, str]) -> list[Times]:
+def run(
+    sample: Callable[[int], Any], iterations: int, pattern: str, options: dict[str, str]
+) -> list[Any]:
     """Take my samples of `pattern`: wait for the token before a run of them, pass it after."""
     mine, give, take = options["letter"], int(options["give"]), int(options["take"])
     found = []
@@ -306,6 +315,26 @@ def run(sample: Sampler, iterations: int, pattern: str, options: dict[str, str])
     return found
 
 
+def profiled(subject: Subject, words: list[str], options: dict[str, str]) -> str:
+    """The JSON of a request `profile` or `functions`."""
+    import json
+
+    recorded = beside("recorded.py")
+    iterations, pattern = int(words[1]), words[2]
+    if words[0] == "profile":
+        try:
+            recorder = recorded.Recorder(subject.sample, beside("../../memory.py"))
+        except recorded.Lacking as error:
+            raise Unknown(str(error)) from error
+        run(recorder.sample, iterations, pattern, options)
+        return json.dumps(recorder.collected())
+    roots = [os.path.realpath(options[key]) for key in ("root", "native") if key in options]
+
+    return json.dumps(
+        run(lambda n: recorded.functions(subject.sample, n, roots), iterations, pattern, options)
+    )
+
+
 def answer(subject: Subject, words: list[str], options: dict[str, str]) -> list[object]:
     """The fields of the reply to one request."""
     if words[0] == "ready":
@@ -317,6 +346,8 @@ def answer(subject: Subject, words: list[str], options: dict[str, str]) -> list[
         return list(subject.sample(iterations))
     if words[0] == "warm":
         return [warm(subject.sample, iterations, int(words[2]), int(words[3]), words[4])]
+    if words[0] in ("profile", "functions"):
+        return [profiled(subject, words, options)]
     samples = run(subject.sample, iterations, words[2], options)
     return [number for times in samples for number in times]
 

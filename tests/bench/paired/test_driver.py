@@ -334,8 +334,8 @@ def test_a_long_program_has_the_time_to_warm_up(tmp_path, monkeypatch):
         limits[request[0]] = limit
         return real(worker, *request, limit=limit)
 
-    real = pair._ask
-    monkeypatch.setattr(pair, "_ask", ask)
+    real = pair.ask_worker
+    monkeypatch.setattr(pair, "ask_worker", ask)
     side = sleeping(0.05, tmp_path / "cpus")
     drive(side, side)
     assert limits["warm"] >= pair.START_LIMIT + pair.WARM_LEAST * 0.05

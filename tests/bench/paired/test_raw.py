@@ -241,6 +241,8 @@ def test_a_wrong_key_is_refused(tmp_path, key, value):
         {"canary": "both"}, {"identical": "yes"}, {"identical": 1}, {"clock": "sun"},
         {"only": "both"}, {"bound": []}, {"isas": 5}, {"isas": ["a"]}, {"isas": ["a", 5]},
         {"isas": ["a", "\x1b[31m"]}, {"counts": "few"}, {"counts": ["\x1b[31m"]},
+        {"command": "ls"}, {"command": ["a\nb"]},
+        {"evidence": "much"}, {"skipped": 5}, {"skipped": "a\tb"}, {"id": ["a"]},
     ],
     ids=str,
 )  # fmt: skip
