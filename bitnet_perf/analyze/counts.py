@@ -12,12 +12,25 @@ from typing import Any, Literal
 
 from bitnet_perf.analyze.paired.verdict import ALARMS
 from bitnet_perf.bench.counters import Counts, Unavailable
+from bitnet_perf.peers.cargo.instructions import Counted
 
-__all__ = ["Annotation", "Difference", "FunctionDifference", "annotate", "compare_counts", "lines"]
+__all__ = [
+    "Annotation",
+    "Difference",
+    "FunctionDifference",
+    "PlaceDifference",
+    "annotate",
+    "compare_counts",
+    "compare_places",
+    "crate_of",
+    "lines",
+]
 
 SAME = 0.001  # a relative change of less is none
 MUCH = 0.02  # a relative change above this is told although the time passes
 SHOWN = 4  # functions in the text
+LOCALIZED = 0.70  # of the added instructions, in one crate
+PLACES_NOTE = "counted on the instruction sets that Valgrind knows (no AVX-512)"
 
 Kind = Literal["layout, memory or noise", "latent", "attributed", ""]
 
@@ -37,6 +50,35 @@ class FunctionDifference:
     base_whole: float
     candidate_whole: float
 
+    @property
+    def label(self) -> str:
+        """The name as people read it."""
+        return short_name(self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceDifference:
+    """Instructions of one benchmark in a function of a crate on each side, see FunctionDifference.
+
+    `file` (from the top of the workspace) and `line` (where the function begins on the candidate's
+    side, else on the base's) are "" and 0 where nothing tells them.
+    """
+
+    name: str
+    base: float
+    candidate: float
+    share: float
+    crate: str
+    file: str = ""
+    line: int = 0
+
+    @property
+    def label(self) -> str:
+        """Function, crate and place as people read them."""
+        crate = f" of {self.crate}" if self.crate else ""
+        line = f":{self.line}" if self.line else ""
+        return f"{short_name(self.name)}{crate}" + (f" ({self.file}{line})" if self.file else "")
+
 
 @dataclass(frozen=True, slots=True)
 class Difference:
@@ -49,7 +91,7 @@ class Difference:
     base: float
     candidate: float
     change: float
-    functions: tuple[FunctionDifference, ...]
+    functions: tuple[FunctionDifference | PlaceDifference, ...]
     tool: str
     notes: tuple[str, ...] = ()
 
@@ -111,6 +153,50 @@ def _functions(base: Counts, candidate: Counts) -> tuple[FunctionDifference, ...
     return tuple(sorted(found, key=lambda row: (-abs(row.share), row.name)))
 
 
+def compare_places(
+    base: Counted | Unavailable, candidate: Counted | Unavailable
+) -> Difference | Unavailable:
+    """What differs between two programs of a Cargo workspace, by crate and function."""
+    for side, counted in (("base", base), ("candidate", candidate)):
+        if isinstance(counted, Unavailable):
+            return counted if base == candidate else Unavailable(f"{side}: {counted.why}")
+    assert isinstance(base, Counted)
+    assert isinstance(candidate, Counted)
+    if base.total <= 0:
+        return Unavailable("base: not one instruction")
+    found = []
+    for place in {**base.by_place, **candidate.by_place}:
+        before, after = base.by_place.get(place, 0), candidate.by_place.get(place, 0)
+        line = candidate.first_line.get(place) or base.first_line.get(place, 0)
+        if before != after:
+            share = (after - before) / base.total
+            found.append(
+                PlaceDifference(place.function, before, after, share, place.crate, place.file, line)
+            )
+    return Difference(
+        base.total,
+        candidate.total,
+        candidate.total / base.total - 1,
+        tuple(sorted(found, key=lambda row: (-abs(row.share), row.name))),
+        "callgrind",
+        (PLACES_NOTE,),
+    )
+
+
+def crate_of(difference: Difference) -> tuple[str, float] | None:
+    """(crate, its share) where one crate holds at least LOCALIZED of the instructions that were
+    added in all; None otherwise."""
+    added = difference.candidate - difference.base
+    by_crate: dict[str, float] = {}
+    for row in difference.functions:
+        if isinstance(row, PlaceDifference):
+            by_crate[row.crate] = by_crate.get(row.crate, 0.0) + row.candidate - row.base
+    most = max(by_crate, key=lambda crate: by_crate[crate], default="")
+    if added <= 0 or not most or by_crate[most] < LOCALIZED * added:
+        return None
+    return most, by_crate[most] / added
+
+
 def annotate(difference: Difference | Unavailable, verdict: str) -> Annotation:
     """What counts add to a verdict by time (`pass`, `improved`, `concern`, `action`, ...).
 
@@ -139,7 +225,7 @@ def _main_cause(difference: Difference) -> str:
     most = max(difference.functions, key=lambda row: row.share, default=None)
     if most is None or most.share <= 0:
         return ""
-    return f", {short_name(most.name)} adds {most.share:.2%}"
+    return f", {most.label} adds {most.share:.2%}"
 
 
 def lines(difference: Difference | Unavailable, annotation: Annotation) -> tuple[str, ...]:
@@ -153,9 +239,7 @@ def lines(difference: Difference | Unavailable, annotation: Annotation) -> tuple
     ]
     found += [annotation.text] if annotation.text else []
     for row in difference.functions[:SHOWN]:
-        found.append(
-            f"  {short_name(row.name)}: {row.base:,.0f} -> {row.candidate:,.0f} ({row.share:+.2%})"
-        )
+        found.append(f"  {row.label}: {row.base:,.0f} -> {row.candidate:,.0f} ({row.share:+.2%})")
     more = len(difference.functions) - SHOWN
     found += [f"  {more} more functions differ"] if more > 0 else []
     return (*found, *(f"note: {note}" for note in difference.notes))

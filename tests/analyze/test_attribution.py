@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from bitnet_perf.analyze.attribution import Part, attribute, localized, suspects
+from bitnet_perf.analyze.attribution import Part, attribute, localized
+from bitnet_perf.analyze.attribution.cases import suspects
 
 GEMV, GEMM, PACK = "gemv/i2_s/x86_avx2", "gemm/i2_s/x86_avx2", "pack/tl1/scalar"
 PARTS = (

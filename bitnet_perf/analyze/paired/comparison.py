@@ -10,6 +10,7 @@ from typing import Any
 from bitnet_perf.analyze.paired.bootstrap import bootstrap, contradicts
 from bitnet_perf.analyze.paired.canary import Canary, judge_canary, unsound
 from bitnet_perf.analyze.paired.estimate import Estimate, pair_values, record_values, yuen
+from bitnet_perf.analyze.paired.processes import PROCESSES, of_processes
 from bitnet_perf.analyze.paired.rules import Class, Rules
 from bitnet_perf.analyze.paired.verdict import (
     FAILED,
@@ -18,6 +19,7 @@ from bitnet_perf.analyze.paired.verdict import (
     Decision,
     decide,
     failed_case,
+    skipped_case,
 )
 from bitnet_perf.bench.paired.raw import CANARY, PairRecord, Raw, Samples, clock_of
 from bitnet_perf.bench.paired.schema import printable
@@ -54,6 +56,13 @@ class Row:
     cpu: float | None
     clocks: str | None
     canaries: tuple[str, ...]
+
+    @property
+    def tells(self) -> bool:
+        """Whether it says anything: timed or found identical, and not left open by whole
+        processes."""
+        left_open = self.verdict == "inconclusive" and PROCESSES in self.notes
+        return self.verdict == "identical" or (self.pairs > 0 and not left_open)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; `class_` becomes `class`."""
@@ -153,6 +162,8 @@ def _decision(
     """Without timing where nothing is to be timed or a side failed, else by the table."""
     if case.get("error"):
         return failed_case(printable(str(case["error"])))
+    if case.get("skipped"):
+        return skipped_case(printable(str(case["skipped"])))
     if case.get("only"):
         return ONE_SIDED[case["only"]]
     if case.get("identical"):
@@ -166,8 +177,8 @@ def _decision(
         contested=bool(case.get("contested")),
     )
     if "environment" in decision.notes:
-        return replace(decision, reason=f"{decision.reason} ({', '.join(failed)})")
-    return decision
+        decision = replace(decision, reason=f"{decision.reason} ({', '.join(failed)})")
+    return of_processes(decision, case, rules) if case.get("evidence") == PROCESSES else decision
 
 
 def _finite(value: float) -> float | None:
@@ -188,19 +199,19 @@ def overall(rows: Iterable[Row]) -> tuple[str, int]:
     """The verdict of all rows and its exit code, the first that any row asks for.
 
     action 1 (of any class), concern of a core case 3, inconclusive core case 4 and any case that
-    failed, pass 0 (concerns of other cases included); skipped 6 where no case stands on both sides
-    or none was timed.
+    failed (whole processes aside, whose inconclusive rows are neutral), pass 0 (concerns of other
+    cases included); skipped 6 where no case stands on both sides or none was timed.
     """
-    judged = [row for row in rows if row.verdict not in {"new", "gone"}]
+    judged = [row for row in rows if row.verdict not in {"new", "gone", "skipped"}]
     if not judged:
         return "skipped", 6
     if any(row.verdict == "action" for row in judged):
         return "action", 1
-    core = {row.verdict for row in judged if row.class_ == "core"}
+    core = {row.verdict for row in judged if row.class_ == "core" and row.gate != "neutral"}
     if "concern" in core:
         return "concern", 3
     if "inconclusive" in core or any(FAILED in row.notes for row in judged):
         return "inconclusive", 4
-    if not any(row.pairs or row.verdict == "identical" for row in judged):
+    if not any(row.tells for row in judged):
         return "skipped", 6
     return "pass", 0

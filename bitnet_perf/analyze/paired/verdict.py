@@ -32,10 +32,11 @@ __all__ = [
     "decide",
     "failed_case",
     "percent",
+    "skipped_case",
 ]
 
 Verdict = Literal[
-    "identical", "improved", "pass", "action", "concern", "inconclusive", "new", "gone"
+    "identical", "improved", "pass", "action", "concern", "inconclusive", "new", "gone", "skipped"
 ]
 Gate = Literal["pass", "note", "fail", "closed", "neutral"]
 ALARMS = ("concern", "action")
@@ -65,6 +66,11 @@ ONE_SIDED = {
     "candidate": Decision("new", "neutral", -1, (), "the base does not know it", True, None),
     "base": Decision("gone", "neutral", -1, (), "the candidate does not know it", True, None),
 }
+
+
+def skipped_case(reason: str) -> Decision:
+    """A case that measures nothing on the base's side: nothing is known of the candidate by it."""
+    return Decision("skipped", "neutral", -1, (), reason, True, None)
 
 
 def failed_case(reason: str) -> Decision:

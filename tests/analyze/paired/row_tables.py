@@ -15,6 +15,7 @@ from analyze.paired.synthetic import case, meta, raw, record
 
 from bitnet_perf.analyze.paired.estimate import Estimate
 from bitnet_perf.analyze.paired.rules import Budget, Rules
+from bitnet_perf.analyze.paired.verdict import Decision
 from bitnet_perf.bench.paired.raw import Raw, clock_of
 
 SLOW = [0.07, 0.075, 0.065, 0.07] * 5
@@ -33,6 +34,7 @@ def comparison_table(module: ModuleType) -> None:
     _check_canaries(module)
     _check_clocks(module)
     _check_overall(module)
+    _check_processes(module)
 
 
 def _check_rows(module: ModuleType) -> None:
@@ -84,6 +86,62 @@ def _check_failed(module: ModuleType) -> None:
     cases = [{**each, "error": "it crashed"} if "canary" in each else each for each in file.cases()]
     row = row_of(module, replace(file, meta={**file.meta, "cases": cases}))
     assert (row.verdict, row.canaries) == ("inconclusive", ("compute",))
+
+
+def process_case(class_: str = "core", change: object = 0.06, **keys: Any) -> dict[str, Any]:
+    """A case of whole processes whose candidate has so many more instructions."""
+    counted = {"instructions": {"change": change}} if change is not None else {}
+    return case(**{"evidence": "whole processes", "class": class_} | counted | keys)
+
+
+def _check_processes(module: ModuleType) -> None:
+    """Whole processes: what is not known by time is neutral, or a concern by instructions."""
+    open_ = {(0, 0): MAYBE}
+    row = row_of(module, raw([process_case(change=None)], open_))
+    assert (row.verdict, row.gate) == ("inconclusive", "neutral")
+    assert "whole processes" in row.notes
+    assert module.overall([row]) == ("skipped", 6)
+    passes = row_of(module, raw([process_case()], {(0, 0): [0.001, -0.001] * 4}))
+    assert (passes.verdict, passes.tells) == ("pass", True)
+    assert module.overall([row, passes]) == ("pass", 0)
+    by_count = row_of(module, raw([process_case()], open_))
+    assert (by_count.verdict, by_count.gate) == ("concern", "fail")
+    assert module.overall([by_count]) == ("concern", 3)
+    plain = row_of(module, raw([process_case(evidence=None)], open_))
+    assert (plain.verdict, plain.gate) == ("inconclusive", "closed")
+    died = row_of(module, raw([process_case(error="it crashed")], open_))
+    assert (died.gate, died.notes) == ("closed", ("error",))
+    skipped = row_of(module, raw([process_case(skipped="no tests", only="base")], {}))
+    shown = (skipped.verdict, skipped.gate, skipped.reason, skipped.pairs)
+    assert shown == ("skipped", "neutral", "no tests", 0)
+    assert module.overall([skipped]) == ("skipped", 6)
+    assert module.overall([skipped, passes]) == ("pass", 0)
+
+
+def processes_table(module: ModuleType) -> None:
+    """What whole processes make of a decision by time."""
+    rules = Rules()
+    unknown = Decision("inconclusive", "closed", 1, ("bimodal",), "who knows", True, None)
+    passes = replace(unknown, verdict="pass", gate="pass")
+
+    def found(decision: Decision = unknown, **keys: Any) -> tuple[str, str]:
+        judged = module.of_processes(decision, process_case(**keys), rules)
+        assert judged.notes[:2] == ("bimodal", "whole processes")
+        return judged.verdict, judged.gate
+
+    assert found() == ("concern", "fail")
+    assert found(class_="other") == ("concern", "note")
+    assert found(passes) == ("pass", "pass")
+    for change in (0.05, -0.2, 0.0, None, "many", 1, True, math.nan, math.inf):
+        assert found(change=change) == ("inconclusive", "neutral"), change
+    assert found(change=0.0501) == ("concern", "fail")
+    assert found(instructions={"unavailable": "why"}) == ("inconclusive", "neutral")
+    assert found(instructions=["change"]) == ("inconclusive", "neutral")
+    told = module.of_processes(unknown, process_case(), rules)
+    assert told.reason == (
+        "+6.0% instructions for the same work, budget +5.0%; not known by time: who knows"
+    )
+    assert told.notes == ("bimodal", "whole processes", "by instructions")
 
 
 def _check_cross_check(module: ModuleType) -> None:

@@ -193,6 +193,7 @@ def check_untimed(module: ModuleType) -> None:
         "base": ("gone", "neutral", True),
         "candidate": ("new", "neutral", True),
     }
+    assert module.skipped_case("no tests").settled is True
     failed = module.failed_case("it crashed")
     shown = (failed.verdict, failed.gate, failed.notes, failed.settled)
     assert shown == ("inconclusive", "closed", ("error",), True)

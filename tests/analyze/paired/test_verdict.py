@@ -13,12 +13,13 @@ from types import ModuleType
 import pytest
 from analyze.paired import row_tables, tables
 
-from bitnet_perf.analyze.paired import canary, comparison, verdict
+from bitnet_perf.analyze.paired import canary, comparison, processes, verdict
 
 TABLES: dict[ModuleType, Callable[[ModuleType], None]] = {
     verdict: tables.verdict_table,
     canary: tables.canary_table,
     comparison: row_tables.comparison_table,
+    processes: row_tables.processes_table,
 }
 
 
@@ -43,6 +44,10 @@ def test_canaries():
 
 def test_comparisons():
     row_tables.comparison_table(comparison)
+
+
+def test_whole_processes():
+    row_tables.processes_table(processes)
 
 
 # Each operator becomes its negation and, where it has one, its neighbour at the edge.

@@ -160,5 +160,11 @@ def _distance(path: str, kernel: str) -> int:
     # gemm is driven by the code of gemv
     if family == "gemm" and path.startswith("csrc/kernels/gemv/") and path.count("/") == 3:
         return 2
+    # a bench of a Cargo workspace is CRATE/BENCH
+    if f"/{family}/" in f"/{path}" and not path.startswith("csrc/"):
+        return 2
+    # a bench of a Cargo workspace is CRATE/BENCH
+    if f"/{family}/" in f"/{path}" and not path.startswith("csrc/"):
+        return 2
     shared = path.startswith(_SHARED) or (path.startswith("csrc/kernels/") and path.count("/") == 2)
     return 3 if shared else _FAR
