@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-__all__ = ["escape", "fence", "plain", "prose", "shell_word"]
+__all__ = ["escape", "fence", "paragraph", "plain", "prose", "shell_word"]
 
 LONGEST = 2000  # characters of one piece of text
 _INVISIBLE = ("Cc", "Cf", "Co", "Cs")  # control, direction and other format marks, private, halves
@@ -35,11 +35,25 @@ def escape(text: str, longest: int = LONGEST) -> str:
 
 def prose(text: str) -> str:
     """`plain` text as a paragraph: code spans as they are, everything else literal."""
+    return paragraph([(text, True)])
+
+
+def paragraph(pieces: Iterable[tuple[str, bool]]) -> str:
+    """Pieces of one paragraph; the code spans of those that are True stay as they are."""
+    found = []
+    for text, ours in pieces:
+        body = _spans(text) if ours else escape(text)
+        before, after = (" " if end.isspace() else "" for end in (text[:1], text[-1:]))
+        found.append(f"{before}{body}{after}" if body else before)
+    # No heading and no list begins it.
+    return re.sub(r"\A(\d*)([#=~+.)-])", r"\1\\\2", "".join(found).strip())
+
+
+def _spans(text: str) -> str:
     parts = plain(text).split("`")
     if len(parts) % 2 == 0:  # a stranger's backtick
         return escape(text)
-    spans = (f"`{part}`" if at % 2 else _literal(part) for at, part in enumerate(parts))
-    return re.sub(r"\A(\d*)([#=~+.)-])", r"\1\\\2", "".join(spans))  # no heading, no list
+    return "".join(f"`{part}`" if at % 2 else _literal(part) for at, part in enumerate(parts))
 
 
 def _literal(text: str) -> str:

@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bitnet_perf.errors import FormatError, MeasurementError
+from bitnet_perf.report.document import Part, Words
+from bitnet_perf.report.figures import Source, join, words
 
 __all__ = [
     "Evidence",
@@ -44,16 +46,19 @@ _HEAD: Mapping[str, str] = {
     "gpu": "gpu: mixed precision",
     "simd": "simd",
 }
+REASONS = Source("review.json", "reasons")
 _NUMBER = r"([+-]?\d+(?:\.\d+)?)"
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A number with the measurement behind it: its value, how many samples, and of which run."""
+    """A number with the measurement behind it: its value, how many samples, of which run, and the
+    record and its row that hold them."""
 
     value: float
     samples: int
     run: str
+    source: Source
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,8 @@ class Evidence:
     reason: str = ""
 
 
-def _number(measured: Measured, run: str, what: str) -> float:
+def _figure(measured: Measured, run: str, what: str, form: str, unit: str) -> Part:
+    """The number of a line, which shows its unit behind it."""
     if measured.run != run:
         raise MeasurementError(
             f"{what}: found a number of run {measured.run!r}, accepted is one of this run, {run!r}"
@@ -76,48 +82,50 @@ def _number(measured: Measured, run: str, what: str) -> float:
             f"{what}: found {measured.value} from {measured.samples} samples, "
             "accepted is a finite number from at least one"
         )
-    return measured.value
+    value = 100 * measured.value if what == "delta" else measured.value
+    joined = unit if unit in ("%", "x") else f" {unit}"
+    return measured.source.figure(value, f"{value:{form}}{joined}", unit)
 
 
-def inference_line(tokens_per_second: Measured, delta: Measured | None, *, run: str) -> str:
+def inference_line(tokens_per_second: Measured, delta: Measured | None, *, run: str) -> Words:
     """Decode speed in tokens/s, and its change against the baseline (0.12 = 12 % faster)."""
-    speed = _number(tokens_per_second, run, "tokens/sec")
-    line = f"perf: inference: {speed:.1f} tokens/sec"
+    speed = _figure(tokens_per_second, run, "tokens/sec", ".1f", "tokens/sec")
+    line = words("perf: inference: ", speed)
     if delta is not None:
-        line += f"; Δ vs baseline: {100 * _number(delta, run, 'delta'):+.0f}%"
+        line = words(line, "; Δ vs baseline: ", _figure(delta, run, "delta", "+.0f", "%"))
     return line
 
 
-def quantization_line(accuracy: Mapping[str, Measured], *, run: str) -> str:
+def quantization_line(accuracy: Mapping[str, Measured], *, run: str) -> Words:
     """Accuracy in percent by quantizer, in the order given (I2S, TL1, TL2)."""
-    parts = [f"{name}: {_number(m, run, name):.1f}%" for name, m in accuracy.items()]
-    if not parts:
+    found = [words(f"{name}: ", _figure(m, run, name, ".1f", "%")) for name, m in accuracy.items()]
+    if not found:
         raise MeasurementError("accuracy: nothing measured, accepted is at least one quantizer")
-    return f"perf: quantization: {', '.join(parts)} accuracy"
+    return words("perf: quantization: ", join(", ", found), " accuracy")
 
 
-def gpu_line(speedup: Measured, *, precision: str, run: str) -> str:
+def gpu_line(speedup: Measured, *, precision: str, run: str) -> Words:
     """Speed of FP16 or BF16 as a multiple of FP32."""
-    return (
-        f"perf: gpu: mixed precision: {precision} "
-        f"{_number(speedup, run, precision):.1f}x speedup vs FP32"
-    )
+    ratio = _figure(speedup, run, precision, ".1f", "x")
+    return words(f"perf: gpu: mixed precision: {precision} ", ratio, " speedup vs FP32")
 
 
-def simd_line(speedup: Measured, *, run: str) -> str:
+def simd_line(speedup: Measured, *, run: str) -> Words:
     """Speed of the vectorized kernels as a multiple of the scalar ones."""
-    ratio = _number(speedup, run, "simd")
-    return f"perf: simd: vectorized ops {ratio:.1f}x faster than scalar"
+    ratio = _figure(speedup, run, "simd", ".1f", "x")
+    return words("perf: simd: vectorized ops ", ratio, " faster than scalar")
 
 
-def skipped_line(subject: Subject, reason: str) -> str:
-    """The line of a fact that was not measured, with the reason."""
-    return f"perf: {_HEAD[subject]}: skipped ({_reason(reason)})"
+def skipped_line(subject: Subject, reason: str, source: Source = REASONS) -> Words:
+    """The line of a fact that was not measured, with the reason, which `source` gives."""
+    return words(f"perf: {_HEAD[subject]}: skipped (", source.told(_reason(reason)), ")")
 
 
-def gate_line(status: Literal["pass", "fail", "skipped"], reason: str) -> str:
+def gate_line(
+    status: Literal["pass", "fail", "skipped"], reason: str, source: Source = REASONS
+) -> Words:
     """The gate: `review:gate:perf = status (reason)`."""
-    return f"review:gate:perf = {status} ({_reason(reason)})"
+    return words(f"review:gate:perf = {status} (", source.told(_reason(reason)), ")")
 
 
 def _reason(reason: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from bitnet_perf.errors import FormatError
 from bitnet_perf.report.escape import plain
@@ -13,15 +13,16 @@ from bitnet_perf.report.escape import plain
 __all__ = ["read_stored"]
 
 LARGEST = 64 << 20  # bytes of a file
-Model = TypeVar("Model", bound=BaseModel)
+Model = TypeVar("Model")
 
 
 def read_stored(path: Path, model: type[Model]) -> Model:
-    """The `model` that `path` holds; FormatError names the file and the field that is refused."""
+    """The `model` (a pydantic model or a dataclass) that `path` holds; FormatError names the file
+    and the field that is refused."""
     try:
         if path.stat().st_size > LARGEST:
             raise FormatError(f"{path}: larger than {LARGEST >> 20} MiB, which is accepted")
-        return model.model_validate_json(path.read_bytes())
+        return TypeAdapter(model).validate_json(path.read_bytes())
     except OSError as error:
         raise FormatError(
             f"{path}: cannot be read ({error.strerror}); name a {model.__name__.lower()}.json"

@@ -6,33 +6,36 @@ from hypothesis import strategies as st
 
 from bitnet_perf.errors import FormatError, MeasurementError
 from bitnet_perf.report import evidence as ev
+from bitnet_perf.report.document import text_of
+from bitnet_perf.report.figures import Source
 
 RUN = "run-1"
 
 
 def measured(value, samples=5, run=RUN):
-    return ev.Measured(value, samples, run)
+    return ev.Measured(value, samples, run, Source("evidence.json", "row"))
 
 
 def test_lines_are_those_of_the_grammar():
     assert (
-        ev.inference_line(measured(45.2), measured(0.12), run=RUN)
+        text_of(ev.inference_line(measured(45.2), measured(0.12), run=RUN))
         == "perf: inference: 45.2 tokens/sec; Δ vs baseline: +12%"
     )
     accuracy = {"I2S": measured(99.8), "TL1": measured(99.6), "TL2": measured(99.7)}
     assert (
-        ev.quantization_line(accuracy, run=RUN)
+        text_of(ev.quantization_line(accuracy, run=RUN))
         == "perf: quantization: I2S: 99.8%, TL1: 99.6%, TL2: 99.7% accuracy"
     )
     assert (
-        ev.gpu_line(measured(2.3), precision="FP16", run=RUN)
+        text_of(ev.gpu_line(measured(2.3), precision="FP16", run=RUN))
         == "perf: gpu: mixed precision: FP16 2.3x speedup vs FP32"
     )
     assert (
-        ev.simd_line(measured(4.1), run=RUN) == "perf: simd: vectorized ops 4.1x faster than scalar"
+        text_of(ev.simd_line(measured(4.1), run=RUN))
+        == "perf: simd: vectorized ops 4.1x faster than scalar"
     )
     assert (
-        ev.gate_line("skipped", "no-gpu-available")
+        text_of(ev.gate_line("skipped", "no-gpu-available"))
         == "review:gate:perf = skipped (no-gpu-available)"
     )
 
@@ -42,7 +45,7 @@ POSITIVE = st.floats(min_value=0.0, max_value=1e6)
 
 @given(POSITIVE, st.floats(min_value=-0.99, max_value=10))
 def test_inference_reads_back(speed, delta):
-    read = ev.parse_line(ev.inference_line(measured(speed), measured(delta), run=RUN))
+    read = ev.parse_line(text_of(ev.inference_line(measured(speed), measured(delta), run=RUN)))
     assert read.subject == "inference"
     assert read.numbers["tokens/sec"] == pytest.approx(speed, abs=0.051)
     assert read.numbers["delta"] == pytest.approx(delta, abs=0.0051)
@@ -55,13 +58,13 @@ def test_inference_reads_back(speed, delta):
 )
 def test_quantization_reads_back(accuracy):
     line = ev.quantization_line({k: measured(v) for k, v in accuracy.items()}, run=RUN)
-    assert ev.parse_line(line).numbers == pytest.approx(accuracy, abs=0.051)
+    assert ev.parse_line(text_of(line)).numbers == pytest.approx(accuracy, abs=0.051)
 
 
 @given(POSITIVE)
 def test_ratios_read_back(ratio):
-    simd = ev.parse_line(ev.simd_line(measured(ratio), run=RUN))
-    gpu = ev.parse_line(ev.gpu_line(measured(ratio), precision="BF16", run=RUN))
+    simd = ev.parse_line(text_of(ev.simd_line(measured(ratio), run=RUN)))
+    gpu = ev.parse_line(text_of(ev.gpu_line(measured(ratio), precision="BF16", run=RUN)))
     assert simd.numbers["speedup"] == gpu.numbers["BF16"] == pytest.approx(ratio, abs=0.051)
 
 
@@ -72,9 +75,11 @@ def test_reasons_read_back(reason):
             ev.gate_line("skipped", reason)
         return
     text = " ".join(reason.split())
-    assert ev.parse_line(ev.gate_line("fail", reason)) == ev.Evidence("gate", "fail", {}, text)
+    assert ev.parse_line(text_of(ev.gate_line("fail", reason))) == ev.Evidence(
+        "gate", "fail", {}, text
+    )
     for subject in ("inference", "quantization", "gpu", "simd"):
-        read = ev.parse_line(ev.skipped_line(subject, reason))
+        read = ev.parse_line(text_of(ev.skipped_line(subject, reason)))
         assert read == ev.Evidence(subject, "skipped", {}, text)
 
 

@@ -1,0 +1,1 @@
+"""The five sections of a judged report, a file each."""
