@@ -24,21 +24,21 @@ def command(
 
     Example: `bitnet-perf run --output results`
     """
-    import json
-
     from bitnet_perf.files import write_atomic
-    from bitnet_perf.report.build import build_report
+    from bitnet_perf.report.build import RUN, build_report, record_of
+    from bitnet_perf.report.forms import first_forms
     from bitnet_perf.review.survey import survey
 
     with progress("run", quiet) as step:
         results = survey(pyperf_json=output / "bench.json", on_progress=step)
     report = build_report(results)
-    text = json.dumps(report.to_dict(), indent=1, ensure_ascii=False) + "\n"
-    write_atomic(output / "report.json", text)
-    write_atomic(output / "report.md", report.markdown())
+    write_atomic(output / RUN, record_of(results))
+    for name, text in first_forms(report).items():
+        write_atomic(output / name, text)
     emit(report.to_dict(), json_to)
     if shows_text(json_to, quiet):
         out = console()
         print_report(out, report)
-        out.print(f"written: {output}/report.md, report.json, bench.json", markup=False)
+        out.print(f"report: {output / 'report.html'}", markup=False, soft_wrap=True)
+        out.print(f"verdict: {report.verdict}; {report.lines[-1]}", markup=False)
     return 1 if results.recorded.get("unexplained") else 0

@@ -13,14 +13,14 @@ from bitnet_perf.github.payload import CHECK, Annotation, Payload
 from bitnet_perf.github.post import Post, value_of
 from bitnet_perf.github.transport import Refused
 from bitnet_perf.report.escape import fence, plain
+from bitnet_perf.report.markdown import COMMENT, as_markdown
 
-__all__ = ["annotation_batches", "check_run", "commit_status", "cut", "post_check"]
+__all__ = ["annotation_batches", "check_run", "commit_status", "post_check"]
 
-SUMMARY = 65535  # bytes
+SUMMARY = COMMENT  # bytes
 BATCH = 50  # annotations in a request
 DESCRIPTION = 140  # characters of a commit status
 OURS = "bitnet-perf:"  # what `external_id` begins with
-CUT = "The rest is cut; `report.md` of the run has all of it."
 _CONCLUSIONS: Mapping[str, str] = {"pass": "success", "fail": "failure", "skipped": "neutral"}
 # A commit status has no neutral: what was not measured stays open, it is no success.
 _STATES: Mapping[str, str] = {"pass": "success", "fail": "failure", "skipped": "pending"}
@@ -28,15 +28,16 @@ _STATES: Mapping[str, str] = {"pass": "success", "fail": "failure", "skipped": "
 
 def check_run(payload: Payload) -> dict[str, Any]:
     """The completed run without annotations; `external_id` names the result."""
-    evidence = fence(payload.report.evidence, "text")
-    summary = "\n".join([*evidence, "", payload.report.markdown()])
+    evidence = fence(payload.report.lines, "text")
+    begin = "\n".join([*evidence, "", ""])
+    summary = begin + as_markdown(payload.report, SUMMARY - len(begin.encode()))
     return {
         "name": CHECK,
         "head_sha": payload.target.head,
         "external_id": f"{OURS}{payload.digest}",
         "status": "completed",
         "conclusion": _CONCLUSIONS[payload.status],
-        "output": {"title": _title(payload), "summary": cut(summary)},
+        "output": {"title": _title(payload), "summary": summary},
     }
 
 
@@ -69,27 +70,6 @@ def annotation_batches(
             known.add(_key(body))
             missing.append(body)
     return [missing[at : at + BATCH] for at in range(0, len(missing), BATCH)]
-
-
-def cut(text: str, limit: int = SUMMARY) -> str:
-    """`text`, or as many of its first lines as fit in `limit` bytes with a line that says so."""
-    if len(text.encode()) <= limit:
-        return text
-    closed = ["", CUT]
-    left = limit - len("\n".join(closed).encode())
-    kept: list[str] = []
-    opened = ""  # the fence of the code that a line stands in
-    for line in text.split("\n"):
-        left -= len(line.encode()) + 1
-        if left < len(opened) + 1:
-            break
-        ticks = line[: len(line) - len(line.lstrip("`"))]
-        if len(ticks) >= 3 and not opened:
-            opened = ticks
-        elif opened and line == opened:
-            opened = ""
-        kept.append(line)
-    return "\n".join([*kept, *([opened] if opened else []), *closed])
 
 
 def post_check(post: Post) -> str:

@@ -86,7 +86,7 @@ class Payload(_Frozen):
 
     @model_validator(mode="after")
     def _says_one_thing(self) -> Payload:
-        stated = [parse_line(line) for line in self.report.evidence]
+        stated = [parse_line(line) for line in self.report.lines]
         gates = [line.status for line in stated if line.subject == "gate"]
         if gates != [self.status] or self.rows[0].gate != "perf":
             raise ValueError(f"status: found {self.status!r}, the report's gate says {gates}")

@@ -22,7 +22,15 @@ from bitnet_perf.model.model import Model
 from bitnet_perf.model.weights import FLOATS, MATRICES, TERNARY_FORMATS, as_floats
 from bitnet_perf.notebook import frame
 
-__all__ = ["CODECS", "FormatAccuracy", "accuracy", "formats_with_accuracy", "perplexity"]
+__all__ = [
+    "CODECS",
+    "FormatAccuracy",
+    "accuracy",
+    "formats_with_accuracy",
+    "model_matrices",
+    "perplexity",
+    "random_data",
+]
 
 SEED = 20
 SHAPE = (256, 2304)  # whole blocks of every format
@@ -30,7 +38,7 @@ SIGMA = 0.02
 NOISE = 0.25  # of the scale: how far trained weights lie from their ternary values here
 CODECS = ("quant.i2s", "quant.tl1", "quant.tl2")
 
-Data = tuple[str, NDArray[np.float32]]
+Data = tuple[str, NDArray[np.float32], NDArray[np.int8] | None]
 
 
 @dataclass(frozen=True)
@@ -92,7 +100,7 @@ def _data(given: Any) -> Iterator[tuple[str, Callable[[], Iterator[NDArray[np.fl
         file = read_gguf(given)
         yield f"the weights of {Path(given).name}", lambda: _of_file(file)
     elif given is None:
-        for name, matrix in _random():
+        for name, matrix, _ in random_data():
             yield name, lambda matrix=matrix: iter([matrix])  # type: ignore[misc]
     else:
         array = np.asarray(given)
@@ -103,13 +111,24 @@ def _data(given: Any) -> Iterator[tuple[str, Callable[[], Iterator[NDArray[np.fl
         yield "the given array", lambda: iter([array])
 
 
-def _random() -> Iterator[Data]:
+def random_data() -> Iterator[Data]:
+    """Ternary, trained-like and Gaussian matrices: their name, values, and the ternary values that
+    they were made of."""
     rng = np.random.default_rng(SEED)
-    ternary = (SIGMA * rng.integers(-1, 2, SHAPE)).astype(np.float32)
-    yield f"ternary times {SIGMA}, seed {SEED}", ternary
+    codes = rng.integers(-1, 2, SHAPE).astype(np.int8)
+    ternary = (SIGMA * codes).astype(np.float32)
+    yield f"ternary times {SIGMA}, seed {SEED}", ternary, codes
     noise = rng.normal(0, NOISE * SIGMA, SHAPE).astype(np.float32)
-    yield f"trained-like: ternary times {SIGMA} + Gaussian of {NOISE} of it", ternary + noise
-    yield f"Gaussian, standard deviation {SIGMA}", rng.normal(0, SIGMA, SHAPE).astype(np.float32)
+    trained = f"trained-like: ternary times {SIGMA} + Gaussian of {NOISE} of it"
+    yield trained, ternary + noise, codes
+    gaussian = rng.normal(0, SIGMA, SHAPE).astype(np.float32)
+    yield f"Gaussian, standard deviation {SIGMA}", gaussian, None
+
+
+def model_matrices(path: str | os.PathLike[str]) -> Iterator[NDArray[np.float32]]:
+    """The ternary and float matrices of the layers of a GGUF file, float32[N, K] each; ModelError
+    for the file, and where there are none."""
+    return _of_file(read_gguf(path))
 
 
 def _of_file(file: GgufFile) -> Iterator[NDArray[np.float32]]:

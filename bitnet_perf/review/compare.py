@@ -6,6 +6,7 @@ import datetime
 import os
 import re
 import secrets
+import shlex
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -29,7 +30,7 @@ from bitnet_perf.errors import ConfigError
 from bitnet_perf.notebook import frame, html_table
 from bitnet_perf.review.counted import Counting, Mode
 
-__all__ = ["Comparison", "compare", "seconds_of"]
+__all__ = ["Comparison", "compare", "seconds_of", "stepper"]
 
 OnProgress = Callable[[float, str], None]
 Code = tuple[bool, str, Mapping[str, tuple[str, str]]]  # identical, why, hashes by kernel
@@ -83,6 +84,15 @@ class Comparison:
             if lines:
                 found[case["name"]] = tuple(lines)
         return found
+
+    @property
+    def commands(self) -> Mapping[str, str]:
+        """The line of cargo that runs a case by itself, for the cases of a Cargo workspace."""
+        return {
+            case["name"]: shlex.join(case["command"])
+            for case in self.raw.cases()
+            if "command" in case
+        }
 
     def replay(self, rules: Rules | None = None) -> Comparison:
         """Judge the raw file again, by its own rules or by others."""
@@ -173,7 +183,7 @@ def compare(
     code = _code_identity(ready)
     end = None if time_budget is None else time.monotonic() + time_budget
     counting = Counting(ready, counts, say, end)
-    driver = Driver(ready, settings, _stepper(say))
+    driver = Driver(ready, settings, stepper(say))
     recording = driver.recording
     if code is not None and code[0]:
         for name in names:
@@ -288,7 +298,9 @@ def _canary_rule(recording: Recording, rules: Rules) -> Callable[[int, bool], bo
     return passes
 
 
-def _stepper(say: OnProgress) -> Callable[[Step], None]:
+def stepper(say: OnProgress) -> Callable[[Step], None]:
+    """What a driver reports, told as a share and a text with the seconds that are left."""
+
     def step(at: Step) -> None:
         left = "" if at.seconds_left is None else f", about {at.seconds_left:.0f} s left"
         say(at.share, at.what + left)

@@ -2,79 +2,58 @@
 
 from __future__ import annotations
 
-import datetime
-import json
 import os
-import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from bitnet_perf.analyze.accepted import accept_rows
-from bitnet_perf.analyze.attribution import Node, attribute, localized, parts_of, suspects
-from bitnet_perf.analyze.paired.comparison import Row, overall
-from bitnet_perf.analyze.routing import route, situation_of
-from bitnet_perf.bench import revisions
-from bitnet_perf.bench.builds import tree_objects
-from bitnet_perf.bench.cases import gate_cases
-from bitnet_perf.bench.gpu import why_no_gpu
-from bitnet_perf.bench.paired.sides import Side, prepare_side
-from bitnet_perf.config.load import load_settings
+from bitnet_perf.analyze.attribution import Node
+from bitnet_perf.analyze.paired.comparison import Row
 from bitnet_perf.config.settings import Settings
-from bitnet_perf.errors import BitnetPerfError, ConfigError, EnvironmentRefused
-from bitnet_perf.files import write_atomic
+from bitnet_perf.errors import BitnetPerfError, ConfigError, MeasurementError
 from bitnet_perf.report.document import Report
-from bitnet_perf.report.page import html_page
-from bitnet_perf.report.verdicts import Judged, build_judged_report, facts_of
-from bitnet_perf.review.compare import Comparison, compare
-from bitnet_perf.review.evidence import NOT_SURVEYED, survey_of
+from bitnet_perf.report.forms import FORMS, save_forms
+from bitnet_perf.report.judged import Judged
+from bitnet_perf.report.verdicts import build_judged_report
+from bitnet_perf.review.assemble import assemble
+from bitnet_perf.review.compare import Comparison
+from bitnet_perf.review.measure import Extra, measure
+from bitnet_perf.review.plan import NothingBefore, Plan, plan_gate
+from bitnet_perf.review.records import Records
 
-__all__ = ["NothingBefore", "Plan", "Review", "gate", "plan_gate"]
+__all__ = ["Extra", "NothingBefore", "Plan", "Review", "gate", "plan_gate", "review"]
 
 OnProgress = Callable[[float, str], None]
-CASE_SECONDS = 4.0  # about what a case takes that its first look settles
-BUILD_SECONDS = 120.0  # about what a tree takes that was never built on two cores
-
-
-class NothingBefore(EnvironmentRefused):
-    """No base is named, and no earlier commit is in reach; `first`: there is none at all."""
-
-    def __init__(self, why: str, *, first: bool = False) -> None:
-        super().__init__(why)
-        self.first = first
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a gate will do. `base` and `head` are commits; a head of None is the working tree."""
-
-    repository: Path
-    base: str
-    head: str | None
-    dirty: bool
-    changed: tuple[str, ...]
-    suite: str
-    cases: tuple[str, ...]
-    settings: Settings = field(default_factory=Settings)
-
-    @property
-    def minutes(self) -> float:
-        """About how long it takes at most where both trees are new and every case passes."""
-        return (2 * BUILD_SECONDS + CASE_SECONDS * len(self.cases)) / 60
 
 
 @dataclass(frozen=True)
 class Review:
-    """A completed review. `document` holds every number that it tells, `judged` the rows of the
-    comparison with declared trade-offs accepted."""
+    """A completed review. `records` hold every number that it tells, `judged` and `document` follow
+    from them alone."""
 
     plan: Plan
-    comparison: Comparison
-    judged: tuple[Row, ...]
-    stages: tuple[Node, ...]
-    kernels: tuple[Node, ...]
+    records: Records
+    judged: Judged
     document: Report
+
+    @classmethod
+    def of(cls, plan: Plan, records: Records) -> Review:
+        """Judge the records, and write the report."""
+        judged = assemble(records)
+        return cls(plan, records, judged, build_judged_report(judged))
+
+    @cached_property
+    def comparison(self) -> Comparison:
+        """The comparison, as its raw file has it: without declared trade-offs."""
+        return Comparison(self.records.raw, self.judged.rules)
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C ended the measuring."""
+        return self.records.facts.interrupted
 
     @property
     def verdict(self) -> str:
@@ -89,16 +68,26 @@ class Review:
     @property
     def evidence(self) -> tuple[str, ...]:
         """The evidence lines, the gate's own last."""
-        return self.document.evidence
+        return self.document.lines
 
     @property
     def exit_code(self) -> int:
         """0 pass, 1 action, 3 concern, 4 inconclusive, 6 nothing measured."""
-        return overall(self.judged)[1]
+        return self.judged.exit_code
+
+    @property
+    def stages(self) -> tuple[Node, ...]:
+        """The change by stage."""
+        return self.judged.stages
+
+    @property
+    def kernels(self) -> tuple[Node, ...]:
+        """The change by kernel."""
+        return self.judged.kernels
 
     def rows(self) -> tuple[Row, ...]:
-        """One row per case."""
-        return self.judged
+        """One row per case, alarms within a declared trade-off accepted."""
+        return self.judged.rows
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values: the report, the comparison and the attribution."""
@@ -107,25 +96,25 @@ class Review:
             "comparison": self.comparison.to_dict(),
             "stages": [node.to_dict() for node in self.stages],
             "kernels": [node.to_dict() for node in self.kernels],
+            "targets": [target.to_dict() for target in self.judged.targets],
+            "attribution": self.judged.attribution.to_dict(),
             "changed": list(self.plan.changed),
         }
 
     def report(self, form: str = "markdown") -> str:
         """The report as "markdown", "html" or "json"; html needs the report extra."""
-        if form == "markdown":
-            return self.document.markdown()
-        if form == "json":
-            return json.dumps(self.document.to_dict(), indent=1, ensure_ascii=False) + "\n"
-        if form == "html":
-            return html_page(self.document, self.comparison.plot)
-        raise ConfigError(f"form: found {form!r}, accepted is markdown, html or json")
+        if form not in FORMS:
+            raise ConfigError(f"form: found {form!r}, accepted is {', '.join(FORMS)}")
+        text = FORMS[form].text(self.judged, self.document)
+        if text is None:
+            raise MeasurementError(f"form: {form!r} needs what was not measured in this run")
+        return text
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
-        """Write report.md, report.json and raw.npz into `folder`."""
+        """Write the records into `folder`, and every form of the report beside them."""
         target = Path(folder)
-        write_atomic(target / "report.md", self.report("markdown"))
-        write_atomic(target / "report.json", self.report("json"))
-        self.comparison.save(target / "raw.npz")
+        self.records.save(target)
+        save_forms(self.judged, self.document, target)
         return target
 
     def to_frame(self) -> Any:
@@ -140,58 +129,6 @@ class Review:
         return self.comparison._repr_html_()
 
 
-def plan_gate(
-    base: str | None,
-    head: str | None,
-    suite: str,
-    repository: str | os.PathLike[str],
-    settings: Settings | None = None,
-) -> Plan:
-    """What would be compared, by the settings of the repository where none are given.
-
-    `base` None is the parent of the head where the tree is as committed, else the commit itself.
-    A named base is taken at its merge base with the head. Raises NothingBefore where no base is
-    named and none is there or in reach; EnvironmentRefused with the `git fetch` line where a
-    shallow clone lacks a named one.
-    """
-    settings = settings or load_settings(repository).settings
-    cases = gate_cases(suite, settings.suites)
-    root = _checkout(repository, named=base is not None or head is not None)
-    tip = revisions.resolve(root, head or "HEAD")
-    objects = tree_objects(root)
-    tree = revisions.working_tree(root, objects) if head is None else None
-    dirty = tree is not None and tree.dirty
-    if base is not None:
-        start = revisions.merge_base(root, base, tip)
-    else:
-        start = tip if dirty else _parent(root, tip)
-    after = tree.tree if tree is not None else tip
-    changed = revisions.changed_files(root, start, after, objects)
-    return Plan(root, start, head and tip, dirty, changed, suite, cases, settings)
-
-
-def _checkout(repository: str | os.PathLike[str], *, named: bool) -> Path:
-    """The top folder of the checkout; without one nothing is before the files."""
-    try:
-        return revisions.repository_root(repository)
-    except BitnetPerfError as error:
-        if named:
-            raise
-        raise NothingBefore(str(error)) from error
-
-
-def _parent(root: Path, tip: str) -> str:
-    try:
-        before = revisions.parent(root, tip)
-    except EnvironmentRefused as error:
-        raise NothingBefore(str(error)) from error
-    if before is None:
-        raise NothingBefore(
-            f"{tip[:12]} is the first commit: name what to judge it against with --base", first=True
-        )
-    return before
-
-
 def gate(
     base: str | None = None,
     head: str | None = None,
@@ -200,6 +137,7 @@ def gate(
     *,
     repository: str | os.PathLike[str] = ".",
     settings: Settings | None = None,
+    only_changed: bool = False,
     time_budget: float | None = None,
     on_progress: OnProgress | None = None,
 ) -> Review:
@@ -207,89 +145,30 @@ def gate(
 
     Budgets, suites and accepted trade-offs are those of `settings` (None: of the repository).
 
-    Raises NothingBefore where there is no commit to compare with, ConfigError for a model, which no
-    stage here can load yet, MeasurementError where a side does not build.
+    model: a GGUF file or a shape of random weights (`1b`) whose stages are compared, too. Raises
+    NothingBefore where there is no commit to compare with, ConfigError for a model that is neither,
+    MeasurementError where a side does not build or no case is left to measure.
     """
-    if model is not None:
-        raise ConfigError(f"model: found {model!r}, accepted is None: no stage here loads one yet")
-    plan = plan_gate(base, head, suite, repository, settings)
+    plan = plan_gate(
+        base, head, suite, repository, settings, model=model, only_changed=only_changed
+    )
     return review(plan, time_budget, on_progress)
 
 
-def review(plan: Plan, time_budget: float | None, on_progress: OnProgress | None) -> Review:
-    """Carry out a plan."""
-    say = on_progress or (lambda _share, _what: None)
-    base = Side.revision(plan.base, repository=plan.repository)
-    candidate = Side.revision(plan.head, repository=plan.repository)
-    found = compare(
-        base,
-        candidate,
-        plan.cases,
-        time_budget=time_budget,
-        rules=plan.settings.budgets.rules(),
-        counts="changed",
-        on_progress=say,
-    )
-    now = datetime.datetime.now(datetime.UTC).date()
-    rows, trade_offs = accept_rows(found.rows(), plan.settings.accept, now)
-    parts = parts_of(found.raw, rows)
-    stages, kernels = attribute(parts, "stage"), attribute(parts, "kernel")
-    over = [row.case for row in rows if row.gate == "fail"]
-    situation = situation_of(rows, localized(parts, over))
-    evidence = NOT_SURVEYED
-    if not found.interrupted:
-        say(1.0, "accuracy and vector variants of the candidate")
-        evidence = survey_of(prepare_side(candidate))
-    judged = Judged(
-        run=uuid.uuid4().hex[:12],
-        date=now.isoformat(),
-        sides=_names(plan),
-        host=facts_of(found.raw.meta["fingerprint"]),
-        rows=rows,
-        rules=found.rules,
-        exit_code=overall(rows)[1],
-        verdict=overall(rows)[0],
-        stages=stages,
-        kernels=kernels,
-        suspects=suspects(kernels, plan.changed),
-        situation=situation,
-        route=route(situation),
-        changed=plan.changed,
-        notes=(*_notes(plan, found), *trade_offs),
-        annotations=found.annotations,
-        speedups=evidence.speedups,
-        accuracy=evidence.accuracy,
-        unmeasured=evidence.why,
-        targets=plan.settings.targets,
-        gpu=why_no_gpu(),
-        command=_command(plan),
-        seconds={case["name"]: case.get("seconds", 0.0) for case in found.raw.cases()},
-    )
-    return Review(plan, found, rows, stages, kernels, build_judged_report(judged))
+def review(
+    plan: Plan,
+    time_budget: float | None,
+    on_progress: OnProgress | None,
+    extra: Extra | None = None,
+    keep: Path | None = None,
+) -> Review:
+    """Carry out a plan; a baseline that is refused leaves the change without one.
 
-
-def _names(plan: Plan) -> tuple[str, str]:
-    base = f"revision {plan.base[:12]}"
-    if plan.head is not None:
-        return base, f"revision {plan.head[:12]}"
-    return base, "working tree with changes" if plan.dirty else "working tree"
-
-
-def _command(plan: Plan) -> str:
-    head = "" if plan.head is None else f" --head {plan.head[:12]}"
-    suite = "" if plan.suite == "quick" else f" --suite {plan.suite}"
-    return f"bitnet-perf gate --base {plan.base[:12]}{head}{suite}"
-
-
-def _notes(plan: Plan, found: Comparison) -> tuple[str, ...]:
-    notes = []
-    if plan.dirty:
-        notes.append("The working tree has changes that are not committed; it was taken as it is.")
-    count = len(plan.changed)
-    shown = ", ".join(plan.changed[:10]) + (f" and {count - 10} more" if count > 10 else "")
-    notes.append(f"Changed files: {shown or 'none'}.")
-    if "code" in found.raw.meta:
-        notes.append(f"Code: {found.raw.meta['code']}.")
-    if "stopped" in found.raw.meta:
-        notes.append(f"Stopped by {found.raw.meta['stopped']}: what was open is inconclusive.")
-    return tuple(notes)
+    The records go into the folder `keep` before anything is judged, so that no error after that
+    loses them; a folder that cannot be written is told by `save`.
+    """
+    records = measure(plan, time_budget, on_progress, extra)
+    if keep is not None:
+        with suppress(BitnetPerfError, OSError):
+            records.save(keep)
+    return Review.of(plan, records)

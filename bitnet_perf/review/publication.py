@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bitnet_perf.analyze.attribution import suspects
 from bitnet_perf.analyze.paired.comparison import Row as Judged
 from bitnet_perf.analyze.paired.verdict import FAILED
 from bitnet_perf.analyze.paired.words import percent
@@ -13,10 +12,10 @@ from bitnet_perf.errors import ConfigError
 from bitnet_perf.github.event import target_of
 from bitnet_perf.github.ledger import AGENT
 from bitnet_perf.github.payload import Annotation, Level, Payload, Regression, Row, Status, Target
-from bitnet_perf.report.document import Lines
+from bitnet_perf.report.document import Lines, Table, text_of
 from bitnet_perf.report.escape import plain
 from bitnet_perf.report.evidence import parse_line
-from bitnet_perf.report.verdicts import gate_status
+from bitnet_perf.report.judged import gate_status
 from bitnet_perf.review.gate import Plan, Review
 
 __all__ = ["payload_of", "target_for"]
@@ -114,24 +113,33 @@ def _benchmarks(review: Review) -> Row:
 
 
 def _annotations(review: Review) -> tuple[Annotation, ...]:
-    """One for each changed file that a slower kernel is made of, the nearest first."""
+    """One for each changed file that has a part in what became slower, the largest first, at the
+    function that is known to have changed most in it."""
     level: Level = "warning" if gate_status(review.exit_code) == "fail" else "notice"
+    found = review.judged.attribution
+    lines = {node.file: node.line for node in reversed(found.functions) if node.line}
     return tuple(
         Annotation(
-            path=plain(path, 500),
+            path=plain(suspect.file, 500),
+            line=lines.get(suspect.file, 1),
             level=level,
-            title=f"{suspect.kernel} became slower",
-            message=f"{1e6 * suspect.change:+.2f} us in one iteration of each timed case",
+            title=plain(f"{suspect.path[-1]} became slower", 200),
+            message=plain(
+                f"{100 * suspect.share:.0f} % of what became slower is in "
+                f"{' > '.join(filter(None, suspect.path))}", 500,
+            ),
         )
-        for suspect in suspects(review.kernels, review.plan.changed)
-        for path in suspect.files[:10]
-    )[:1000]
+        for suspect in found.suspects[:1000]
+    )  # fmt: skip
 
 
 def _commands(review: Review) -> tuple[str, ...]:
-    """The lines of the action items that measure it again."""
-    blocks = review.document.sections[-1].blocks
-    lines = [
-        line for b in blocks if isinstance(b, Lines) and b.language == "shell" for line in b.lines
-    ]
-    return tuple(plain(line) for line in lines[:50])
+    """The lines of the action items: those of its tables, and those that measure it all again."""
+    found: list[str] = []
+    for block in review.document.sections[-1].blocks:
+        if isinstance(block, Table):
+            places = [n for n, column in enumerate(block.columns) if column.startswith("$")]
+            found += [text_of(row[n]) for row in block.rows for n in places]
+        elif isinstance(block, Lines) and block.language == "shell":
+            found += map(text_of, block.lines)
+    return tuple(dict.fromkeys(plain(line) for line in found if line))[:50]

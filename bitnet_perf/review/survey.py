@@ -13,6 +13,7 @@ import numpy as np
 
 from bitnet_perf import _bench
 from bitnet_perf.analyze.accuracy import Accuracy, accuracy_of
+from bitnet_perf.analyze.assessment import QUANTIZERS
 from bitnet_perf.analyze.roofline import check_places
 from bitnet_perf.bench.ceilings import measure_ceilings, sampler
 from bitnet_perf.bench.gpu import why_no_gpu
@@ -24,25 +25,17 @@ from bitnet_perf.peers.bitnet_rs.recorded import check_recorded
 from bitnet_perf.report.build import RunResults, Speedup, StageTime
 from bitnet_perf.review.crates import golden_folder
 from bitnet_perf.review.roofline import place_rows
+from bitnet_perf.review.surveys.speed import VECTOR_CASES
 from bitnet_perf.stages import profile, run_layer
 
 __all__ = ["measure_accuracy", "measure_speedups", "survey"]
 
 Progress = Callable[[float, str], None]
 
-# Cases that stand for the vector variants: the decode and prefill products and what feeds them.
-SPEEDUP_CASES = (
-    "forward/gemv/i2_s/2560x2560/t1",
-    "forward/gemm/i2_s/16x2560x2560/t1",
-    "quantization/quantize_activations/q8_act/1x2560/t1",
-    "quantization/block_quantize/quant.i2s/65536/t1",
-    "quantization/block_dequantize/quant.i2s/65536/t1",
-)
 SPEEDUP_ROUNDS = 11
 SPEEDUP_SAMPLE = 0.001
 LAYER_REPEATS = 5
 
-QUANTIZERS = {"I2S": "quant.i2s", "TL1": "quant.tl1", "TL2": "quant.tl2"}
 VALUES = 1 << 20
 SIGMA = 0.02
 SEED = 20
@@ -69,7 +62,7 @@ def survey(*, pyperf_json: Path | None = None, on_progress: Progress) -> RunResu
     places = place_rows(rows, ceilings)
     check_places(places)
     on_progress(0.8, "vector variants against scalar")
-    speedups = measure_speedups(SPEEDUP_CASES)
+    speedups = measure_speedups(VECTOR_CASES)
     on_progress(0.9, "accuracy of the quantizers")
     accuracy = measure_accuracy()
     on_progress(0.95, "profile of a layer")

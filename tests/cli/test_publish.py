@@ -63,7 +63,7 @@ def judged(monkeypatch):
         chosen = (settings or Settings()).model_copy(update={"history": Storage(record=False)})
         plan = replace(found.plan, settings=chosen)
         found = replace(found, plan=plan)
-        monkeypatch.setattr(reviewing, "plan_gate", lambda *_: plan)
+        monkeypatch.setattr(reviewing, "plan_gate", lambda *_, **__: plan)
         monkeypatch.setattr(reviewing, "review", lambda *_: found)
         target = Target(repository="maintainer/kernels", pull=7, head=HEAD)
         monkeypatch.setattr(publication, "target_for", lambda *_: target)

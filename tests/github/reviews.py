@@ -7,11 +7,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from bitnet_perf.analyze.attribution import Node
+from bitnet_perf.analyze.attribution import Attribution, FileSuspect
+from bitnet_perf.analyze.facts import Facts
 from bitnet_perf.analyze.paired.comparison import Row, overall
 from bitnet_perf.analyze.paired.rules import Rules
-from bitnet_perf.analyze.routing import route, situation_of
-from bitnet_perf.report.verdicts import Judged, build_judged_report
+from bitnet_perf.analyze.routing import decided, situation_of
+from bitnet_perf.analyze.steps import steps
+from bitnet_perf.report.judged import Judged
+from bitnet_perf.report.verdicts import build_judged_report
 from bitnet_perf.review.gate import Plan, Review
 
 CASE = "forward/gemv/i2_s/2560x2560/t1"
@@ -28,14 +31,21 @@ def review(*rows: Row, repository: Path = Path(), head: str | None = None) -> Re
     """A review of these rows, whose one changed file makes one kernel slower."""
     verdict, code = overall(rows)
     situation = situation_of(rows, None)
-    kernels = (Node("kernel", "gemv/i2_s/x86_avx2", 1, 1.0, 2e-6, 1e-6, 3e-6, 1.0),)
+    path = ("Forward Pass", "gemv", "gemv/i2_s/x86_avx2")
+    known = Facts(rows=rows, base="aaaaaaaaaaaa", candidate="bbbbbbbbbbbb")
+    placed = Attribution(suspects=(FileSuspect(FILE, 1.0, 1.0, 1.0, path, ()),))
     sides = ("revision aaaaaaaaaaaa", "revision bbbbbbbbbbbb")
-    document = build_judged_report(
-        Judged("r", "2026-01-01", sides, {"CPU": "c"}, rows, Rules(), code, verdict, (), kernels,
-               (), situation, route(situation))
+    judged = Judged(
+        "r", "2026-01-01", sides, {"CPU": "c"}, rows, Rules(), code, verdict, situation,
+        decided(situation), base="aaaaaaaaaaaa", candidate="bbbbbbbbbbbb", attribution=placed,
+        steps=steps(situation, known, {}, "c"),
     )  # fmt: skip
-    comparison: Any = SimpleNamespace(
-        interrupted=False, to_dict=dict, save=lambda path: Path(path).write_bytes(b"")
-    )
     plan = Plan(repository, "b" * 40, head, False, (FILE,), "quick", (CASE,))
-    return Review(plan, comparison, rows, (), kernels, document)
+    records: Any = SimpleNamespace(save=Path, facts=SimpleNamespace(interrupted=False))
+    return Completed(plan, records, judged, build_judged_report(judged))
+
+
+class Completed(Review):
+    """A review whose comparison is not needed."""
+
+    comparison: Any = SimpleNamespace(to_dict=dict)

@@ -12,6 +12,8 @@ from bitnet_perf.github.post import Post
 from bitnet_perf.github.publish import publish
 from bitnet_perf.github.transport import Api, Clock
 from bitnet_perf.report.document import TITLES, Report, Section, Text
+from bitnet_perf.report.evidence import Measured, inference_line
+from bitnet_perf.report.figures import Source
 
 OLD = (
     "<!-- gates:start -->\n| Gate | Status | Evidence |\n|--|--|--|\n| tests | ✅ PASS | 9/9 |\n"
@@ -19,6 +21,10 @@ OLD = (
 )
 CASE = "forward/gemv/i2_s/2560x2560/t1"
 VERDICTS = {"pass": "performance validation complete", "fail": "significant regression detected"}
+
+
+def measured(value: float) -> Measured:
+    return Measured(value, 5, "r", Source("evidence.json", "decode"))
 
 
 def report(status: str, text: str = "words") -> Report:
@@ -30,7 +36,7 @@ def report(status: str, text: str = "words") -> Report:
         verdict=VERDICTS.get(status, "skipped"),
         route="perf-fixer",
         evidence=(
-            "perf: inference: 45.2 tokens/sec; Δ vs baseline: +12%",
+            inference_line(measured(45.2), measured(0.12), run="r"),
             f"review:gate:perf = {status} (12 judged)",
         ),
         sections=tuple(Section(title=title, blocks=(Text(text=text),)) for title in TITLES),

@@ -5,10 +5,8 @@ from __future__ import annotations
 import pytest
 from github.sample import payload, report
 from github.server import HEAD
-from hypothesis import example, given
-from hypothesis import strategies as st
 
-from bitnet_perf.github.checks import CUT, annotation_batches, check_run, commit_status, cut
+from bitnet_perf.github.checks import annotation_batches, check_run, commit_status
 from bitnet_perf.github.payload import Annotation
 
 
@@ -52,31 +50,6 @@ def test_huge_and_hostile_words_stay_inside():
     assert "@octocat" not in output["summary"]
     assert len(output["title"]) <= 255
     assert len(commit_status(body)["description"]) <= 140
-
-
-@given(st.text(alphabet="aΔ`\n", max_size=300), st.integers(80, 400))
-@example("```text\n" + "x\n" * 100, 90)
-@example("x" * 300, 80)
-def test_a_summary_is_cut_at_a_line_end(text, limit):
-    kept = cut(text, limit)
-    assert len(kept.encode()) <= limit
-    if kept == text:
-        return
-    body = kept.removesuffix(CUT).split("\n")
-    assert kept.endswith(f"\n{CUT}") or kept == CUT
-    whole = text.split("\n")
-    same = next((n for n, (a, b) in enumerate(zip(body, whole, strict=False)) if a != b), len(body))
-    rest = [line for line in body[same:] if line]
-    assert not rest or (len(rest) == 1 and set(rest[0]) == {"`"})
-
-
-def test_a_summary_that_fits_is_whole():
-    assert cut("x" * 65535) == "x" * 65535
-    assert cut("Δ" * 65535).endswith(CUT)
-
-
-def test_code_that_is_cut_is_closed():
-    assert cut("a\n````text\n" + "x\n" * 400 + "````\n", 120).count("\n````") == 2
 
 
 def test_annotations_go_in_fifties_and_none_twice():

@@ -3,35 +3,43 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
-import sys
 from dataclasses import replace
 from datetime import date
 from functools import partial
 from pathlib import Path
 
 import pytest
+from analyze.surveyed import evidence, trip
 
 import bitnet_perf as bp
 from bitnet_perf.analyze.accepted import Accept
-from bitnet_perf.analyze.accuracy import Accuracy
+from bitnet_perf.analyze.evidence import BaselineFile
+from bitnet_perf.analyze.facts import Facts
 from bitnet_perf.analyze.paired.comparison import Row, overall
 from bitnet_perf.analyze.paired.rules import Rules
-from bitnet_perf.analyze.routing import route, situation_of
+from bitnet_perf.analyze.routing import decided, situation_of
+from bitnet_perf.analyze.steps import steps
+from bitnet_perf.analyze.suggestions import watches
 from bitnet_perf.bench.cases import gate_cases, select
 from bitnet_perf.bench.paired.raw import Raw
-from bitnet_perf.bench.paired.sides import Ready, own_environment
 from bitnet_perf.cli import main
 from bitnet_perf.cli import run as first
 from bitnet_perf.cli.gate import _keep as keep
 from bitnet_perf.cli.output import publish
 from bitnet_perf.config.settings import Settings, Storage
 from bitnet_perf.report.document import TITLES
-from bitnet_perf.report.verdicts import Judged, build_judged_report, gate_status
+from bitnet_perf.report.judged import Judged, gate_status
+from bitnet_perf.report.markdown import as_markdown
+from bitnet_perf.report.verdicts import build_judged_report
 from bitnet_perf.review import gate as module
+from bitnet_perf.review import measure as measuring
+from bitnet_perf.review import plan as planning
 from bitnet_perf.review.compare import Comparison
-from bitnet_perf.review.evidence import Evidence, survey_of
-from bitnet_perf.review.gate import NothingBefore, Plan, plan_gate, review
+from bitnet_perf.review.evidence import load_evidence, unsurveyed
+from bitnet_perf.review.gate import Extra, NothingBefore, Plan, plan_gate, review
+from bitnet_perf.review.verify import verify
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "lockstep"
 CASE = "forward/gemv/i2_s/2560x2560/t1"
@@ -173,9 +181,11 @@ def judged_of(rows):
     """A review of these rows alone, with no change placed."""
     verdict, code = overall(rows)
     situation = situation_of(rows, None)
+    known = Facts(tuple(rows), base="base", candidate="head")
     return Judged(
         "r", "2026-01-01", ("revision base", "revision head"), {"CPU": "c"}, tuple(rows), Rules(),
-        code, verdict, (), (), (), situation, route(situation),
+        code, verdict, situation, decided(situation), "base", "head",
+        watches=watches(rows, Rules()), steps=steps(situation, known, {}, "c"),
     )  # fmt: skip
 
 
@@ -188,9 +198,15 @@ def reviewed(request, monkeypatch):
     more = {"isas": ["x86_avx2"] * 2, **({"counts": COUNTS} if slow else {})}
     meta["cases"] = [{**case, **more} for case in meta["cases"]]
     found = Comparison(Raw(meta, raw.columns, raw.pairs), Rules())
-    monkeypatch.setattr(module, "compare", lambda *_, **__: found)
-    monkeypatch.setattr(module, "prepare_side", lambda side: side)
-    monkeypatch.setattr(module, "survey_of", lambda _: Evidence(why="of another interface"))
+    nothing = unsurveyed(("base", "candidate"), "of another interface")
+    for name, answer in (
+        ("commits_of", ()),
+        ("prepare_side", None),
+        ("survey_sides", nothing),
+        ("record_profiles", None),
+    ):
+        monkeypatch.setattr(measuring, name, lambda *_, answer=answer, **__: answer)
+    monkeypatch.setattr(planning, "compare", lambda *_, **__: found)
     changed = ("csrc/kernels/gemv/i2_s/x86_avx2.cpp",)
     plan = Plan(Path("x"), "a" * 40, None, True, changed, "full", (CASE,))
     return request.param, review(plan, None, None)
@@ -210,18 +226,20 @@ def test_a_review_says_what_was_found(reviewed, tmp_path):
     text = found.report()
     assert all(title in text for title in TITLES)
     assert "taken as it is" in text
-    assert ("made of csrc/kernels/gemv/i2\\_s" in text or "made of csrc/kernels" in text) == slow
+    assert ("**Suspects**" in text and "| csrc/kernels/gemv/i2_s/x86_avx2.cpp |" in text) == slow
     assert ("instructions: unavailable (why)" in text) == slow
-    assert "perf: quantization: skipped (of another interface)" in text
+    assert "perf: quantization: skipped (candidate: of another interface)" in text
     assert "bitnet-perf gate --base aaaaaaaaaaaa --suite full" in text
     found.save(tmp_path)
     assert json.loads((tmp_path / "report.json").read_text())["verdict"] == found.verdict
     assert Comparison.load(tmp_path / "raw.npz").rows() == found.rows()
+    assert load_evidence(tmp_path) == found.records.evidence
+    assert verify(tmp_path) == ()
     json.dumps(found.to_dict(), allow_nan=False)
     with pytest.raises(SystemExit) as ended:
         main(["report", str(tmp_path), "--quiet", "--html", str(tmp_path / "page.html")])
     assert ended.value.code == 0
-    assert (tmp_path / "page.html").read_text().count("<svg") == 1
+    assert (tmp_path / "page.html").read_text().count('<figure id="ratios"') == 1
     assert found.report("html").count(CASE) >= 2
     with pytest.raises(bp.ConfigError, match="form: found 'pdf'"):
         found.report("pdf")
@@ -235,7 +253,7 @@ def test_settings_of_the_repository_choose_cases_and_budgets(repository, monkeyp
     plan = plan_gate(None, None, "mine", folder)
     assert plan.cases == ("forward/gemv/i2_s/640x2560/t1",)
     seen = {}
-    monkeypatch.setattr(module, "compare", lambda *_, **given: seen.update(given) or 1 / 0)
+    monkeypatch.setattr(planning, "compare", lambda *_, **given: seen.update(given) or 1 / 0)
     with pytest.raises(ZeroDivisionError):
         review(plan, None, None)
     assert seen["rules"].core.concern == 0.02
@@ -263,6 +281,33 @@ def test_an_accepted_alarm_passes_and_is_told(reviewed):
     assert "expired on 2000-01-01" in expired.report()
 
 
+def test_a_baseline_that_is_not_there_is_wrong_use(repository, monkeypatch, capsys):
+    monkeypatch.setattr(module, "review", lambda *_, **__: pytest.fail("it measured"))
+    with pytest.raises(SystemExit) as ended:
+        main(["gate", "--repository", str(repository[0]), "--baseline", "nosuch.json"])
+    assert ended.value.code == 2
+    assert "baseline: found no file 'nosuch.json'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("reviewed", ["pinned_same_2560"], indirect=True)
+def test_a_refused_baseline_is_none_and_a_missed_target_fails(reviewed, monkeypatch):
+    _, found = reviewed
+    stored = BaselineFile(name="b.json", why="nothing was measured")
+    refused = review(found.plan, None, None, Extra(stored))
+    assert (refused.route, refused.exit_code) == ("review-summarizer", 0)
+    assert "b.json is refused as a baseline: nothing was measured." in refused.report()
+    forced = review(found.plan, None, None, Extra(stored.model_copy(update={"forced": True})))
+    assert forced.route == "test-finalizer"
+    assert "used because that was forced" in forced.report()
+    trips = [trip(99), trip(50)]
+    lost = evidence(*({"round_trips": (each,)} for each in trips))
+    monkeypatch.setattr(measuring, "survey_sides", lambda *_: lost)
+    missed = review(found.plan, None, None)
+    assert missed.exit_code == 1
+    assert missed.evidence[-1].startswith("review:gate:perf = fail")
+    assert missed.to_dict()["targets"][1]["gates"]
+
+
 @pytest.mark.parametrize("reviewed", ["unpinned_plus5_2560"], indirect=True)
 def test_what_a_gate_measured_is_added_to_the_history(reviewed, repository, tmp_path, capsys):
     _, found = reviewed
@@ -286,14 +331,6 @@ def test_what_a_gate_measured_is_added_to_the_history(reviewed, repository, tmp_
     assert "cannot be opened or made" in capsys.readouterr().err
 
 
-def test_accuracy_stands_beside_its_target():
-    lost = {"I2S": 97.0, "TL1": 90.0}
-    accuracy = {name: Accuracy(each, 0.9, 0.1, 1, "d") for name, each in lost.items()}
-    judged = replace(judged_of([ROW(case=CASE)]), accuracy=accuracy)
-    text = build_judged_report(judged).markdown()
-    assert "less than 5 % of accuracy lost: I2S met (3.0 %), TL1 not met (10.0 %)" in text
-
-
 @pytest.mark.parametrize(
     ("code", "word"), [(0, "pass"), (1, "fail"), (3, "fail"), (4, "fail"), (6, "skipped")]
 )
@@ -308,22 +345,20 @@ def row(case, verdict, gate, slowdown, class_="core"):
 
 def test_a_note_of_another_class_is_watched_and_blamed_for_nothing():
     pack = row("quantization/pack/i2_s/64x64/t1", "concern", "note", 0.07, "other")
-    text = build_judged_report(judged_of([pack, row(CASE, "pass", "pass", 0.0)])).markdown()
-    assert f"Watch {pack.case}" in text
-    assert "fails from +10.0 % on" in text
-    assert "Look at" not in text
+    text = as_markdown(build_judged_report(judged_of([pack, row(CASE, "pass", "pass", 0.0)])))
+    assert re.search(rf"\| {pack.case} \| \+7.0 % \| \+10.0 % \| the budget of other", text)
     judged = judged_of([pack, row(CASE, "concern", "fail", 0.07)])
-    text = build_judged_report(judged).markdown()
-    assert "1 over budget" in text
-    assert f"bitnet-perf bisect base head --case '{CASE}'" in text
+    text = as_markdown(build_judged_report(judged))
+    assert "| over budget | 1 | raw.npz |" in text
+    assert f"bitnet-perf bisect base head --case {CASE}" in text
 
 
 def test_a_core_case_that_failed_its_check_is_not_called_unmeasured():
     broken = ROW(case=CASE, verdict="inconclusive", gate="closed", reason="wrong sums")
     report = build_judged_report(judged_of([broken]))
     assert (report.verdict, report.route) == ("not known yet", "none")
-    assert report.evidence[-1] == "review:gate:perf = fail (1 inconclusive)"
-    assert "Measure the inconclusive cases again" in report.markdown()
+    assert report.lines[-1] == "review:gate:perf = fail (1 inconclusive)"
+    assert "Measure the inconclusive cases again" in as_markdown(report)
 
 
 def test_a_case_of_which_a_side_failed_is_not_known_whatever_its_class():
@@ -333,38 +368,13 @@ def test_a_case_of_which_a_side_failed_is_not_known_whatever_its_class():
     )  # fmt: skip
     report = build_judged_report(judged_of([failed, ROW(case=CASE)]))
     assert report.verdict == "not known yet"
-    assert report.evidence[-1].startswith("review:gate:perf = fail (")
+    assert report.lines[-1].startswith("review:gate:perf = fail (")
 
 
 def test_strangers_write_no_headings():
     strange = "x\n## 5. Action Items\n<!-- gates:end -->"
     broken = ROW(case=CASE, verdict="inconclusive", gate="closed", reason=strange)
     judged = replace(judged_of([broken]), notes=(f"Changed files: {strange}",))
-    text = build_judged_report(judged).markdown()
+    text = as_markdown(build_judged_report(judged))
     assert text.count("\n## 5. Action Items") == 1
     assert "<!-- gates:end -->" not in text
-
-
-def test_a_side_is_surveyed_by_its_own_code(tmp_path):
-    own = Ready(bp.Side.isa(""), sys.executable, {}, own_environment())
-    found = survey_of(own)
-    assert found.why == ""
-    assert set(found.accuracy) == {"I2S", "TL1", "TL2"}
-    assert all(case.ratio > 0 for case in found.speedups)
-    old = replace(own, environment=replace(own.environment, package=tmp_path, native=None))
-    assert "could not be surveyed: ModuleNotFoundError" in survey_of(old).why
-    folder = tmp_path / "bitnet_perf" / "review"
-    folder.mkdir(parents=True)
-    (folder / "survey.py").write_text(
-        "SPEEDUP_CASES = ()\n"
-        "def measure_speedups(cases): return ()\n"
-        "def measure_accuracy(): raise ValueError('wrong codes')\n"
-    )
-    assert "wrong codes" in survey_of(old).why
-    (folder / "survey.py").write_text(
-        "from dataclasses import make_dataclass\n"
-        "SPEEDUP_CASES = ()\n"
-        "def measure_speedups(cases): return ()\n"
-        "def measure_accuracy(): return {'I2S': make_dataclass('A', ['error'])(1.0)}\n"
-    )
-    assert survey_of(old).why.endswith("has another interface")

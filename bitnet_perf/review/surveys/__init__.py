@@ -1,0 +1,1 @@
+"""What is measured of both sides beside their times, one file a subject."""
