@@ -2,6 +2,7 @@
 #                 end, judge the checkout against its previous commit
 # make test       every lane that this host can test, the missing ones named at the end
 # make test-all   the same lanes, each on all of its models
+# make acceptance  twelve seeded changes, each judged by three gates (hours; resumable)
 # All need only Python 3.11+, a C++20 compiler and make; the rest comes into .venv.
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: run test test-all quick lint build venv clean
+.PHONY: run test test-all acceptance quick lint build venv clean
 
 venv: $(STAMP)
 
@@ -49,6 +50,10 @@ test: build
 
 test-all: build
 	@.ci/lanes/run --all
+
+# ACCEPTANCE='--only slow-load --rounds 1': a part of it; --help tells all options.
+acceptance: build
+	@PYTHONPATH=tests $(BIN)/python -m acceptance $(ACCEPTANCE)
 
 clean:
 	rm -rf $(VENV) build dist wheelhouse
