@@ -1,7 +1,16 @@
 """Ctrl-C reaches the processes that tests start, also where the suite itself runs in the background
-of a shell: such jobs are started with the signal ignored, and their children inherit that."""
+of a shell: such jobs are started with the signal ignored, and their children inherit that.
 
+No time decides a test: properties have no deadline on a host that others use, too."""
+
+import contextlib
 import signal
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+with contextlib.suppress(ImportError):  # under emulators there is no Hypothesis
+    from hypothesis import settings
+
+    settings.register_profile("any host", deadline=None)
+    settings.load_profile("any host")
