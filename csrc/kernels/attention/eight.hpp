@@ -69,8 +69,13 @@ void score_unit(const attention_args& args, const attention_unit& unit) {
     for (std::int64_t j = 0; j < 4; ++j)
       k[j] = keys + (t + j < unit.count ? t + j : unit.count - 1) * D;
     const auto* ahead = reinterpret_cast<const std::uint8_t*>(k[0]) + prefetch_ahead;
-    for (std::int64_t line = 0; line < 4 * D * std::int64_t{sizeof(element)}; line += 64)
+    // The unit's values, which are read after all of its scores, come to L2 meanwhile.
+    const auto* later = reinterpret_cast<const std::uint8_t*>(
+        static_cast<const element*>(args.values[unit.m]) + cache_offset(args, unit, t));
+    for (std::int64_t line = 0; line < 4 * D * std::int64_t{sizeof(element)}; line += 64) {
       __builtin_prefetch(ahead + line);
+      __builtin_prefetch(later + line, 0, 2);
+    }
     std::int64_t i = 0;
     for (; i + 2 <= group; i += 2)
       score_four<Cache, 2>(q + i * D, k, D, args.scale, unit.e + i * attention_block + t);
