@@ -9,12 +9,12 @@ from typing import Any, Literal
 
 import numpy as np
 
+from bitnet_perf.analyze.counts import LOCALIZED
 from bitnet_perf.analyze.paired.comparison import Row
 from bitnet_perf.bench.paired.raw import Raw
 
 __all__ = ["Node", "Part", "Suspect", "attribute", "localized", "parts_of", "suspects"]
 
-LOCALIZED = 0.70  # of the change in one kernel
 Level = Literal["stage", "kernel"]
 
 
@@ -159,9 +159,6 @@ def _distance(path: str, kernel: str) -> int:
         return 2
     # gemm is driven by the code of gemv
     if family == "gemm" and path.startswith("csrc/kernels/gemv/") and path.count("/") == 3:
-        return 2
-    # a bench of a Cargo workspace is CRATE/BENCH
-    if f"/{family}/" in f"/{path}" and not path.startswith("csrc/"):
         return 2
     # a bench of a Cargo workspace is CRATE/BENCH
     if f"/{family}/" in f"/{path}" and not path.startswith("csrc/"):

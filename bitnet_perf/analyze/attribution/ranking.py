@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from bitnet_perf.analyze.attribution.tree import TreeNode
+from bitnet_perf.analyze.counts import LOCALIZED
 from bitnet_perf.stages.sources import files_of, nearness
 from bitnet_perf.stages.table import OPERATIONS, STAGES
 
 __all__ = ["Commit", "FileSuspect", "Localized", "Portion", "localize", "rank_by_stage",
            "rank_files"]  # fmt: skip
 
-LOCALIZED = 0.70  # of the change in one place
 MOST = 0.5  # of a change, in the functions of one file
 
 
