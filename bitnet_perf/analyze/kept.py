@@ -108,7 +108,7 @@ def _peak(evidence: Evidence, goals: Goals) -> Target:
         f"({100 * more:+.1f} %, up to {100 * goals.memory:+g} % is accepted).",
         before / 1e6,
         after / 1e6,
-        100 * goals.memory,
+        before * (1 + goals.memory) / 1e6,
         "MB",
         ("evidence.json: loaded",),
     )

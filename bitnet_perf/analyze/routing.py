@@ -9,10 +9,11 @@ from typing import Any, Protocol
 from bitnet_perf.analyze.accepted import ACCEPTED
 from bitnet_perf.analyze.numbers import EVIDENCE, RAW, REVIEW, Number, count, part
 from bitnet_perf.analyze.paired.comparison import Row
+from bitnet_perf.analyze.paired.rules import Rules
 from bitnet_perf.peers.bitnet_rs.crates import GPU_MODULE, owner_of
 
 __all__ = ["ROUTES", "Baseline", "Decided", "Route", "Situation", "decided", "route",
-           "situation_of"]  # fmt: skip
+           "situation_of", "slower_within"]  # fmt: skip
 
 MISSED_NOW = "missed now"  # the status of a target that base met and the candidate misses
 ACCURACY = "accuracy"  # in the name of every target of it
@@ -41,9 +42,9 @@ class Situation:
     quantization, its speed or its accuracy; gpu: all of these cases run on a GPU and no target is
     missed. localized: what holds the change (a crate, module or kernel), and its share. unknown:
     core cases that are inconclusive, and cases of which a side failed. slower: cases within budget,
-    measurably slower; `accepted`: those of them that only a declared trade-off allows. missed:
-    targets that base met and the candidate misses. why: why nothing was measured, or the baseline
-    is refused. numbers: slowdowns and bounds of these cases, by case.
+    slower by more than the guard; `accepted`: those of them that only a declared trade-off allows.
+    missed: targets that base met and the candidate misses. why: why nothing was measured, or the
+    baseline is refused. numbers: slowdowns and bounds of these cases, by case.
     """
 
     measured_cases: int
@@ -234,17 +235,19 @@ def situation_of(
     targets: Iterable[Target] = (),
     baseline: Baseline | None = None,
     why: str = "",
+    rules: Rules | None = None,
 ) -> Situation:
     """The situation after a comparison of two sides.
 
     rows: declared trade-offs accepted. targets: as assessed. why: why nothing was measured, where
-    that is known beside the rows' own reasons.
+    that is known beside the rows' own reasons. rules: by which the rows were judged
+    (default: those used everywhere).
     """
     judged = [row for row in rows if row.verdict not in ("new", "gone")]
     base = baseline or Baseline()
     over = [row for row in judged if row.gate == "fail"]
     unknown = [row for row in judged if row.gate == "closed"]
-    slower = [r for r in judged if r.gate == "note" or "measurably slower" in r.notes]
+    slower = [row for row in judged if slower_within(row, rules or Rules())]
     missed = tuple(t.name for t in targets if t.status == MISSED_NOW and t.name != BUDGETS)
     measured = sum(row.tells for row in judged)
     reasons = dict.fromkeys(row.reason for row in judged)
@@ -264,6 +267,13 @@ def situation_of(
         why="; ".join(base.refused) or why or ("" if measured else "; ".join([*reasons][:3])),
         numbers=tuple(_numbers((*over, *unknown, *slower))),
     )
+
+
+def slower_within(row: Row, rules: Rules) -> bool:
+    """Whether a case that does not fail is to be watched: it became slower by more than the guard,
+    within which the same code placed elsewhere differs, too."""
+    passed = "measurably slower" in row.notes and row.low is not None and row.low > rules.guard
+    return row.gate == "note" or passed
 
 
 def _are_accuracy(missed: Sequence[str]) -> bool:

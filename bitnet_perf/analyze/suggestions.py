@@ -13,6 +13,7 @@ from bitnet_perf.analyze.facts import SCALAR, Facts, Ran
 from bitnet_perf.analyze.numbers import EVIDENCE, RAW, REVIEW, Number, count, part
 from bitnet_perf.analyze.paired.comparison import Row
 from bitnet_perf.analyze.paired.rules import Rules
+from bitnet_perf.analyze.routing import slower_within
 from bitnet_perf.bench.cases import matches
 from bitnet_perf.peers.bitnet_rs.crates import GPU_MODULE, owner_of
 
@@ -361,8 +362,7 @@ def watches(
     """The cases to watch, of `rows` with declared trade-offs accepted; the slowest first."""
     found = []
     for row in rows:
-        slower = row.gate == "note" or "measurably slower" in row.notes
-        if not slower or row.slowdown is None:
+        if not slower_within(row, rules) or row.slowdown is None:
             continue
         limit, why = _limit(row, rules, accepted)
         name = f"slowdown of {row.case}"

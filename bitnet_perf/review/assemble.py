@@ -66,12 +66,12 @@ def assemble(records: Records) -> Judged:
         places=facts.places,
         crate_of=crate_of,
     )
-    held = attribution.localized
-    where = localized(parts, over) if held is None else (held.name, held.share)
+    where = _where(attribution, localized(parts, over)) if over else None
     assessed = assess_review(evidence, raw, rows, _goals(facts))
     attribution = _with_untimed(attribution, assessed.targets, facts, over)
+    targets, rules = assessed.targets, found.rules
     situation = situation_of(
-        rows, where if over else None, targets=assessed.targets, baseline=_baseline(assessed)
+        rows, where, targets=targets, baseline=_baseline(assessed), rules=rules
     )
     verdict, code = _verdict(rows, assessed)
     judged = Judged(
@@ -82,17 +82,17 @@ def assemble(records: Records) -> Judged:
         candidate=_candidate(facts),
         host=facts_of(raw.meta["fingerprint"]),
         rows=rows,
-        rules=found.rules,
+        rules=rules,
         exit_code=code,
         verdict=verdict,
         stages=attribute(parts, "stage"),
         kernels=attribute(parts, "kernel"),
         attribution=attribution,
         evidence=evidence,
-        targets=(*assessed.targets, assessed.budgets),
+        targets=(*targets, assessed.budgets),
         situation=situation,
         decided=decided(situation),
-        watches=watches(rows, found.rules, facts.settings.accept),
+        watches=watches(rows, rules, facts.settings.accept),
         crosschecks=cross_check(rows, shares_of(attribution.cases)),
         notes=(*facts.notes, *trade_offs, *assessed.notes),
         annotations=found.annotations,
@@ -109,6 +109,12 @@ def assemble(records: Records) -> Judged:
         suggestions=suggestions(known),
         steps=steps(situation, known, judged.seconds, str(raw.meta["fingerprint"]["cpu"])),
     )
+
+
+def _where(attribution: Attribution, told: tuple[str, float] | None) -> tuple[str, float] | None:
+    """What holds the change, by profiles where there are some."""
+    held = attribution.localized
+    return told if held is None else (held.name, held.share)
 
 
 def _with_facts(judged: Judged, records: Records) -> Judged:

@@ -59,6 +59,7 @@ def test_the_peak_against_the_base(factor, gates):
     found = target(evidence(LINE, more), "peak memory")
     assert found.gates is gates
     assert f"{100 * (factor - 1):+.1f} %" in found.sentence
+    assert (found.candidate > found.goal) is gates
 
 
 def test_the_peak_of_another_model_is_not_compared():
