@@ -59,6 +59,7 @@ def test_localized_needs_most_of_the_change_in_one_kernel():
 
 def test_suspects_are_what_a_kernel_is_made_of_nearest_first():
     changed = (
+        "CMakeLists.txt",
         "README.md",
         "csrc/core/team.cpp",
         "csrc/kernels/gemv/gemv.cpp",
@@ -73,7 +74,8 @@ def test_suspects_are_what_a_kernel_is_made_of_nearest_first():
         GEMV: (
             "csrc/kernels/gemv/i2_s/x86_avx2.cpp",
             "csrc/kernels/gemv/gemv.cpp",
+            "CMakeLists.txt",
             "csrc/core/team.cpp",
         ),
-        PACK: ("csrc/kernels/pack/tl1/scalar.cpp", "csrc/core/team.cpp"),
+        PACK: ("csrc/kernels/pack/tl1/scalar.cpp", "CMakeLists.txt", "csrc/core/team.cpp"),
     }

@@ -12,6 +12,7 @@ import numpy as np
 from bitnet_perf.analyze.counts import LOCALIZED
 from bitnet_perf.analyze.paired.comparison import Row
 from bitnet_perf.bench.paired.raw import Raw
+from bitnet_perf.stages.sources import nearness
 
 __all__ = ["Node", "Part", "Suspect", "attribute", "localized", "parts_of", "suspects"]
 
@@ -133,35 +134,17 @@ def localized(parts: Sequence[Part], over: Iterable[str]) -> tuple[str, float] |
 
 def suspects(nodes: Iterable[Node], changed: Sequence[str]) -> tuple[Suspect, ...]:
     """Kernels that became slower by more than noise, the largest first, with the changed files that
-    they are made of: their own file, then those of their family, then what all kernels share."""
+    they are made of, the nearest first."""
     found = []
     for node in nodes:
         if node.level == "kernel" and node.low > 0:
-            files = sorted(changed, key=lambda path: (_distance(path, node.name), path))
-            near = tuple(path for path in files if _distance(path, node.name) < _FAR)
-            found.append(Suspect(node.name, node.change, near))
+            near = sorted((-_nearness(path, node.name), path) for path in changed)
+            found.append(Suspect(node.name, node.change, tuple(path for far, path in near if far)))
     return tuple(found)
 
 
-_FAR = 4
-_SHARED = ("csrc/core/", "csrc/formats/", "csrc/bench/", "cmake/", "CMakeLists.txt")
-
-
-def _distance(path: str, kernel: str) -> int:
-    """How near a file is to a kernel: 0 its own, 1 its format, 2 its family, 3 shared, else far."""
-    family, codec, isa = (*kernel.split("/"), "", "")[:3]
-    codec = codec.replace(".", "_")
-    if path == f"csrc/kernels/{family}/{codec}/{isa}.cpp":
-        return 0
-    if path.startswith(f"csrc/kernels/{family}/{codec}/"):
-        return 1
-    if path.startswith(f"csrc/kernels/{family}/") and path.count("/") == 3:
-        return 2
-    # gemm is driven by the code of gemv
-    if family == "gemm" and path.startswith("csrc/kernels/gemv/") and path.count("/") == 3:
-        return 2
-    # a bench of a Cargo workspace is CRATE/BENCH
-    if f"/{family}/" in f"/{path}" and not path.startswith("csrc/"):
-        return 2
-    shared = path.startswith(_SHARED) or (path.startswith("csrc/kernels/") and path.count("/") == 2)
-    return 3 if shared else _FAR
+def _nearness(path: str, kernel: str) -> float:
+    """How near a file is to a kernel, or to a bench of a Cargo workspace (CRATE/BENCH)."""
+    crate = kernel.partition("/")[0]
+    of_bench = f"/{crate}/" in f"/{path}" and not path.startswith("csrc/")
+    return nearness(path, "", kernel) or float(of_bench)
