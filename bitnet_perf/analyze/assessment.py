@@ -8,6 +8,7 @@ unknown counts as met. A target against the base is met by the base itself.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from bitnet_perf.analyze.accuracy import Accuracy
 from bitnet_perf.analyze.evidence import Evidence, RoundTrip
@@ -63,11 +64,12 @@ def codec_accuracy(evidence: Evidence) -> dict[str, Accuracy]:
 def _throughput(
     evidence: Evidence, raw: Raw | None, rows: Sequence[Row], goals: Goals
 ) -> tuple[Target, ...]:
-    """A target for each model whose decode steps were compared."""
+    """A target for each model whose decode steps were compared: named files before random weights,
+    most threads first."""
     judged = {row.case: row for row in rows}
     found = [
         _rate_target(evidence, raw, number, judged.get(case["name"]), goals)
-        for number, case in enumerate(raw.cases() if raw else ())
+        for number, case in sorted(enumerate(raw.cases() if raw else ()), key=_speaks_for)
         if case["name"].startswith(DECODE) and not case.get("canary")
         if raw is not None
     ]
@@ -75,6 +77,13 @@ def _throughput(
         why = "no case of generation/decode was compared (`bitnet-perf gate --suite full` has them)"
         return (unmeasured(THROUGHPUT, why),)
     return tuple(found)
+
+
+def _speaks_for(numbered: tuple[int, Mapping[str, Any]]) -> tuple[bool, int]:
+    """The place in order of a case, by how well it tells the speed of a model in use."""
+    parts = numbered[1]["name"].split("/")
+    shape, threads = parts[3] if len(parts) > 3 else "", parts[-1][1:]
+    return "." not in shape, -int(threads) if threads.isdecimal() else 0
 
 
 def _tokens(shape: str) -> int:

@@ -12,7 +12,7 @@ from bitnet_perf.analyze.paired.comparison import Row
 from bitnet_perf.analyze.paired.rules import Rules
 from bitnet_perf.peers.bitnet_rs.crates import GPU_MODULE, owner_of
 
-__all__ = ["ROUTES", "Baseline", "Decided", "Route", "Situation", "decided", "route",
+__all__ = ["BUDGETS", "ROUTES", "Baseline", "Decided", "Route", "Situation", "decided", "route",
            "situation_of", "slower_within"]  # fmt: skip
 
 MISSED_NOW = "missed now"  # the status of a target that base met and the candidate misses

@@ -24,7 +24,7 @@ from bitnet_perf.model import synthetic
 from bitnet_perf.model.as_stored import load_as_stored
 from bitnet_perf.model.gguf import read_gguf
 
-__all__ = ["inputs_of", "model_cases", "model_file"]
+__all__ = ["inputs_of", "model_cases", "model_file", "named_file"]
 
 MODELS, RESULTS = 16, 64  # how many of each are kept
 VOCABULARY = "gpt2"  # the kind of vocabulary that models of random weights have
@@ -107,11 +107,17 @@ def model_cases(model: str) -> tuple[str, ...]:
         type = read_gguf(path).tensor(MATRIX).type
         name = _name_of(path)
         _NAMED[name] = path.resolve()
+    decode = f"generation/decode/{type}/{name}-n{LENGTH}"
     return (
         f"load/gguf/{type}/{name}/t1",
         f"forward/prefill/{type}/{name}-n{LENGTH}/t1",
-        f"generation/decode/{type}/{name}-n{LENGTH}/t1",
+        *dict.fromkeys((f"{decode}/t1", f"{decode}/t{_native.default_threads()}")),
     )
+
+
+def named_file(model: str | None) -> Path | None:
+    """The GGUF file of a model that `model_cases` takes; None for a shape of random weights."""
+    return None if model is None or model in synthetic.SHAPES else Path(model)
 
 
 def _name_of(path: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from bitnet_perf.analyze.assessment import QUANTIZERS, codec_accuracy
+from bitnet_perf.analyze.routing import BUDGETS
 from bitnet_perf.analyze.targets import Target
 from bitnet_perf.report import evidence
 from bitnet_perf.report.document import TITLES, Block, Report, Section, Table, Words, lean
@@ -64,8 +65,8 @@ def _evidence(judged: Judged) -> tuple[Words, ...]:
 
 
 def _inference(judged: Judged) -> Words:
-    """The lower bound of the first decoding speed that was decided on, of the named model where
-    there is one; its change is that of the comparison."""
+    """The lower bound of the first decoding speed that was decided on; its change is that of the
+    comparison."""
     rates = [each for each in judged.targets if each.unit == "tokens/s" and each.candidate]
     if not rates:
         asked = [each for each in judged.targets if each.name.startswith("inference throughput")]
@@ -120,7 +121,7 @@ def _gate_reason(judged: Judged) -> str:
         counts[row.verdict] = counts.get(row.verdict, 0) + 1
     if not counts:
         return "nothing was measured"
-    missed = sum(target.gates for target in judged.targets)
+    missed = sum(target.gates for target in judged.targets if target.name != BUDGETS)
     if missed:
         counts["targets missed now"] = missed
     return ", ".join(f"{count} {verdict}" for verdict, count in counts.items())

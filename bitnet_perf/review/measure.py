@@ -12,6 +12,7 @@ from bitnet_perf.analyze.attribution import Places
 from bitnet_perf.analyze.counts import short_name
 from bitnet_perf.analyze.evidence import BaselineFile
 from bitnet_perf.bench.gpu import why_no_gpu
+from bitnet_perf.bench.inputs import named_file
 from bitnet_perf.bench.paired.driver import CTRL_C
 from bitnet_perf.bench.paired.profiled import profile_cases, record_profiles
 from bitnet_perf.bench.paired.profiles import Profiles
@@ -70,7 +71,7 @@ def measure(
         interrupted = profile is not None and profile.stopped == CTRL_C
         if not interrupted:
             try:
-                scope = Scope(full=plan.suite == "full", cachegrind=asked.cachegrind)
+                scope = Scope(named_file(plan.model), plan.suite == "full", asked.cachegrind)
                 evidence = survey_sides(*sides, plan.cases, scope, say)
             except KeyboardInterrupt:
                 interrupted = True

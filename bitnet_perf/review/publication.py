@@ -23,6 +23,7 @@ __all__ = ["payload_of", "target_for"]
 WORST = 3  # cases that are named in one line
 INCONCLUSIVE = 4  # the exit code of a review
 NAME = 180  # characters of the name of a case
+WHY = 1500  # characters of the reasons in the ledger
 
 
 def target_for(plan: Plan, named: str | None, environment: Mapping[str, str]) -> Target:
@@ -60,7 +61,7 @@ def payload_of(review: Review, target: Target, *, benchmarks: bool = False) -> P
         reason=reason,
         rows=(perf, _benchmarks(review)) if benchmarks else (perf,),
         hop=f"{target.head[:7]} against {base[:7]}: {verdict}, {reason}",
-        why="; ".join([f"{verdict}: {reason}", *([_worst(over)] if over else [])]),
+        why=plain("; ".join((f"{verdict}: {reason}", *_because(review, over))), WHY),
         agent=AGENT if review.route == "none" else review.route,
         annotations=_annotations(review),
         regressions=tuple(
@@ -71,6 +72,22 @@ def payload_of(review: Review, target: Target, *, benchmarks: bool = False) -> P
         commands=_commands(review),
         report=review.document,
     )
+
+
+def _because(review: Review, over: list[Judged]) -> list[str]:
+    """What is over its budget; why what is slower is let pass, and from where on it would not."""
+    watched = review.judged.watches
+    told = [
+        f"watch {plain(each.case, NAME)}: {percent(each.slowdown.value)}, fails from "
+        f"{percent(each.fails_at.value)} ({each.why})"
+        for each in watched[:WORST]
+    ]
+    more = len(watched) - len(told)
+    return [
+        *([_worst(over)] if over else []),
+        *told,
+        *([f"{more} more to watch"] if more > 0 else []),
+    ]
 
 
 def _evidence(review: Review, over: list[Judged]) -> tuple[str, ...]:

@@ -113,6 +113,17 @@ def test_a_named_model_takes_all_its_tokens_in_an_iteration():
     assert found.name == "inference throughput, mine.0123abcd-n33, 2 threads"
 
 
+def test_a_named_model_on_most_threads_comes_first():
+    names = (DECODE, NAMED.replace("/t2", "/t1"), NAMED, DECODE.replace("/t1", "/t2"))
+    cases = [{"name": name, "class": "core", "error": "it died"} for name in names]
+    raw = Raw.build(meta([*cases, *CANARIES]), [])
+    found = assess(evidence(), raw, judge(raw))
+    titles = [each.name.split(", ")[1:3] for each in found if each.name.startswith("inference")]
+    mine = "mine.0123abcd-n33"
+    assert titles == [[mine, "2 threads"], [mine, "1 thread"], ["small-n32", "2 threads"],
+                      ["small-n32", "1 thread"]]  # fmt: skip
+
+
 def test_a_decode_case_without_times_says_why():
     raw = Raw.build(meta([{"name": DECODE, "class": "core", "error": "it died"}, *CANARIES]), [])
     found = rate(raw)

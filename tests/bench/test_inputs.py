@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 import bitnet_perf as bp
+from bitnet_perf import _native
 from bitnet_perf.bench import inputs
-from bitnet_perf.bench.inputs import inputs_of, model_cases, model_file
+from bitnet_perf.bench.inputs import inputs_of, model_cases, model_file, named_file
 from bitnet_perf.bench.paired.calls import LARGEST_ERROR, TOKENS, calls_python, make_call
 from bitnet_perf.bench.texts import text_of
 from bitnet_perf.model.gguf import read_gguf
@@ -153,13 +154,14 @@ def test_an_instruction_set_that_cannot_run_is_an_error(case):
 
 
 def test_the_cases_of_a_shape_run_random_weights():
-    load, prefill, decode = model_cases("tiny")
+    load, prefill, *decodes = model_cases("tiny")
     assert load == "load/gguf/i2_s/tiny/t1"
-    assert (prefill, decode) == (
-        "forward/prefill/i2_s/tiny-n32/t1",
-        "generation/decode/i2_s/tiny-n32/t1",
-    )
-    assert [calls_python(case) for case in (load, prefill, decode)] == [True, False, False]
+    assert prefill == "forward/prefill/i2_s/tiny-n32/t1"
+    threads = dict.fromkeys((1, _native.default_threads()))
+    assert decodes == [f"generation/decode/i2_s/tiny-n32/t{n}" for n in threads]
+    assert calls_python(load)
+    assert not any(map(calls_python, (prefill, *decodes)))
+    assert named_file("tiny") is named_file(None) is None
 
 
 @pytest.fixture
@@ -170,7 +172,8 @@ def named(tmp_path):
 
 
 def test_the_cases_of_a_file_run_it(named):
-    path, (load, prefill, decode) = named
+    path, (load, prefill, decode, *_) = named
+    assert named_file(str(path)) == path
     name = load.split("/")[3]
     assert name.startswith("my_model_n5_v2.")
     assert prefill == f"forward/prefill/tl1/{name}-n32/t1"
@@ -192,7 +195,7 @@ def test_another_file_of_that_name_has_other_cases(named):
 
 
 def test_a_named_model_that_changed_is_a_wrong_result(named):
-    path, (_, _, decode) = named
+    path, (_, _, decode, *_) = named
     found = options(decode)
     path.write_bytes(model_file("tiny", "tl1", seed=1).read_bytes())
     with pytest.raises(ArithmeticError, match="wrong logits"):

@@ -7,12 +7,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from bitnet_perf.analyze.assessment import budgets_target
 from bitnet_perf.analyze.attribution import Attribution, FileSuspect
 from bitnet_perf.analyze.facts import Facts
 from bitnet_perf.analyze.paired.comparison import Row, overall
 from bitnet_perf.analyze.paired.rules import Rules
 from bitnet_perf.analyze.routing import decided, situation_of
 from bitnet_perf.analyze.steps import steps
+from bitnet_perf.analyze.suggestions import watches
 from bitnet_perf.report.judged import Judged
 from bitnet_perf.report.verdicts import build_judged_report
 from bitnet_perf.review.gate import Plan, Review
@@ -38,7 +40,8 @@ def review(*rows: Row, repository: Path = Path(), head: str | None = None) -> Re
     judged = Judged(
         "r", "2026-01-01", sides, {"CPU": "c"}, rows, Rules(), code, verdict, situation,
         decided(situation), base="aaaaaaaaaaaa", candidate="bbbbbbbbbbbb", attribution=placed,
-        steps=steps(situation, known, {}, "c"),
+        steps=steps(situation, known, {}, "c"), targets=(budgets_target(rows),),
+        watches=watches(rows, Rules()),
     )  # fmt: skip
     plan = Plan(repository, "b" * 40, head, False, (FILE,), "quick", (CASE,))
     records: Any = SimpleNamespace(save=Path, facts=SimpleNamespace(interrupted=False))

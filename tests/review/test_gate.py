@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import subprocess
@@ -243,6 +244,21 @@ def test_a_review_says_what_was_found(reviewed, tmp_path):
     assert found.report("html").count(CASE) >= 2
     with pytest.raises(bp.ConfigError, match="form: found 'pdf'"):
         found.report("pdf")
+
+
+@pytest.mark.parametrize(
+    ("model", "file"), [("a.gguf", Path("a.gguf")), ("1b", None), (None, None)]
+)
+def test_a_named_model_is_surveyed_too(reviewed, monkeypatch, model, file):
+    scopes = []
+
+    def survey(*given):
+        scopes.append(given[3])
+        return reviewed[1].records.evidence
+
+    monkeypatch.setattr(measuring, "survey_sides", survey)
+    review(dataclasses.replace(reviewed[1].plan, model=model), None, None)
+    assert [(scope.model, scope.full) for scope in scopes] == [(file, True)]
 
 
 def test_settings_of_the_repository_choose_cases_and_budgets(repository, monkeypatch, capsys):

@@ -40,6 +40,7 @@ def test_a_regression_names_the_worst_its_file_and_its_commands():
         "forward/gemv/i2_s/15x15/t1 +15.0 % and 3 more",
     )
     assert [r.slowdown for r in found.regressions] == [0.17, 0.16, 0.15, 0.14, 0.13, 0.12]
+    assert found.why.startswith("significant regression detected: 6 action, 1 pass; forward/gemv")
     (note,) = found.annotations
     assert (note.path, note.level) == (FILE, "warning")
     assert note.title == "gemv/i2_s/x86_avx2 became slower"
@@ -47,6 +48,15 @@ def test_a_regression_names_the_worst_its_file_and_its_commands():
         "100 % of what became slower is in Forward Pass > gemv > gemv/i2_s/x86_avx2"
     )
     assert f"--cases {rows[0].case}" in "\n".join(found.commands)
+
+
+def test_what_is_slower_and_passes_says_why_and_from_where_on_it_fails():
+    rows = [row(case=f"forward/gemv/i2_s/{n}x{n}/t1", slowdown=n / 1000, low=0.01,
+                notes=("measurably slower",)) for n in range(12, 17)]  # fmt: skip
+    found = payload_of(review(*rows), TARGET)
+    assert (found.status, found.agent) == ("pass", "promotion-validator")
+    assert "watch forward/gemv/i2_s/16x16/t1: +1.6 %, fails from +5.0 % (the budget" in found.why
+    assert found.why.endswith("; 2 more to watch")
 
 
 def test_what_is_not_known_fails_as_inconclusive():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bitnet_perf.analyze.paired.comparison import Row
+from bitnet_perf.analyze.routing import BUDGETS
 from bitnet_perf.peers.bitnet_rs.crates import owner_of
 from bitnet_perf.report.document import Block, Table, Text, Words
 from bitnet_perf.report.figures import NONE, Source, between, join, words
@@ -40,7 +41,7 @@ def summary(judged: Judged) -> list[Block]:
 
 def _worst(judged: Judged) -> Words:
     over = [row for row in judged.worst_first if row.gate == "fail"]
-    missed = [target.name for target in judged.targets if target.gates]
+    missed = [each.name for each in judged.targets if each.gates and each.name != BUDGETS]
     found: list[Words] = []
     if over:
         named: list[Words] = [
