@@ -4,6 +4,8 @@
 #   bp_isa(NAME ARCH <any|x86_64|aarch64> FLAGS <flags> NEEDS <what the CPU must have, for people>
 #          TEST <C++ expression, true where the host can run it>)
 #
+# In place of TEST, REFUSAL is a C++ expression for why the host cannot run it: text, or null.
+#
 # Adding an instruction set is one entry here; adding a variant of a kernel is one file
 # csrc/kernels/<family>/<format>/<isa>.cpp and one line in csrc/kernels/<family>/kernels.inc.
 
@@ -19,17 +21,21 @@ else()
 endif()
 
 macro(bp_isa name)
-  cmake_parse_arguments(ISA "" "ARCH;NEEDS;TEST" "FLAGS" ${ARGN})
+  cmake_parse_arguments(ISA "" "ARCH;NEEDS;TEST;REFUSAL" "FLAGS" ${ARGN})
   list(APPEND BP_ISAS ${name})
   set(BP_FLAGS_${name} ${ISA_FLAGS})
+  if(NOT DEFINED ISA_REFUSAL)
+    set(ISA_REFUSAL "(${ISA_TEST}) ? nullptr : \"this CPU lacks ${ISA_NEEDS}\"")
+  endif()
   if(ISA_ARCH STREQUAL "any" OR ISA_ARCH STREQUAL BP_ARCH)
     set(BP_BUILT_${name} TRUE)
     string(APPEND BP_ISA_HEADER "#define BP_DECLARE_${name}(...) __VA_ARGS__\n"
-      "#define BP_BUILT_${name}(fn) (fn)\n#define BP_RUNS_${name} (${ISA_TEST})\n")
+      "#define BP_BUILT_${name}(fn) (fn)\n#define BP_REFUSAL_${name} (${ISA_REFUSAL})\n")
   else()
     set(BP_BUILT_${name} FALSE)
     string(APPEND BP_ISA_HEADER "#define BP_DECLARE_${name}(...)\n"
-      "#define BP_BUILT_${name}(fn) nullptr\n#define BP_RUNS_${name} (false)\n")
+      "#define BP_BUILT_${name}(fn) nullptr\n"
+      "#define BP_REFUSAL_${name} \"needs ${ISA_ARCH}, this build is for ${BP_ARCH}\"\n")
   endif()
   string(APPEND BP_ISA_ROWS "  X(${name}, \"${ISA_ARCH}\", \"${ISA_NEEDS}\") \\\n")
 endmacro()
@@ -54,6 +60,10 @@ bp_isa(x86_avx512vnni ARCH x86_64 NEEDS "AVX-512 F, BW, DQ, VL, VNNI"
        TEST "__builtin_cpu_supports(\"avx512f\") && __builtin_cpu_supports(\"avx512bw\") && __builtin_cpu_supports(\"avx512dq\") && __builtin_cpu_supports(\"avx512vl\") && __builtin_cpu_supports(\"avx512vnni\")"
        FLAGS -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni
              -mprefer-vector-width=512 ${BP_AVX512_WARNINGS})
+bp_isa(x86_amx ARCH x86_64 NEEDS "AMX-TILE, AMX-INT8, GFNI, AVX-512 F, BW, DQ, VL, VNNI"
+       REFUSAL "amx_refusal()"
+       FLAGS -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mgfni
+             -mamx-tile -mamx-int8 -mprefer-vector-width=512 ${BP_AVX512_WARNINGS})
 bp_isa(arm_neon ARCH aarch64 NEEDS "NEON" TEST "true" FLAGS -march=armv8-a)
 
 string(PREPEND BP_ISA_HEADER "// Made by cmake/isa.cmake.\n#pragma once\n")

@@ -14,7 +14,7 @@ void bind_registry(py::module_& m) {
   m.def("isas", [] {
     py::list rows;
     for (const isa_info& isa : isas())
-      rows.append(py::make_tuple(isa.name, isa.arch, isa.needs, isa.built, isa.runs));
+      rows.append(py::make_tuple(isa.name, isa.arch, isa.needs, isa.built, isa.why == nullptr));
     return rows;
   });
   m.def(

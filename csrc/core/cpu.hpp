@@ -12,5 +12,11 @@ inline bool cpu_has_f16c() {
   return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;
 }
 
+// Why this process cannot run AMX products: what the CPU lacks, or that the kernel refuses it tile
+// data; null where it can. The first call asks the kernel, once for all threads of the process, and
+// its answer stays: children have it by fork, and a program that is started asks anew. From then on
+// sigaltstack() refuses stacks too small for tile data (below AT_MINSIGSTKSZ, about 12 KB).
+const char* amx_refusal();
+
 }  // namespace bp
 #endif

@@ -14,7 +14,7 @@ struct isa_info {
   const char* arch;   // any, x86_64, aarch64
   const char* needs;  // what the CPU must have, for people
   bool built;         // this build holds code for it
-  bool runs;          // this CPU can run it
+  const char* why;    // it cannot run here; null where it can
 };
 
 struct kernel_row {

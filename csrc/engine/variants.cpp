@@ -9,7 +9,7 @@ namespace bp {
 void check_isa(std::string_view isa) {
   std::string runnable;
   for (const isa_info& each : isas()) {
-    if (!each.built || !each.runs) continue;
+    if (each.why != nullptr) continue;
     if (isa == each.name) return;
     runnable += (runnable.empty() ? "" : ", ") + std::string(each.name);
   }

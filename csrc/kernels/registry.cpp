@@ -37,7 +37,7 @@ void add_choice(std::string& list, std::string_view word) {
 std::span<const isa_info> isas() {
   static const isa_info table[] = {
 #define X(isa, arch, needs) \
-  {#isa, arch, needs, starts(arch, "any") || starts(arch, BP_ARCH), BP_RUNS_##isa},
+  {#isa, arch, needs, starts(arch, "any") || starts(arch, BP_ARCH), BP_REFUSAL_##isa},
       BP_ISAS(X)
 #undef X
   };
@@ -62,9 +62,7 @@ const kernel_row& row_at(int index) {
 
 std::string why_not(const kernel_row& row) {
   for (const isa_info& isa : isas()) {
-    if (std::string_view(isa.name) != row.isa) continue;
-    if (!isa.built) return std::string("needs ") + isa.arch + ", this build is for " BP_ARCH;
-    if (!isa.runs) return std::string("this CPU lacks ") + isa.needs;
+    if (std::string_view(isa.name) == row.isa && isa.why != nullptr) return isa.why;
   }
   return {};
 }

@@ -55,7 +55,7 @@ void run_product(const kernel_row& kernel, product_args args, int threads) {
   args.step = product_step::plan;
   fn(args);
   args.q = pad(args);
-  args.q_sum = sums(args);
+  args.q_sum = needs.sums ? sums(args) : nullptr;
   args.scaled = nullptr;
   if (!integers) {
     // Sums are written where the result will stand, and turned into floats while in cache.

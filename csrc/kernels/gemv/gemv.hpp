@@ -15,6 +15,7 @@ struct product_needs {
   std::int64_t row_step = 1;      // row_begin and row_end are multiples of it (row_end: or N)
   std::size_t shared_bytes = 0;   // memory that all threads read in step `rows` (look-up tables)
   std::int64_t shared_parts = 0;  // it is filled in so many parts, by all threads
+  bool sums = true;               // q_sum is wanted
 };
 
 // A variant is called once with `plan`, then for every range of parts with `prepare` (where it
@@ -57,7 +58,8 @@ struct product_args {
   product_step step;
   product_needs* needs;
   float* scaled;              // [M, N], see `rows`
-  const std::int32_t* q_sum;  // [M]: sum of q; sum(code * q) - sum(q) where codes are 0, 1, 2
+  const std::int32_t* q_sum;  // [M]: sum of q; sum(code * q) - sum(q) where codes are 0, 1, 2;
+                              // null where needs->sums is false
   std::uint8_t* shared;
   std::int64_t part_begin, part_end;
   std::int64_t row_begin, row_end;
