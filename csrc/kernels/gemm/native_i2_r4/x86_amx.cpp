@@ -11,25 +11,52 @@ namespace {
 
 // A tile of tokens is the left operand, row m its 64 activations; a tile of weights the right one.
 // Sums then stand as in y: 16 tokens by 16 rows of W.
-constexpr std::int64_t panel_rows = 32;      // two tiles of weights
-constexpr std::int64_t panel_columns = 640;  // 20 KiB of int8 weights: they stay in L1
-constexpr std::int64_t block_tiles = 16;     // tiles of 16 tokens between two uses of a panel
-constexpr std::int64_t least_tokens = 4;     // below it vpdpbusd is as fast
-constexpr std::int64_t prefetch_ahead = 5;   // groups
+constexpr std::int64_t panel_rows = 32;     // two tiles of weights
+constexpr std::int64_t panel_groups = 5;    // 20 KiB of int8 weights: they stay in L1
+constexpr std::int64_t block_tokens = 128;  // between two uses of a panel: L2 holds them
+constexpr std::int64_t pair_tokens = 2 * tile_rows;
+constexpr std::int64_t pair_bytes = pair_tokens * group_weights;  // a group of a pair of tiles
+constexpr std::int64_t tile_sums = tile_rows * tile_rows;
+constexpr std::int64_t page = 4096;
+constexpr std::int64_t least_tokens = 4;  // below it vpdpbusd is as fast
 
-inline std::int64_t token_tiles(const product_args& args) {
-  return (args.M + tile_rows - 1) / tile_rows;
+inline std::int64_t token_pairs(const product_args& args) {
+  return (args.M + pair_tokens - 1) / pair_tokens;
 }
 
-// Tile i of tokens: [K / 64][16 tokens][64], zeros for tokens that are not there.
-void pack_tokens(const product_args& args, std::int64_t i) {
-  std::uint8_t* to = args.shared + i * tile_rows * args.K;
-  const std::int8_t* from = args.q + i * tile_rows * args.K;
-  const std::int64_t left = args.M - i * tile_rows;
-  for (std::int64_t k = 0; k < args.K; k += tile_line) {
-    for (std::int64_t m = 0; m < tile_rows; ++m, to += tile_line) {
-      _mm512_store_si512(
-          to, m < left ? _mm512_loadu_si512(from + m * args.K + k) : _mm512_setzero_si512());
+// K in parts of at most panel_groups groups.
+struct part_of_columns {
+  std::int64_t first, groups;
+};
+inline std::int64_t parts_of(const product_args& args) {
+  return (args.K / group_weights + panel_groups - 1) / panel_groups;
+}
+inline part_of_columns part_at(const product_args& args, std::int64_t p) {
+  const std::int64_t groups = args.K / group_weights, parts = parts_of(args);
+  const std::int64_t first = groups * p / parts;
+  return {first, groups * (p + 1) / parts - first};
+}
+
+// Packed tokens in the order of use, from a page on: [part][pair][columns / 64][2][16 tokens][64].
+inline std::uint8_t* packed_tokens(const product_args& args, const part_of_columns& part,
+                                   std::int64_t pair) {
+  std::uint8_t* start = args.shared + (-reinterpret_cast<std::uintptr_t>(args.shared) & (page - 1));
+  return start + (part.first * token_pairs(args) + pair * part.groups) * pair_bytes;
+}
+
+// Tile `side` of a pair; tokens that are not there are zero.
+void pack_tile(const product_args& args, std::int64_t pair, std::int64_t side) {
+  const std::int64_t begin = pair * pair_tokens + side * tile_rows, left = args.M - begin;
+  if (left <= 0) return;
+  for (std::int64_t p = 0; p < parts_of(args); ++p) {
+    const part_of_columns part = part_at(args, p);
+    std::uint8_t* to = packed_tokens(args, part, pair) + side * tile_bytes;
+    const std::int8_t* from = args.q + begin * args.K + part.first * group_weights;
+    for (std::int64_t k = 0; k < 2 * part.groups; ++k, to += 2 * tile_bytes, from += tile_line) {
+      for (std::int64_t m = 0; m < tile_rows; ++m) {
+        _mm512_store_si512(to + m * tile_line, m < left ? _mm512_loadu_si512(from + m * args.K)
+                                                        : _mm512_setzero_si512());
+      }
     }
   }
 }
@@ -76,50 +103,54 @@ inline __m512i quarter(const sixteen_rows& w, std::int64_t at) {
   return _mm512_inserti32x4(found, load(3), 3);
 }
 
-// A line of bytes as lines i, 8 + i of the tiles of weights 0 .. 63 and 64 .. 127 of a group.
-inline void store_lines(__m512i bytes, std::int8_t* low, std::int8_t* high) {
-  store_signs<0>(bytes, low);
-  store_signs<1>(bytes, low + 8 * tile_line);
-  store_signs<2>(bytes, high);
-  store_signs<3>(bytes, high + 8 * tile_line);
-}
+// The rows of a panel on their way into its tiles, a group at a time. A group takes a page, and its
+// tiles are written after those of the group before are read: a load waits for earlier stores to
+// addresses with the same last twelve bits.
+struct filling {
+  sixteen_rows rows[2];
+  std::int64_t ahead;    // 128 bytes hold a group of four rows: to what is unpacked next
+  std::int8_t* to;       // tiles of a group: [2 of 64 columns][2 of 16 rows]
+  __m512i dwords[2][8];  // dword i of the bytes of 16 rows: weights 4i .. 4i + 3 of each quarter
 
-// Half (0, 1) of the bytes of a group of 16 rows into lines 4 half .. 4 half + 3 and those 8 below
-// of its two tiles. Dword i of a row's bytes holds weights 4i .. 4i + 3 of each quarter of 32.
-//   rows, by quarters of a vector      a0 a1 a2 a3 | e0 .. | i0 .. | m0 ..    and so b, c, d
-//   unpack dwords                      a0 b0 a1 b1 | ..      c0 d0 c1 d1 | .. and so 2, 3
-//   unpack qwords                      a0 b0 c0 d0 | e0 f0 g0 h0 | ..         dword 0 of 16 rows
-inline void expand_half(const sixteen_rows& w, std::int64_t half, std::int8_t* low,
-                        std::int8_t* high) {
-  const __m512i a = quarter(w, 16 * half), b = quarter(w, 16 * half + 32);
-  const __m512i c = quarter(w, 16 * half + 64), d = quarter(w, 16 * half + 96);
-  const __m512i ab01 = _mm512_unpacklo_epi32(a, b), ab23 = _mm512_unpackhi_epi32(a, b);
-  const __m512i cd01 = _mm512_unpacklo_epi32(c, d), cd23 = _mm512_unpackhi_epi32(c, d);
-  low += 4 * half * tile_line;
-  high += 4 * half * tile_line;
-  store_lines(_mm512_unpacklo_epi64(ab01, cd01), low, high);
-  store_lines(_mm512_unpackhi_epi64(ab01, cd01), low + tile_line, high + tile_line);
-  store_lines(_mm512_unpacklo_epi64(ab23, cd23), low + 2 * tile_line, high + 2 * tile_line);
-  store_lines(_mm512_unpackhi_epi64(ab23, cd23), low + 3 * tile_line, high + 3 * tile_line);
-}
+  // Half (0, 1) of the bytes of a group.
+  //   rows, by quarters of a vector      a0 a1 a2 a3 | e0 .. | i0 .. | m0 ..    and so b, c, d
+  //   unpack dwords                      a0 b0 a1 b1 | ..      c0 d0 c1 d1 | .. and so 2, 3
+  //   unpack qwords                      a0 b0 c0 d0 | e0 f0 g0 h0 | ..         dword 0 of 16 rows
+  template <int side, int half>
+  inline __attribute__((always_inline)) void take_half() {
+    const sixteen_rows& w = rows[side];
+    const __m512i a = quarter(w, 16 * half), b = quarter(w, 16 * half + 32);
+    const __m512i c = quarter(w, 16 * half + 64), d = quarter(w, 16 * half + 96);
+    const __m512i ab01 = _mm512_unpacklo_epi32(a, b), ab23 = _mm512_unpackhi_epi32(a, b);
+    const __m512i cd01 = _mm512_unpacklo_epi32(c, d), cd23 = _mm512_unpackhi_epi32(c, d);
+    dwords[side][4 * half] = _mm512_unpacklo_epi64(ab01, cd01);
+    dwords[side][4 * half + 1] = _mm512_unpackhi_epi64(ab01, cd01);
+    dwords[side][4 * half + 2] = _mm512_unpacklo_epi64(ab23, cd23);
+    dwords[side][4 * half + 3] = _mm512_unpackhi_epi64(ab23, cd23);
+  }
 
-// Groups first .. first + groups - 1 of rows n .. n + 31 as tiles: [weights / 64][2][tile].
-void expand_panel(const product_args& args, std::int64_t n, std::int64_t first, std::int64_t groups,
-                  std::int8_t* panel) {
-  sixteen_rows rows[2] = {rows_from(args, n, first), rows_from(args, n + tile_rows, first)};
-  for (std::int64_t g = 0; g < groups; ++g, panel += 4 * tile_bytes) {
-    for (int side = 0; side < 2; ++side) {
-      std::int8_t* low = panel + side * tile_bytes;
-      expand_half(rows[side], 0, low, low + 2 * tile_bytes);
-      expand_half(rows[side], 1, low, low + 2 * tile_bytes);
-      for (auto& four : rows[side].fours) {
-        four += group_weights;
-        _mm_prefetch(four + prefetch_ahead * group_weights, _MM_HINT_T1);
-        _mm_prefetch(four + prefetch_ahead * group_weights + 64, _MM_HINT_T1);
-      }
+  template <int side>
+  inline __attribute__((always_inline)) void take() {
+    take_half<side, 0>();
+    take_half<side, 1>();
+    for (auto& four : rows[side].fours) {
+      _mm_prefetch(four + ahead, _MM_HINT_T1);
+      _mm_prefetch(four + ahead + 64, _MM_HINT_T1);
+      four += group_weights;
     }
   }
-}
+
+  // Weights 64 line .. 64 line + 63 of the group.
+  template <int side, int line>
+  inline __attribute__((always_inline)) void put() {
+    std::int8_t* tile = to + (2 * line + side) * tile_bytes;
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; ++i) {
+      store_signs<2 * line>(dwords[side][i], tile + i * tile_line);
+      store_signs<2 * line + 1>(dwords[side][i], tile + (8 + i) * tile_line);
+    }
+  }
+};
 
 // Tiles 0 .. 3 hold sums: tokens 0 .. 15 in 0 and 1, tokens 16 .. 31 in 2 and 3, the second half of
 // the panel's rows in 1 and 3.
@@ -136,10 +167,10 @@ inline void clear_sums() {
 template <int tiles>
 inline void load_sums(const std::int32_t* from) {
   load_tile<0>(from);
-  load_tile<1>(from + 256);
+  load_tile<1>(from + tile_sums);
   if constexpr (tiles == 2) {
-    load_tile<2>(from + 512);
-    load_tile<3>(from + 768);
+    load_tile<2>(from + 2 * tile_sums);
+    load_tile<3>(from + 3 * tile_sums);
   }
 }
 
@@ -154,85 +185,160 @@ inline void store_sums(std::int32_t* to, std::int64_t right, std::int64_t down,
   }
 }
 
-// Sums of one or two tiles of tokens over `lines` tiles of K. A sum is at most 128 * K in
-// magnitude, half of what largest_columns allows.
-template <int tiles>
-inline void multiply(const std::uint8_t* tokens, std::int64_t next_tile, const std::int8_t* panel,
-                     std::int64_t lines) {
-  for (std::int64_t k = 0; k < lines; ++k, tokens += tile_bytes, panel += 2 * tile_bytes) {
-    load_tile_once<4>(tokens);
-    load_tile<6>(panel);
-    multiply_tiles<0, 4, 6>();
-    if constexpr (tiles == 2) {
-      load_tile_once<5>(tokens + next_tile);
-      multiply_tiles<2, 5, 6>();
-    }
-    load_tile<7>(panel + tile_bytes);
-    if constexpr (tiles == 2) multiply_tiles<3, 5, 7>();
-    multiply_tiles<1, 4, 7>();
+// The products of 64 columns; `first` and `second` do what fits between them.
+template <int tiles, class First, class Second>
+inline __attribute__((always_inline)) void multiply_line(const std::uint8_t* tokens,
+                                                         const std::int8_t* panel, First&& first,
+                                                         Second&& second) {
+  load_tile_once<4>(tokens);
+  load_tile<6>(panel);
+  multiply_tiles<0, 4, 6>();
+  first();
+  if constexpr (tiles == 2) {
+    load_tile_once<5>(tokens + tile_bytes);
+    multiply_tiles<2, 5, 6>();
   }
+  load_tile<7>(panel + tile_bytes);
+  if constexpr (tiles == 2) multiply_tiles<3, 5, 7>();
+  second();
+  multiply_tiles<1, 4, 7>();
 }
 
-// A part of the columns of one panel.
-struct part_of_panel {
-  std::int64_t n, k, columns;
-  bool first, last;
-};
+// Asks for the lines of y that sums of a pair go to: their stores would wait for memory.
+struct fetching {
+  const std::int32_t* y;
+  std::int64_t N, tokens, each;
 
-// The sums of tile i of tokens (two of them where tiles is 2) in `sums`, moved to y after the last
-// part: only rows and tokens that are there.
-template <int tiles>
-void add_part(const product_args& args, const part_of_panel& part, const std::int8_t* panel,
-              std::int64_t i, std::int32_t* sums) {
-  const std::int64_t m = i * tile_rows;
-  const std::int64_t tokens = args.M - m < tiles * tile_rows ? args.M - m : tiles * tile_rows;
-  const std::int64_t rows = args.row_end - part.n < panel_rows ? args.row_end - part.n : panel_rows;
-  part.first ? clear_sums<tiles>() : load_sums<tiles>(sums);
-  multiply<tiles>(args.shared + m * args.K + part.k * tile_rows, tile_rows * args.K, panel,
-                  part.columns / tile_line);
-  std::int32_t* y = args.y + m * args.N + part.n;
-  if (part.last && tokens == tiles * tile_rows && rows == panel_rows) {
-    return store_sums<tiles>(y, tile_rows, tile_rows * args.N, 4 * args.N);
-  }
-  store_sums<tiles>(sums, 256, 512, tile_line);
-  if (!part.last) return;
-  for (std::int64_t t = 0; t < tokens; ++t) {
-    const std::int32_t* from = sums + t / tile_rows * 512 + t % tile_rows * tile_rows;
-    for (std::int64_t n = 0; n < rows; n += tile_rows) {
-      const auto mask = static_cast<__mmask16>(rows - n >= 16 ? 0xffff : (1 << (rows - n)) - 1);
-      _mm512_mask_storeu_epi32(y + t * args.N + n, mask, _mm512_load_si512(from + n * 16));
+  void operator()() {
+    for (std::int64_t i = 0; i < each && tokens > 0; ++i, --tokens, y += N) {
+      __builtin_prefetch(y, 1);
+      __builtin_prefetch(y + tile_rows, 1);
     }
   }
+};
+
+// Sums of one or two tiles of tokens over a panel of `groups` groups. A sum is at most 128 * K in
+// magnitude, half of what largest_columns allows.
+template <int tiles, class Between>
+inline void multiply(const std::uint8_t* tokens, const std::int8_t* panel, std::int64_t groups,
+                     Between&& between) {
+  for (std::int64_t k = 0; k < 2 * groups; ++k)
+    multiply_line<tiles>(tokens + k * 2 * tile_bytes, panel + k * 2 * tile_bytes, [] {}, between);
+}
+
+// The same, filling the panel on the way, one group ahead.
+template <int tiles>
+inline void fill_and_multiply(const std::uint8_t* tokens, std::int8_t* panel, std::int64_t groups,
+                              filling& rows) {
+  rows.take<0>();
+  rows.put<0, 0>();
+  rows.put<0, 1>();
+  rows.take<1>();
+  rows.put<1, 0>();
+  rows.put<1, 1>();
+  for (; groups > 1; --groups, tokens += pair_bytes, panel += page) {
+    rows.to += page;
+    multiply_line<tiles>(
+        tokens, panel,
+        [&] {
+          rows.take<0>();
+          rows.put<0, 0>();
+        },
+        [&] {
+          rows.take<1>();
+          rows.put<1, 0>();
+        });
+    multiply_line<tiles>(
+        tokens + 2 * tile_bytes, panel + 2 * tile_bytes, [&] { rows.put<0, 1>(); },
+        [&] { rows.put<1, 1>(); });
+  }
+  multiply<tiles>(tokens, panel, 1, [] {});
 }
 
 struct workspace {
-  alignas(64) std::int8_t panel[panel_rows * panel_columns];
-  alignas(64) std::int32_t sums[block_tiles * tile_rows * panel_rows];
+  alignas(page) std::int8_t panel[panel_groups * page];
+  alignas(64) std::int32_t sums[block_tokens * panel_rows];
 };
 
-// Rows n .. n + 31 against tiles begin .. end of tokens.
+// A part of the columns of one panel.
+struct part_of_panel {
+  std::int64_t n;
+  part_of_columns columns;
+  bool first, last;
+};
+
+inline filling fill_from(const product_args& args, const part_of_panel& part, std::int8_t* panel) {
+  const auto [first, groups] = part.columns;
+  const std::int64_t to_next_panel = panel_rows / 4 * args.K - first * group_weights;
+  return {{rows_from(args, part.n, first), rows_from(args, part.n + tile_rows, first)},
+          part.last ? to_next_panel : groups * group_weights,
+          panel,
+          {}};
+}
+
+// `tokens` by `rows` of the sums of a pair to y of token m and row n.
+void copy_sums(const product_args& args, std::int64_t m, std::int64_t n, std::int64_t tokens,
+               std::int64_t rows, const std::int32_t* sums) {
+  for (std::int64_t t = 0; t < tokens; ++t) {
+    const std::int32_t* from = sums + t / tile_rows * 2 * tile_sums + t % tile_rows * tile_rows;
+    std::int32_t* to = args.y + (m + t) * args.N + n;
+    for (std::int64_t i = 0; i < rows; i += tile_rows) {
+      const auto mask = static_cast<__mmask16>(rows - i >= 16 ? 0xffff : (1 << (rows - i)) - 1);
+      _mm512_mask_storeu_epi32(to + i, mask, _mm512_load_si512(from + i * tile_rows));
+    }
+  }
+}
+
+// The sums of a pair of tiles of tokens (the first tile alone where tiles is 1) in `sums`, moved to
+// y after the last part: only rows and tokens that are there.
+template <int tiles, bool fill>
+void add_part(const product_args& args, const part_of_panel& part, std::int64_t pair,
+              std::int8_t* panel, std::int32_t* sums) {
+  const std::int64_t m = pair * pair_tokens, n = part.n, groups = part.columns.groups;
+  const std::int64_t tokens = args.M - m < tiles * tile_rows ? args.M - m : tiles * tile_rows;
+  const std::int64_t rows = args.row_end - n < panel_rows ? args.row_end - n : panel_rows;
+  const std::uint8_t* packed = packed_tokens(args, part.columns, pair);
+  std::int32_t* y = args.y + m * args.N + n;
+  part.first ? clear_sums<tiles>() : load_sums<tiles>(sums);
+  if constexpr (fill) {
+    filling from = fill_from(args, part, panel);
+    fill_and_multiply<tiles>(packed, panel, groups, from);
+  } else {
+    multiply<tiles>(packed, panel, groups,
+                    fetching{y, args.N, part.last ? tokens : 0, pair_tokens / groups / 2 + 1});
+  }
+  if (part.last && tokens == tiles * tile_rows && rows == panel_rows)
+    return store_sums<tiles>(y, tile_rows, tile_rows * args.N, 4 * args.N);
+  store_sums<tiles>(sums, tile_sums, 2 * tile_sums, tile_line);
+  if (part.last) copy_sums(args, m, n, tokens, rows, sums);
+}
+
+template <bool fill>
+void add_pair(const product_args& args, const part_of_panel& part, std::int64_t pair,
+              std::int8_t* panel, std::int32_t* sums) {
+  args.M - pair* pair_tokens > tile_rows ? add_part<2, fill>(args, part, pair, panel, sums)
+                                         : add_part<1, fill>(args, part, pair, panel, sums);
+}
+
+// Rows n .. n + 31 against pairs begin .. end of tiles of tokens.
 void panel_by_tokens(const product_args& args, std::int64_t n, std::int64_t begin, std::int64_t end,
                      workspace& work) {
-  const std::int64_t groups = args.K / group_weights;
-  const std::int64_t most = panel_columns / group_weights, parts = (groups + most - 1) / most;
+  const std::int64_t parts = parts_of(args);
   for (std::int64_t p = 0; p < parts; ++p) {
-    const std::int64_t first = groups * p / parts, past = groups * (p + 1) / parts;
-    const part_of_panel part{n, first * group_weights, (past - first) * group_weights, p == 0,
-                             p == parts - 1};
-    expand_panel(args, n, first, past - first, work.panel);
-    std::int64_t i = begin;
-    for (; i + 2 <= end; i += 2)
-      add_part<2>(args, part, work.panel, i, work.sums + (i - begin) * 512);
-    if (i < end) add_part<1>(args, part, work.panel, i, work.sums + (i - begin) * 512);
+    const part_of_panel part{n, part_at(args, p), p == 0, p == parts - 1};
+    std::int32_t* sums = work.sums;
+    add_pair<true>(args, part, begin, work.panel, sums);
+    for (std::int64_t i = begin + 1; i < end; ++i)
+      add_pair<false>(args, part, i, work.panel, sums += pair_tokens * panel_rows);
   }
 }
 
 void rows_by_tokens(const product_args& args) {
   const tiles_in_use in_use;
   workspace work;
-  const std::int64_t all = token_tiles(args);
-  for (std::int64_t i = 0; i < all; i += block_tiles) {
-    const std::int64_t end = i + block_tiles < all ? i + block_tiles : all;
+  const std::int64_t all = token_pairs(args), block = block_tokens / pair_tokens;
+  for (std::int64_t i = 0; i < all; i += block) {
+    const std::int64_t end = i + block < all ? i + block : all;
     for (std::int64_t n = args.row_begin; n < args.row_end; n += panel_rows)
       panel_by_tokens(args, n, i, end, work);
   }
@@ -244,11 +350,12 @@ void gemm_native_i2_r4_x86_amx(const gemm_args& args) {
   if (args.block_scales || args.M < least_tokens) return gemm_native_i2_r4_x86_avx512vnni(args);
   switch (args.step) {
     case product_step::plan:
-      *args.needs = {panel_rows, static_cast<std::size_t>(token_tiles(args) * tile_rows * args.K),
-                     token_tiles(args), false};
+      *args.needs = {panel_rows,
+                     static_cast<std::size_t>(token_pairs(args) * pair_tokens * args.K + page),
+                     2 * token_pairs(args), false};
       break;
     case product_step::prepare:
-      for (std::int64_t i = args.part_begin; i < args.part_end; ++i) pack_tokens(args, i);
+      for (std::int64_t i = args.part_begin; i < args.part_end; ++i) pack_tile(args, i / 2, i % 2);
       break;
     case product_step::rows:
       rows_by_tokens(args);
