@@ -2,9 +2,8 @@
 # run-time test. A kernel file whose name is not here stops the configuration.
 #
 #   bp_isa(NAME ARCH <any|x86_64|aarch64> FLAGS <flags> NEEDS <what the CPU must have, for people>
-#          TEST <C++ expression, true where the host can run it>)
-#
-# In place of TEST, REFUSAL is a C++ expression for why the host cannot run it: text, or null.
+#          TEST <C++ expression, true where the CPU can run it>
+#          [REFUSAL <C++ expression, asked then: why this process cannot all the same, or null>])
 #
 # Adding an instruction set is one entry here; adding a variant of a kernel is one file
 # csrc/kernels/<family>/<format>/<isa>.cpp and one line in csrc/kernels/<family>/kernels.inc.
@@ -25,12 +24,13 @@ macro(bp_isa name)
   list(APPEND BP_ISAS ${name})
   set(BP_FLAGS_${name} ${ISA_FLAGS})
   if(NOT DEFINED ISA_REFUSAL)
-    set(ISA_REFUSAL "(${ISA_TEST}) ? nullptr : \"this CPU lacks ${ISA_NEEDS}\"")
+    set(ISA_REFUSAL nullptr)
   endif()
   if(ISA_ARCH STREQUAL "any" OR ISA_ARCH STREQUAL BP_ARCH)
     set(BP_BUILT_${name} TRUE)
     string(APPEND BP_ISA_HEADER "#define BP_DECLARE_${name}(...) __VA_ARGS__\n"
-      "#define BP_BUILT_${name}(fn) (fn)\n#define BP_REFUSAL_${name} (${ISA_REFUSAL})\n")
+      "#define BP_BUILT_${name}(fn) (fn)\n"
+      "#define BP_REFUSAL_${name} ((${ISA_TEST}) ? ${ISA_REFUSAL} : \"this CPU lacks ${ISA_NEEDS}\")\n")
   else()
     set(BP_BUILT_${name} FALSE)
     string(APPEND BP_ISA_HEADER "#define BP_DECLARE_${name}(...)\n"
@@ -61,7 +61,7 @@ bp_isa(x86_avx512vnni ARCH x86_64 NEEDS "AVX-512 F, BW, DQ, VL, VNNI"
        FLAGS -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni
              -mprefer-vector-width=512 ${BP_AVX512_WARNINGS})
 bp_isa(x86_amx ARCH x86_64 NEEDS "AMX-TILE, AMX-INT8, GFNI, AVX-512 F, BW, DQ, VL, VNNI"
-       REFUSAL "amx_refusal()"
+       TEST "cpu_has_amx()" REFUSAL "tiles_refused()"
        FLAGS -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mgfni
              -mamx-tile -mamx-int8 -mprefer-vector-width=512 ${BP_AVX512_WARNINGS})
 bp_isa(arm_neon ARCH aarch64 NEEDS "NEON" TEST "true" FLAGS -march=armv8-a)

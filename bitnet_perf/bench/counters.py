@@ -221,7 +221,7 @@ class Run:
 def _start(tool: str, subject: Subject, case: str, stack: ExitStack) -> Run | Unavailable:
     """Start the worker of one side; leaving `stack` ends it and removes its files."""
     simulates = tool in ("callgrind", "cachegrind")
-    if simulates and "avx512" in subject.isa:
+    if simulates and subject.isa.endswith(("avx512vnni", "amx")):
         return Unavailable(f"Valgrind runs no AVX-512 ({subject.isa})")
     environment = subject.environment
     extension = environment.native or next(

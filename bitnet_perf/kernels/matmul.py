@@ -48,7 +48,7 @@ def matmul(
         ShapeError: wrong dtype, rank, size or `out`; threads < 1.
         FormatError: w is no Packed; NaN or infinity in x, with its place.
     """
-    _check(w, isa)
+    _check(x, w, isa)
     if isinstance(out, np.ndarray) and isinstance(x, np.ndarray) and np.shares_memory(out, x):
         raise ShapeError("out: found memory that overlaps x, accepted is memory of its own")
     q = x if isinstance(x, Activations) else quantize_activations(x)
@@ -69,7 +69,8 @@ def matmul_int(
     Args:
         q: Activations, or int8[K] or int8[M, K] with any values.
         w: a Packed or Prepared of shape (N, K).
-        isa: an instruction set of `isas()`, or "numba"; None is the best of this host.
+        isa: an instruction set of `isas()`, or "numba"; None is the best of this host. One row runs
+            the family gemv, more rows gemm.
         threads: 1 or more.
 
     Returns:
@@ -80,7 +81,7 @@ def matmul_int(
         ShapeError: wrong dtype, rank or size; threads < 1.
         FormatError: w is no Packed.
     """
-    _check(w, isa)
+    _check(q, w, isa)
     values = np.asarray(q.values if isinstance(q, Activations) else q)
     if isa == numba_backend.ISA:
         return numba_backend.sums(values, w, threads)
@@ -93,10 +94,11 @@ def matmul_int(
     return product(w.data, w.format, N, K, values, isa or "", threads, *w.tile)
 
 
-def _check(w: Any, isa: str | None) -> None:
+def _check(x: Any, w: Any, isa: str | None) -> None:
     if not isinstance(w, Packed):
         raise FormatError(f"w: found {type(w).__name__}, accepted is a Packed or Prepared")
     if isa == numba_backend.ISA:
         numba_backend.check(w.format)
     elif isa is not None:
-        _native.select("gemv", w.format, isa)
+        shape = np.shape(x.values if isinstance(x, Activations) else x)
+        _native.select("gemm" if len(shape) == 2 and shape[0] != 1 else "gemv", w.format, isa)

@@ -13,16 +13,6 @@
 namespace bp {
 namespace {
 
-bool cpu_has_amx() {
-  unsigned a = 0, b = 0, c = 0, d = 0;
-  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return false;
-  constexpr unsigned gfni = 1U << 8, amx_tile = 1U << 24, amx_int8 = 1U << 25;
-  return (c & gfni) != 0 && (d & amx_tile) != 0 && (d & amx_int8) != 0 &&
-         __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-         __builtin_cpu_supports("avx512vnni");
-}
-
 // TILECFG and TILEDATA of XCR0: the operating system saves both. AVX-512 came with XGETBV.
 bool system_keeps_tiles() {
   unsigned low = 0, high = 0;
@@ -43,16 +33,21 @@ std::string ask_for_tile_data() {
 #endif
 }
 
-std::string find_refusal() {
-  if (!cpu_has_amx()) return "this CPU lacks AMX-TILE, AMX-INT8, GFNI or AVX-512 VNNI";
-  if (!system_keeps_tiles()) return "the operating system keeps no tile data";
-  return ask_for_tile_data();
-}
-
 }  // namespace
 
-const char* amx_refusal() {
-  static const std::string found = find_refusal();
+bool cpu_has_amx() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return false;
+  constexpr unsigned gfni = 1U << 8, amx_tile = 1U << 24, amx_int8 = 1U << 25;
+  return (c & gfni) != 0 && (d & amx_tile) != 0 && (d & amx_int8) != 0 &&
+         __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+         __builtin_cpu_supports("avx512vnni");
+}
+
+const char* tiles_refused() {
+  static const std::string found =
+      system_keeps_tiles() ? ask_for_tile_data() : "the operating system keeps no tile data";
   return found.empty() ? nullptr : found.c_str();
 }
 

@@ -12,11 +12,14 @@ inline bool cpu_has_f16c() {
   return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;
 }
 
-// Why this process cannot run AMX products: what the CPU lacks, or that the kernel refuses it tile
-// data; null where it can. The first call asks the kernel, once for all threads of the process, and
-// its answer stays: children have it by fork, and a program that is started asks anew. From then on
+// AMX with int8 products, and what its kernels need beside it: GFNI, AVX-512 VNNI.
+bool cpu_has_amx();
+
+// Why the operating system gives this process no tile data; null where it does. To be asked on a
+// CPU with AMX. The first call asks the kernel, once for all threads of the process, and its answer
+// stays: children have it by fork, and a program that is started asks anew. From then on
 // sigaltstack() refuses stacks too small for tile data (below AT_MINSIGSTKSZ, about 12 KB).
-const char* amx_refusal();
+const char* tiles_refused();
 
 }  // namespace bp
 #endif

@@ -170,8 +170,9 @@ def test_without_the_tool(monkeypatch, stripped):
 def test_what_is_not_counted(program, stripped):
     program("exit 9")
     assert "threads" in why(count(stripped, CASE.replace("/t1", "/t2")))
-    wide = Subject(stripped.environment, "x86_avx512vnni")
-    assert why(count(wide, CASE, tool="callgrind")) == "Valgrind runs no AVX-512 (x86_avx512vnni)"
+    for isa in ("x86_avx512vnni", "x86_amx"):
+        wide = Subject(stripped.environment, isa)
+        assert why(count(wide, CASE, tool="callgrind")) == f"Valgrind runs no AVX-512 ({isa})"
 
 
 def refused(monkeypatch, number):
