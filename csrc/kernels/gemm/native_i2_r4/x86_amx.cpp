@@ -334,14 +334,15 @@ void panel_by_tokens(const product_args& args, std::int64_t n, std::int64_t begi
 }
 
 void rows_by_tokens(const product_args& args) {
-  const tiles_in_use in_use;
   workspace work;
   const std::int64_t all = token_pairs(args), block = block_tokens / pair_tokens;
+  take_tiles();
   for (std::int64_t i = 0; i < all; i += block) {
     const std::int64_t end = i + block < all ? i + block : all;
     for (std::int64_t n = args.row_begin; n < args.row_end; n += panel_rows)
       panel_by_tokens(args, n, i, end, work);
   }
+  release_tiles();
 }
 
 }  // namespace

@@ -12,7 +12,7 @@ std::uint32_t products_of_tiles(std::int64_t steps) {
   alignas(64) std::int8_t ones[tile_bytes];
   alignas(64) std::uint32_t sums[4][tile_bytes / 4];
   for (auto& one : ones) one = 1;
-  const tiles_in_use tiles;
+  take_tiles();
   zero_tile<0>();
   zero_tile<1>();
   zero_tile<2>();
@@ -29,6 +29,7 @@ std::uint32_t products_of_tiles(std::int64_t steps) {
   store_tile<1>(sums[1]);
   store_tile<2>(sums[2]);
   store_tile<3>(sums[3]);
+  release_tiles();
   std::uint32_t all = 0;
   for (const auto& tile : sums)
     for (const std::uint32_t sum : tile) all += sum;
