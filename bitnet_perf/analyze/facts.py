@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from statistics import median
 from typing import Protocol
 
+from bitnet_perf.analyze import commands
 from bitnet_perf.analyze.numbers import EVIDENCE, PROFILE, RAW
 from bitnet_perf.analyze.paired.comparison import Row
 from bitnet_perf.analyze.roofline import Place
 from bitnet_perf.bench.paired.raw import Raw
 
-__all__ = ["Allocation", "Facts", "Flag", "Gpu", "Instructions", "Overhead", "Ran", "Scaling",
-           "allocations_of", "medians_of", "overheads_of", "ran_of", "shares_of"]  # fmt: skip
+__all__ = ["Allocation", "Facts", "Flag", "Gpu", "Instructions", "Overhead", "Ran", "Repack",
+           "Scaling", "allocations_of", "flags_of", "medians_of", "overheads_of", "ran_of",
+           "repacks_of", "shares_of"]  # fmt: skip
 
 SCALAR = "scalar"
+AVX2 = "avx2"  # the feature that turns vector code on, by itself or behind the name of a crate
+REPACK, PACK = "weight_repack", "pack/"  # the operation, and the kernels that pack weights
 STEPS = ("generation/decode/", "forward/prefill/")  # cases that repeat, and run kernels alone
 
 
@@ -33,15 +38,13 @@ class Ran:
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """A feature or compiler flag that is off: of what, by which command it would be on, and what it
-    costs where that was measured (2.0: twice as fast with it)."""
+    """A feature that is off although the host has what it turns on: the cases that were measured
+    without it, and the command that runs them with it."""
 
     name: str
-    of: str
+    cases: tuple[str, ...]
     command: str
-    times: float | None = None
     file: str = RAW
-    row: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +73,23 @@ class Overhead:
 
 @dataclass(frozen=True, slots=True)
 class Allocation:
-    """What a stage or an operation allocates, or packs again, in each iteration of a case that
-    repeats (a decode step)."""
+    """What a stage or an operation allocates in each iteration of a case that repeats (a decode
+    step)."""
 
     case: str
     operation: str
     allocations: float
     allocated: float
-    repacks: bool = False
+    file: str = PROFILE
+
+
+@dataclass(frozen=True, slots=True)
+class Repack:
+    """The share of a case that repeats in which the candidate packs weights again, and where."""
+
+    case: str
+    operation: str
+    share: float
     file: str = PROFILE
 
 
@@ -123,6 +135,7 @@ class Facts:
     scaling: tuple[Scaling, ...] = ()
     overheads: tuple[Overhead, ...] = ()
     allocations: tuple[Allocation, ...] = ()
+    repacks: tuple[Repack, ...] = ()
     instructions: tuple[Instructions, ...] = ()
     gpu: tuple[Gpu, ...] = ()
 
@@ -172,6 +185,26 @@ def ran_of(
     return tuple(found)
 
 
+def flags_of(raw: Raw, host: Iterable[str]) -> tuple[Flag, ...]:
+    """The features that cases of a Cargo workspace were measured without on a host that has what
+    they turn on, once for each bench; host: its instruction sets."""
+    if not any(isa.endswith(AVX2) for isa in host):
+        return ()
+    missing: dict[tuple[str, str, str], list[str]] = {}
+    for case in raw.cases():
+        words, crate, bench = case.get("command"), str(case.get("crate", "")), case.get("bench")
+        if not isinstance(words, list) or not bench or case.get("skipped") or case.get("error"):
+            continue
+        on = dict(itertools.pairwise(words)).get("--features", "").split(",")
+        for feature in commands.FEATURES.get(crate, "").split(","):
+            if feature.endswith(AVX2) and feature not in on and not case.get("canary"):
+                missing.setdefault((crate, str(bench), feature), []).append(case["name"])
+    return tuple(
+        Flag(feature, tuple(cases), commands.cargo_bench(crate, bench, commands.FEATURES[crate]))
+        for (crate, bench, feature), cases in missing.items()
+    )
+
+
 class Node(Protocol):
     """A place in an attributed case."""
 
@@ -186,6 +219,14 @@ class Node(Protocol):
     @property
     def share(self) -> float:
         """Of the time of the base."""
+
+    @property
+    def base(self) -> float:
+        """Seconds of one iteration of the base."""
+
+    @property
+    def change(self) -> float:
+        """What the candidate takes more."""
 
 
 class Attributed(Protocol):
@@ -246,3 +287,19 @@ def allocations_of(rows: Iterable[Memory]) -> tuple[Allocation, ...]:
         for row in rows
         if row.case.startswith(STEPS) and row.allocations[1] >= 1
     )
+
+
+def repacks_of(cases: Iterable[Attributed]) -> tuple[Repack, ...]:
+    """Where the candidate packs weights in the steps that were profiled, and how much of a step
+    that takes."""
+    found = []
+    for each in cases:
+        total = sum(node.base + node.change for node in each.nodes if node.level == "total")
+        if not each.case.startswith(STEPS) or total <= 0:
+            continue
+        for node in each.nodes:
+            inside = node.level == "kernel" and node.path[-1].startswith(PACK)
+            packs = node.path[-1:] == (REPACK,) or (inside and REPACK not in node.path)
+            if packs and (seconds := node.base + node.change) > 0:
+                found.append(Repack(each.case, " > ".join(node.path[1:]), seconds / total))
+    return tuple(found)

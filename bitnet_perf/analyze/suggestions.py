@@ -140,14 +140,12 @@ def _kernels(facts: Facts, wanted: Callable[[Ran], bool]) -> Iterator[tuple[Ran,
 
 
 def _flag_off(facts: Facts) -> Found:
+    over = {row.case for row in facts.over}
     for flag in facts.flags:
-        seen = (
-            count("flags off", 1, flag.file, flag.row)
-            if flag.times is None
-            else Number(f"with {flag.name}", flag.times, "times", flag.file, flag.row)
-        )
-        text = f"{flag.name} is off in {flag.of}: what was measured may be its scalar fallback"
-        yield _make("flag", flag.of, text, [seen], flag.command)
+        case = next((name for name in flag.cases if name in over), flag.cases[0])
+        text = f"{flag.name} is off: on this host what was measured may be the scalar fallback"
+        seen = [count(f"cases without {flag.name}", len(flag.cases), flag.file, case)]
+        yield _make("flag", case, text, seen, flag.command)
 
 
 def _threads(facts: Facts) -> Found:
@@ -240,15 +238,18 @@ def _precision(facts: Facts) -> Found:
 
 def _allocation(facts: Facts) -> Found:
     for each in facts.allocations:
-        if not (each.allocations or each.repacks):
-            continue
-        what = "packs again" if each.repacks else "allocates"
-        text = f"{each.operation} {what} in every step: make it once, before the loop"
-        seen = [
-            Number("allocations of a step", each.allocations, "count", each.file, each.case),
-            Number("allocated", each.allocated, "bytes", each.file, each.case),
-        ]
-        yield _make("allocation", each.case, text, seen, commands.profile(facts.model, python=True))
+        if each.allocations:
+            text = f"{each.operation} allocates in every step: make it once, before the loop"
+            seen = [
+                Number("allocations of a step", each.allocations, "count", each.file, each.case),
+                Number("allocated", each.allocated, "bytes", each.file, each.case),
+            ]
+            test = commands.profile(facts.model, python=True)
+            yield _make("allocation", each.case, text, seen, test)
+    for packs in facts.repacks:
+        text = f"{packs.operation} packs weights in every step: pack them once, before the loop"
+        seen = [part("share of a step that packs", packs.share, packs.file, packs.case)]
+        yield _make("allocation", packs.case, text, seen, commands.profile(facts.model))
 
 
 def _l2_resident(facts: Facts) -> Found:
@@ -311,7 +312,7 @@ def measures(facts: Facts, case: str) -> str:
 RULES = (
     Rule("instructions", "over 2 % more instructions for the same work", _instructions),
     Rule("fallback", "a kernel fell back", _fell_back),
-    Rule("flag", "a feature or compiler flag is off", _flag_off),
+    Rule("flag", "a feature is off", _flag_off),
     Rule("instruction set", "a lower one ran than the host offers", _lower_isa),
     Rule("memory", "memory-bound under 80 % of bandwidth", _memory_bound),
     Rule("compute", "compute-bound", _compute_bound),

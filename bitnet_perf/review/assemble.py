@@ -27,9 +27,11 @@ from bitnet_perf.analyze.facts import (
     Instructions,
     Scaling,
     allocations_of,
+    flags_of,
     medians_of,
     overheads_of,
     ran_of,
+    repacks_of,
     shares_of,
 )
 from bitnet_perf.analyze.paired.comparison import Row, overall
@@ -189,8 +191,10 @@ def _known(records: Records, judged: Judged) -> Known:
             if gain.candidate is not None
         ),
         ran=ran_of(raw, facts.kernels, host["isas"]),
+        flags=flags_of(raw, host["isas"]),
         overheads=overheads_of(judged.attribution.cases),
         allocations=allocations_of(judged.attribution.memory),
+        repacks=repacks_of(judged.attribution.cases),
         instructions=tuple(_instructions(raw)),
     )
 

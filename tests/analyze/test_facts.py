@@ -13,10 +13,13 @@ from bitnet_perf.analyze.facts import (
     Allocation,
     Overhead,
     Ran,
+    Repack,
     allocations_of,
+    flags_of,
     medians_of,
     overheads_of,
     ran_of,
+    repacks_of,
     shares_of,
 )
 from bitnet_perf.bench.paired.raw import Raw
@@ -59,6 +62,30 @@ def test_what_is_not_known_is_no_fact(raw):
     assert ran_of(ran_with(raw, isas=["python", "python"]), [], HOST) == ()
 
 
+CRATE = "bitnet-kernels"
+
+
+def of_crate(raw, features, **known):
+    command = ["cargo", "bench", "-p", CRATE, "--bench", "kernel_benchmarks"]
+    command += ["--no-default-features", "--features", features, "--", "--exact", "matmul/8"]
+    return ran_with(raw, crate=CRATE, bench="kernel_benchmarks", command=command, **known)
+
+
+def test_a_feature_that_was_left_out_is_told(raw):
+    (flag,) = flags_of(of_crate(raw, "cpu"), HOST)
+    assert (flag.name, flag.cases) == ("avx2", (CASE,))
+    assert flag.command.endswith(
+        f"-p {CRATE} --bench kernel_benchmarks --no-default-features --features cpu,avx2"
+    )
+
+
+def test_no_feature_is_off_that_is_on_unknown_or_of_no_use_here(raw):
+    assert flags_of(of_crate(raw, "cpu,avx2"), HOST) == ()
+    assert flags_of(of_crate(raw, "cpu"), ["scalar", "neon"]) == ()
+    assert flags_of(of_crate(raw, "cpu", skipped="no test"), HOST) == ()
+    assert flags_of(raw, HOST) == ()
+
+
 def profiled(case, *shares):
     nodes = [SimpleNamespace(level="total", path=(), share=1.0)]
     nodes += [
@@ -90,3 +117,24 @@ def test_what_a_step_of_the_candidate_allocates():
 
     rows = [row(STEP, 2.0), row(STEP, 0.0), row("load/gguf/i2_s/small/t1", 5.0)]
     assert allocations_of(rows) == (Allocation(STEP, "forward", 2.0, 64.0),)
+
+
+def test_what_a_step_of_the_candidate_packs_again():
+    def node(level, path, base, change):
+        return SimpleNamespace(level=level, path=path, share=0.0, base=base, change=change)
+
+    nodes = (
+        node("total", (), 1.0, 1.0),
+        node("operation", ("load", "weight_repack"), 0.0, 0.5),
+        node("kernel", ("load", "weight_repack", "pack/i2_s/x"), 0.0, 0.4),
+        node("kernel", ("forward", "qkv", "pack/i2_s/x"), 0.0, 0.25),
+        node("kernel", ("forward", "qkv", "gemv/i2_s/x"), 0.5, 0.0),
+    )
+    cases = [
+        SimpleNamespace(case=STEP, nodes=nodes),
+        SimpleNamespace(case="load/gguf/i2_s/small/t1", nodes=nodes),
+    ]
+    assert repacks_of(cases) == (
+        Repack(STEP, "weight_repack", 0.25),
+        Repack(STEP, "qkv > pack/i2_s/x", 0.125),
+    )

@@ -22,6 +22,7 @@ from bitnet_perf.analyze.facts import (
     Instructions,
     Overhead,
     Ran,
+    Repack,
     Scaling,
 )
 from bitnet_perf.analyze.numbers import EVIDENCE, PROFILE, RAW
@@ -66,8 +67,8 @@ FIRES = {
         {"ran": (Ran(GEMV, "x86_avx2", "x86_avx2", "x86_avx2"),)},
     ),
     "flag": (
-        {"flags": (Flag("avx2", "bitnet-kernels", commands.cargo_bench(
-            "bitnet-kernels", "kernel_benchmarks", commands.FEATURES["bitnet-kernels"]), 3.0),)},
+        {"flags": (Flag("avx2", (GROUP,), commands.cargo_bench(
+            "bitnet-kernels", "kernel_benchmarks", commands.FEATURES["bitnet-kernels"])),)},
         {},
     ),
     "instruction set": (
@@ -219,6 +220,19 @@ def test_a_kernel_that_fell_back_is_named_once():
     assert (each.about, each.over, each.numbers[0].value) == (GEMV, True, 2)
     python = (Ran(GEMV, "", "x86_avx2", "x86_avx2", "candidate: python loop"),)
     assert {s.rule for s in found(ran=python)} == {"fallback"}
+
+
+def test_weights_that_every_step_packs_again_are_told():
+    (each,) = found(repacks=(Repack(STEP, "weight_repack", 0.4),))
+    assert (each.rule, each.numbers[0].value) == ("allocation", 0.4)
+    assert "packs weights in every step" in each.text
+    parse(each.command)
+
+
+def test_a_feature_that_is_off_is_told_of_the_case_that_is_over():
+    flag = Flag("avx2", (GROUP, GROUP + "/slow"), "cargo bench")
+    each = next(s for s in found([alarm(case=GROUP + "/slow")], flags=(flag,)) if s.rule == "flag")
+    assert (each.about, each.over, each.numbers[0].value) == (GROUP + "/slow", True, 2)
 
 
 KINDS = ("ran", "scaling", "places", "overheads", "allocations", "instructions", "gpu", "flags")

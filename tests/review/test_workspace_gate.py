@@ -5,6 +5,7 @@ import shlex
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -290,3 +291,17 @@ def test_a_report_names_the_lines_of_cargo(judged):
     text = found.report("markdown")
     assert f"cargo bench -p {Q} --bench one -- --exact g/slow/1" in text
     assert "bitnet-perf compare" not in text
+
+
+def test_a_bench_without_its_vector_code_is_told(judged):
+    root, _ = judged
+    plan = plan_of(root)
+    host = {**judged[1].raw.meta["fingerprint"], "isas": ["scalar", "x86_avx2"]}
+    raw = replace(judged[1].raw, meta={**judged[1].raw.meta, "fingerprint": host})
+    object.__setattr__(plan, "compare", lambda *_: Comparison(raw, judged[1].rules))
+    told, *others = [
+        each for each in review(plan, None, None).judged.suggestions if each.rule == "flag"
+    ]
+    assert told.about == f"quantization/{Q}/one/g/slow/1"
+    assert told.command.endswith("--features cpu,bitnet-kernels/avx2")
+    assert {each.about.split("/")[2] for each in others} == {"mine", "notes"}
