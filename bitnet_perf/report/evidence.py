@@ -8,8 +8,12 @@ The grammar is that of the BitNet.rs review flow (Gates table and check run `rev
     perf: simd: vectorized ops 4.1x faster than scalar
     perf: gpu: mixed precision: skipped (no-gpu-available)
     review:gate:perf = pass (…) | fail (…) | skipped (…)
+    Δ ≤ threshold
+    Δ > threshold: <the cases over it>
+    method: <primary|alt1|alt2>; result: <numbers/paths>; reason: <short>
 
-A number enters a line only as a `Measured` of the run that writes the line.
+The last three are what a cell of the Gates table begins with. A number enters a line only as a
+`Measured` of the run that writes the line.
 """
 
 from __future__ import annotations
@@ -30,13 +34,16 @@ __all__ = [
     "gate_line",
     "gpu_line",
     "inference_line",
+    "method_line",
     "parse_line",
     "quantization_line",
     "simd_line",
     "skipped_line",
+    "threshold_line",
 ]
 
-Subject = Literal["inference", "quantization", "gpu", "simd", "gate"]
+Subject = Literal["inference", "quantization", "gpu", "simd", "gate", "threshold", "method"]
+Method = Literal["primary", "alt1", "alt2"]
 Status = Literal["measured", "pass", "fail", "skipped"]
 
 # What stands between "perf: " and the fact, by subject.
@@ -47,7 +54,8 @@ _HEAD: Mapping[str, str] = {
     "simd": "simd",
 }
 REASONS = Source("review.json", "reasons")
-_NUMBER = r"([+-]?\d+(?:\.\d+)?)"
+MINUS = "\N{MINUS SIGN}"
+_NUMBER = rf"([+{MINUS}-]?\d+(?:\.\d+)?)"
 
 
 @dataclass(frozen=True)
@@ -63,12 +71,15 @@ class Measured:
 
 @dataclass(frozen=True)
 class Evidence:
-    """One line, read: its subject, status, the numbers by name, and the reason in brackets."""
+    """One line, read: its subject, status, the numbers by name, and the reason: what stands in
+    brackets, after the threshold, or behind `reason:`. method, result: of such a line."""
 
     subject: Subject
     status: Status
     numbers: Mapping[str, float]
     reason: str = ""
+    method: str = ""
+    result: str = ""
 
 
 def _figure(measured: Measured, run: str, what: str, form: str, unit: str) -> Part:
@@ -128,6 +139,26 @@ def gate_line(
     return words(f"review:gate:perf = {status} (", source.told(_reason(reason)), ")")
 
 
+def threshold_line(over: str = "") -> str:
+    """The cell of changes that all stay within their thresholds, or of those that `over` names."""
+    named = " ".join(over.split())
+    return f"Δ > threshold: {named}" if named else "Δ ≤ threshold"
+
+
+def method_line(result: str, reason: str, method: Method = "primary") -> str:
+    """The cell that says how a result came about, and why it is what it is.
+
+    Raises FormatError for an empty part, and for a result with ";", which ends it.
+    """
+    parts = [" ".join(part.split()) for part in (result, reason)]
+    if not all(parts) or ";" in parts[0]:
+        raise FormatError(
+            f"method: found result {result!r} and reason {reason!r}, accepted is text in both, "
+            "without ';' in the result"
+        )
+    return f"method: {method}; result: {parts[0]}; reason: {parts[1]}"
+
+
 def _reason(reason: str) -> str:
     text = " ".join(reason.split())
     if not text or "(" in text or ")" in text:
@@ -135,14 +166,18 @@ def _reason(reason: str) -> str:
     return text
 
 
+def _value(number: str) -> float:
+    return float(number.replace(MINUS, "-"))
+
+
 def _read_inference(fact: str) -> dict[str, float] | None:
     found = re.fullmatch(
-        rf"{_NUMBER} ?tokens/s(?:ec)?(?: ?; ?Δ vs baseline ?: ?{_NUMBER} ?%)?", fact
+        rf"{_NUMBER}(?: ?tokens/s(?:ec)?)?(?: ?; ?Δ vs baseline ?: ?{_NUMBER} ?%)?", fact
     )
     if found is None:
         return None
-    numbers = {"tokens/sec": float(found[1])}
-    return numbers if found[2] is None else {**numbers, "delta": float(found[2]) / 100}
+    numbers = {"tokens/sec": _value(found[1])}
+    return numbers if found[2] is None else {**numbers, "delta": _value(found[2]) / 100}
 
 
 def _read_quantization(fact: str) -> dict[str, float] | None:
@@ -150,17 +185,17 @@ def _read_quantization(fact: str) -> dict[str, float] | None:
     pairs = [re.fullmatch(rf"(\w+) ?: ?{_NUMBER} ?%", part.strip()) for part in body.split(",")]
     if body == fact or not all(pairs):
         return None
-    return {pair[1]: float(pair[2]) for pair in pairs if pair is not None}
+    return {pair[1]: _value(pair[2]) for pair in pairs if pair is not None}
 
 
 def _read_gpu(fact: str) -> dict[str, float] | None:
     found = re.fullmatch(rf"(\w+) {_NUMBER}x speedup vs FP32", fact)
-    return None if found is None else {found[1]: float(found[2])}
+    return None if found is None else {found[1]: _value(found[2])}
 
 
 def _read_simd(fact: str) -> dict[str, float] | None:
     found = re.fullmatch(rf"vectorized ops {_NUMBER}x faster than scalar", fact)
-    return None if found is None else {"speedup": float(found[1])}
+    return None if found is None else {"speedup": _value(found[1])}
 
 
 _READERS = {
@@ -171,15 +206,32 @@ _READERS = {
 }
 
 
+def _read_cell(text: str) -> Evidence | None:
+    """What a cell of the Gates table begins with."""
+    found = re.fullmatch(r"(?:perf: ?)?Δ ?(?:(≤|<=) ?threshold|> ?threshold ?: ?(.+))", text)
+    if found is not None:
+        return Evidence("threshold", "pass" if found[1] else "fail", {}, found[2] or "")
+    found = re.fullmatch(
+        r"method ?: ?(primary|alt1|alt2) ?; ?result ?: ?([^;\s][^;]*?) ?; ?reason ?: ?(.+)", text
+    )
+    if found is None:
+        return None
+    return Evidence("method", "measured", {}, found[3], method=found[1], result=found[2])
+
+
 def parse_line(line: str) -> Evidence:
-    """Read one line back; blanks after colons are optional. Raises FormatError naming the line."""
+    """Read one line back. Blanks after colons, the head `perf:` and the unit of a speed are
+    optional, a minus may be U+2212. Raises FormatError naming the line."""
     text = " ".join(line.split())
     gate = re.fullmatch(r"review:gate:perf ?= ?(pass|fail|skipped)(?: ?\((.*)\))?", text)
     if gate is not None:
         status: Status = "pass" if gate[1] == "pass" else "fail" if gate[1] == "fail" else "skipped"
         return Evidence("gate", status, {}, gate[2] or "")
+    cell = _read_cell(text)
+    if cell is not None:
+        return cell
     for subject, head in _HEAD.items():
-        pattern = r"perf: ?" + head.replace(": ", ": ?") + r": ?(.*)"
+        pattern = r"(?:perf: ?)?" + head.replace(": ", ": ?") + r": ?(.*)"
         found = re.fullmatch(pattern, text)
         if found is None:
             continue

@@ -14,7 +14,7 @@ from bitnet_perf.github.ledger import AGENT
 from bitnet_perf.github.payload import Annotation, Level, Payload, Regression, Row, Status, Target
 from bitnet_perf.report.document import Lines, Table, text_of
 from bitnet_perf.report.escape import plain
-from bitnet_perf.report.evidence import parse_line
+from bitnet_perf.report.evidence import method_line, parse_line, threshold_line
 from bitnet_perf.report.judged import gate_status
 from bitnet_perf.review.gate import Plan, Review
 
@@ -94,14 +94,14 @@ def _evidence(review: Review, over: list[Judged]) -> tuple[str, ...]:
     """The lines of the cell: what decided, then what was measured beside."""
     rows = review.rows()
     if over:
-        first = f"Δ > threshold: {_worst(over)}"
+        first = threshold_line(_worst(over))
     elif review.exit_code == 0:
-        first = "Δ ≤ threshold"
+        first = threshold_line()
     else:
         open_ = [row for row in rows if row.gate == "closed"]
         result = f"{len(open_)} of {len(rows)} cases inconclusive" if open_ else "none"
         reason = plain(open_[0].reason, 200) if open_ else parse_line(review.evidence[-1]).reason
-        first = f"method: primary; result: {result}; reason: {reason}"
+        first = method_line(result, reason)
     lines = [line for line in review.evidence[:-1] if parse_line(line).status == "measured"]
     return (first, *lines)
 
@@ -122,10 +122,7 @@ def _benchmarks(review: Review) -> Row:
     return Row(
         gate="benchmarks",
         status=status,
-        evidence=(
-            f"method: primary; result: {result}; "
-            f"reason: {reason if rows or broken else 'nothing was measured'}",
-        ),
+        evidence=(method_line(result, reason if rows or broken else "nothing was measured"),),
     )
 
 

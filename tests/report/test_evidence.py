@@ -83,6 +83,56 @@ def test_reasons_read_back(reason):
         assert read == ev.Evidence(subject, "skipped", {}, text)
 
 
+TEXT = st.text(min_size=1)
+
+
+def joined(text):
+    return " ".join(text.split())
+
+
+@given(TEXT)
+def test_the_threshold_reads_back(over):
+    assert ev.parse_line(ev.threshold_line()) == ev.Evidence("threshold", "pass", {})
+    if joined(over):
+        assert ev.parse_line(ev.threshold_line(over)) == ev.Evidence(
+            "threshold", "fail", {}, joined(over)
+        )
+
+
+@given(TEXT, TEXT, st.sampled_from(["primary", "alt1", "alt2"]))
+def test_a_method_reads_back(result, reason, method):
+    if not joined(result) or not joined(reason) or ";" in result:
+        with pytest.raises(FormatError, match="method: found result"):
+            ev.method_line(result, reason, method)
+        return
+    line = ev.method_line(result, reason, method)
+    assert line == f"method: {method}; result: {joined(result)}; reason: {joined(reason)}"
+    assert ev.parse_line(line) == ev.Evidence(
+        "method", "measured", {}, joined(reason), method, joined(result)
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "numbers"),
+    [
+        ("inference:45.2", {"tokens/sec": 45.2}),
+        ("inference:45.2 tokens/sec", {"tokens/sec": 45.2}),
+        (
+            "perf: inference: 45.2 tokens/sec; Δ vs baseline: \N{MINUS SIGN}12%",
+            {"tokens/sec": 45.2, "delta": -0.12},
+        ),
+        ("quantization: I2S: \N{MINUS SIGN}3.5% accuracy", {"I2S": -3.5}),
+    ],
+)
+def test_forms_of_the_pages_are_read(line, numbers):
+    assert ev.parse_line(line).numbers == pytest.approx(numbers)
+
+
+@pytest.mark.parametrize("line", ["perf: Δ ≤ threshold", "perf:Δ≤threshold", "Δ <= threshold"])
+def test_a_threshold_is_read_with_its_head(line):
+    assert ev.parse_line(line) == ev.Evidence("threshold", "pass", {})
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -105,6 +155,9 @@ def test_reader_is_lenient(line):
         "perf: quantization: I2S accuracy",
         "perf: simd: 4x",
         "gate = pass",
+        "Δ > threshold",
+        "method: guess; result: 1; reason: x",
+        "method: primary; result: ; reason: x",
     ],
 )
 def test_reader_refuses_what_it_cannot_understand(line):
