@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from bitnet_perf.analyze.attribution import Attribution, Commit, Node
+from bitnet_perf.analyze.baselines import Baseline
 from bitnet_perf.analyze.crosscheck import CrossCheck
-from bitnet_perf.analyze.efficiency import CacheRow, Gain, Placed
+from bitnet_perf.analyze.efficiency import CacheRow, Gain, Placed, StageRow
 from bitnet_perf.analyze.evidence import Evidence
 from bitnet_perf.analyze.paired.comparison import Row
 from bitnet_perf.analyze.paired.rules import Rules
@@ -35,7 +36,8 @@ class Judged:
     the change of the compared cases; `attribution` the same by paired profiles, down to functions
     and files. annotations: lines about instructions and code by case; `commands`:
     what runs a case of a Cargo workspace by itself; `seconds`: what measuring
-    each case took. places, gains, scaling, cache: of the kernels on this host. absent: why a
+    each case took. places, gains, scaling, cache: of the kernels on this host; `memory`: of the
+    stages of a model's run. baseline: the file that was named, judged. absent: why a
     record is not there, by its name. gpu: why nothing was measured on one.
     """
 
@@ -64,6 +66,8 @@ class Judged:
     gains: tuple[Gain, ...] = ()
     scaling: tuple[Gain, ...] = ()
     cache: tuple[CacheRow, ...] = ()
+    memory: tuple[StageRow, ...] = ()
+    baseline: Baseline | None = None
     changed: tuple[str, ...] = ()
     commits: tuple[Commit, ...] = ()
     notes: tuple[str, ...] = ()

@@ -103,6 +103,8 @@ def assemble(records: Records) -> Judged:
         gains=assessed.vectors,
         scaling=assessed.threads,
         cache=assessed.caches,
+        memory=assessed.stages,
+        baseline=assessed.baseline,
     )
     judged = _with_facts(judged, records)
     known = _known(records, judged)

@@ -315,6 +315,7 @@ def test_a_refused_baseline_is_none_and_a_missed_target_fails(reviewed, monkeypa
     forced = review(found.plan, None, None, Extra(stored.model_copy(update={"forced": True})))
     assert forced.route == "test-finalizer"
     assert "used because that was forced" in forced.report()
+    assert "b.json has no case that was compared here." in forced.report()
     trips = [trip(99), trip(50)]
     lost = evidence(*({"round_trips": (each,)} for each in trips))
     monkeypatch.setattr(measuring, "survey_sides", lambda *_: lost)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bitnet_perf.analyze.targets import Target
-from bitnet_perf.report.document import Block, Lines, Table, Words
-from bitnet_perf.report.figures import NONE, SETTINGS, Source
+from bitnet_perf.report.document import Block, Lines, Table, Text, Words
+from bitnet_perf.report.figures import NONE, SETTINGS, Source, words
 from bitnet_perf.report.judged import EVIDENCE, Judged, case_source
 
 __all__ = ["impact", "target_source"]
@@ -18,6 +18,7 @@ def impact(judged: Judged, lines: tuple[Words, ...]) -> list[Block]:
         Lines(language="evidence", lines=lines[:-1]),
         *_targets(judged),
         *_decided(judged),
+        *_trends(judged),
         *_accuracy(judged),
     ]
 
@@ -60,6 +61,31 @@ def _decided(judged: Judged) -> list[Block]:
             rows.append((source.told(row.case), row.verdict, source.told(text)))
     columns = ("case", "verdict", "why")
     return [Table(title="What decided the cases", columns=columns, rows=tuple(rows))]
+
+
+def _trends(judged: Judged) -> list[Block]:
+    """The candidate beside the file that was named as a baseline, the largest change first."""
+    stored = judged.baseline
+    if stored is None or not stored.used:
+        return []
+    source = Source(EVIDENCE, "baseline")
+    if not stored.trends:
+        text = words(source.told(stored.name), " has no case that was compared here.")
+        return [Text(text=text)]
+    rows: list[tuple[Words, ...]] = []
+    for trend in sorted(stored.trends, key=lambda each: -abs(each.change)):
+        before, now = Source(EVIDENCE, f"baseline {trend.case}"), case_source(trend.case)
+        rows.append(
+            (
+                now.told(trend.case),
+                before.seconds(trend.baseline),
+                now.seconds(trend.candidate),
+                now.percent(trend.change),
+            )
+        )
+    columns = ("case", ">baseline", ">candidate", ">slowdown, of another run")
+    title = f"Against the baseline {stored.name}: a trend, which never gates"
+    return [Table(title=title, columns=columns, rows=tuple(rows))]
 
 
 def _accuracy(judged: Judged) -> list[Block]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bitnet_perf.analyze.attribution import Growth, MemoryRow
-from bitnet_perf.analyze.efficiency import CacheRow, Gain, Placed, Ratio
+from bitnet_perf.analyze.efficiency import CacheRow, Gain, Placed, Ratio, StageRow
 from bitnet_perf.analyze.evidence import Misses, Part
 from bitnet_perf.analyze.roofline import Place
 from bitnet_perf.report.document import Block, Table, Text, Words
@@ -21,6 +21,7 @@ def machine(judged: Judged) -> list[Block]:
     found = judged.attribution
     return [
         *_memory(found.memory),
+        *_of_a_run(judged.memory),
         *_growths(found.growths),
         *_or_why(judged, "limits", _places(judged.places)),
         *_or_why(judged, "speed", _gains("Vector variants against scalar", judged.gains)),
@@ -29,6 +30,8 @@ def machine(judged: Judged) -> list[Block]:
     ]
 
 
+_MEMORY = ("stage", ">allocations, base", ">candidate", ">allocated, base", ">candidate",
+           ">peak RSS, base", ">candidate")  # fmt: skip
 _WORDS: dict[Part, str] = {
     "limits": "Roofline",
     "speed": "Vector and thread gains",
@@ -58,10 +61,26 @@ def _memory(rows: Sequence[MemoryRow]) -> list[Block]:
                 *(source.bytes(each) for each in peaks),
             )
         )
-    columns = ("case", "stage", ">allocations, base", ">candidate", ">allocated, base",
-               ">candidate", ">peak RSS, base", ">candidate")  # fmt: skip
+    columns = ("case", *_MEMORY)
     title = "Memory by stage, one iteration"
     return [Table(title=title, columns=columns, rows=tuple(cells), detail=True)]
+
+
+def _of_a_run(rows: Sequence[StageRow]) -> list[Block]:
+    cells: list[tuple[Words, ...]] = []
+    for row in rows:
+        source = Source(EVIDENCE, f"stages {row.stage}")
+        sides = (row.base, row.candidate)
+        cells.append(
+            (
+                row.stage,
+                *(NONE if each is None else source.count(each.allocations) for each in sides),
+                *(NONE if each is None else source.bytes(each.allocated) for each in sides),
+                *(NONE if each is None else source.bytes(each.peak) for each in sides),
+            )
+        )
+    title = "Memory by stage, a model loaded and run"
+    return [Table(title=title, columns=_MEMORY, rows=tuple(cells), detail=True)] if rows else []
 
 
 def _growths(rows: Sequence[Growth]) -> list[Block]:
