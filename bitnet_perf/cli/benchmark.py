@@ -105,12 +105,15 @@ def _print(out: Console, found: Benchmark, target: float, *, text: bool) -> None
         )
     if found.peak_rss is not None:
         out.print(f"peak of the memory {found.peak_rss / 1e6:.0f} MB", markup=False)
-    stages = (
+    stages = [
         (row.stage, row.reason, "")
         if row.seconds is None or row.share is None
         else (row.stage, seconds_text(row.seconds), f"{100 * row.share:.1f} %")
         for row in found.stages
-    )
+    ]
+    rest = found.outside_seconds
+    whole = rest + sum(row.seconds or 0.0 for row in found.stages)
+    stages.append(("in no stage", seconds_text(rest), f"{100 * rest / whole:.1f} %"))
     out.print()
     out.print(table("Stages of one more run", ["stage", ">self time", ">share"], stages))
 

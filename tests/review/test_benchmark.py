@@ -7,9 +7,11 @@ import io
 import json
 
 import pytest
+from rich.console import Console
 
 import bitnet_perf as bp
 from bitnet_perf import cli
+from bitnet_perf.cli.benchmark import _print
 from bitnet_perf.model.model import Model
 from bitnet_perf.review.benchmark import FORMATS, _percentiles, _spread, benchmark
 
@@ -58,6 +60,27 @@ def test_figures_agree_with_each_other(found):
     config = Model.load(found.model).config
     assert found.bytes_per_token > config.kv_bytes_per_token * (found.prompt_tokens + 6)
     assert [row.stage for row in found.stages if row.seconds] == [row.stage for row in found.stages]
+
+
+def test_what_is_in_no_stage_is_told_and_freeing_the_model_is_no_part_of_it(tmp_path):
+    small = bp.make_model(tmp_path / "small.gguf", shape="small")
+
+    def outside():
+        made = benchmark(small, 32, "abc", warmup_tokens=0, threads=1, stream=False)
+        assert made.to_dict()["outside_seconds"] == made.outside_seconds
+        return made.outside_seconds / sum(row.seconds for row in made.stages)
+
+    assert any(outside() < 0.01 for _ in range(10))
+
+
+def test_the_table_of_stages_adds_up(found):
+    out = io.StringIO()
+    _print(Console(file=out, width=100), found, 45.0, text=False)
+    stages = out.getvalue().partition("Stages of one more run")[2].splitlines()
+    shares = [float(line.split()[-2]) for line in stages if line.rstrip().endswith("%")]
+    assert len(shares) == 6
+    assert sum(shares) == pytest.approx(100, abs=0.4)  # each is rounded to 0.1
+    assert any(line.startswith("in no stage ") for line in stages)
 
 
 def test_forms_of_llama_bench(found):

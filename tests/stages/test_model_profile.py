@@ -29,12 +29,25 @@ def test_all_five_stages_ran(recorded):
     assert all(row.seconds for row in recorded.stages())
 
 
-def test_the_stages_are_the_whole_run(recorded):
-    """What is in no span is glue between the calls: a hundredth of the run would be too much."""
+def test_the_stages_and_what_is_in_none_are_the_whole_run(recorded):
     parts = sum(row.seconds for row in recorded.stages())
     assert parts + recorded.outside == pytest.approx(recorded.seconds)
     stray = [node.name for root in recorded.tree() for node in root.walk() if node.stage is None]
     assert stray == []
+
+
+def test_the_stages_add_up_to_a_hundredth_of_the_run(tmp_path):
+    """Between the spans is a constant millisecond of Python; a busy host that takes the CPU away
+    just there is asked again."""
+    path = bp.make_model(tmp_path / "small.gguf", shape="small")
+
+    def outside():
+        with profile() as found:
+            model = bp.Model.load(path, threads=1)
+            model.generate("abc", 32, stop=())
+        return found.result().outside / found.result().seconds
+
+    assert any(outside() < 0.01 for _ in range(30))
 
 
 def test_every_operation_of_a_layer_has_a_span(recorded):
