@@ -91,6 +91,16 @@ def _over(s: Situation) -> list[Number]:
     return found
 
 
+def _owned(cases: Iterable[str]) -> str:
+    """The crate and the module that all these cases are of, as far as each of them is one."""
+    owners = [owner_of(case) for case in cases]
+    crates = {owner.crate if owner else "" for owner in owners}
+    modules = {owner.module if owner else "" for owner in owners}
+    named = (("crate", crates), ("module", modules))
+    places = [f"{kind} {min(names)}" for kind, names in named if len(names) == 1 and min(names)]
+    return f"all over budget is of {' and '.join(places)}" if places else ""
+
+
 @dataclass(frozen=True)
 class Route:
     """A row of the table: when it holds, the verdict, who acts next, the rule in words, what goes
@@ -216,7 +226,8 @@ def decided(situation: Situation) -> Decided:
     """The first row that holds, with what it saw in this situation."""
     row = route(situation)
     missed = f"missed now: {', '.join(situation.missed)}" if situation.missed else ""
-    why = "; ".join(filter(None, (situation.why, missed)))
+    owned = _owned(situation.over) if row.sees is _over else ""
+    why = "; ".join(filter(None, (situation.why, owned, missed)))
     return Decided(row.verdict, row.agent, row.rule, row.brings, why, tuple(row.sees(situation)))
 
 

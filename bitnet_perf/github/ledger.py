@@ -142,8 +142,15 @@ def _fields(entry: Entry) -> list[str]:
     return [
         f"**State:** {entry.state}",
         f"**Why:** {escape(entry.why, 600)}",
-        f"**Next:** NEXT → {escape(entry.agent, 60)}",
+        f"**Next:** {_next(entry)}",
     ]
+
+
+def _next(entry: Entry) -> str:
+    """Who acts next; of a pull request that is ready for others, the gate that ends here, too."""
+    agent = escape(entry.agent, 60)
+    ends = entry.state in ("ready", "merged")
+    return f"FINALIZE → {entry.rows[0].gate}/{agent}" if ends else f"NEXT → {agent}"
 
 
 def _state_comment(entry: Entry, before: tuple[str, ...]) -> str:

@@ -20,6 +20,7 @@ from bitnet_perf.analyze.evidence import Evidence, Misses, Part, SideEvidence
 from bitnet_perf.bench.cache import count_cache
 from bitnet_perf.bench.ceilings import measure_ceilings
 from bitnet_perf.bench.counters import Subject, Unavailable
+from bitnet_perf.bench.paired.calls import calls_python
 from bitnet_perf.bench.paired.host import allowed_cpus
 from bitnet_perf.bench.paired.sides import Ready
 from bitnet_perf.errors import BitnetPerfError
@@ -50,7 +51,8 @@ __all__ = [
 ]
 
 FILE = "evidence.json"
-CACHE_CASES = VECTOR_CASES[:2]  # the products of decode and prefill
+CACHE_CASES = 4  # whose misses are counted, of one run: simulated, each takes a minute
+PRODUCTS = ("gemv", "gemm")
 OnProgress = Callable[[float, str], None]
 
 
@@ -60,12 +62,13 @@ class Scope:
 
     model: a GGUF file whose weights, output and memory by stage are judged, too. full: more sizes,
     steps and samples. cachegrind: simulate the cache where the host counts no misses, which takes
-    minutes.
+    minutes. slower: cases that became slower, the most first, whose misses are counted first.
     """
 
     model: Path | None = None
     full: bool = False
     cachegrind: bool = False
+    slower: tuple[str, ...] = ()
 
     @property
     def threads(self) -> tuple[int, ...]:
@@ -185,13 +188,34 @@ def _speed(found: _Survey, scope: Scope) -> None:
     found.add("speed", "timed", *speed_of(found.sides, scope.threads, budget))
 
 
+def cache_cases(cases: Iterable[str], slower: Sequence[str]) -> tuple[str, ...]:
+    """The kernel cases whose cache misses are counted: what became slower, then one product of each
+    kernel of the suite; the products of decode and prefill where it has none."""
+    products: dict[str, str] = {}
+    for case in filter(_is_counted, cases):
+        family, format = case.split("/")[1:3]
+        if family in PRODUCTS:
+            products.setdefault(f"{family}/{format}", case)
+    chosen = dict.fromkeys([*filter(_is_counted, slower), *products.values()])
+    return tuple(chosen)[:CACHE_CASES] or VECTOR_CASES[:2]
+
+
+def _is_counted(case: str) -> bool:
+    """Whether it is of one native kernel, on one thread and in little memory."""
+    parts = case.split("/")
+    if len(parts) != 5 or calls_python(case):
+        return False
+    runs = parts[0] == "load" or parts[1] in ("decode", "prefill")
+    return parts[4] == "t1" and not runs and "-" not in parts[3]
+
+
 def _cache(found: _Survey, scope: Scope) -> None:
     for number, side in enumerate(found.sides):
         if side.environment is None:
             found.missing[number]["cache"] = f"{side.side.label} is no package"
             continue
         rows = []
-        for case in CACHE_CASES:
+        for case in cache_cases(found.cases, scope.slower):
             subject = Subject(side.environment, side.side.isa_name)
             counted = count_cache(subject, case)
             if isinstance(counted, Unavailable) and scope.cachegrind:

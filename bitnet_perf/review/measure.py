@@ -23,13 +23,12 @@ from bitnet_perf.review.attribution import commits_of, places_of
 from bitnet_perf.review.compare import Comparison
 from bitnet_perf.review.evidence import Scope, survey_sides, unsurveyed
 from bitnet_perf.review.past import past_of
-from bitnet_perf.review.plan import Plan
+from bitnet_perf.review.plan import PROFILE_SECONDS, Plan
 from bitnet_perf.review.records import PAST, PROFILE, Facts, Records
 
 __all__ = ["Extra", "measure"]
 
 OnProgress = Callable[[float, str], None]
-PROFILE_SECONDS = 45.0  # at most, for the paired profiles of the stages
 PROFILE_PART = 0.2  # of a time budget
 PROFILE_FIRST = 0.6  # of the time of profiles, for cases that became slower
 INTERRUPTED = "interrupted before it was measured"
@@ -71,7 +70,8 @@ def measure(
         interrupted = profile is not None and profile.stopped == CTRL_C
         if not interrupted:
             try:
-                scope = Scope(named_file(plan.model), plan.suite == "full", asked.cachegrind)
+                full = plan.suite == "full"
+                scope = Scope(named_file(plan.model), full, asked.cachegrind, _slower(found))
                 evidence = survey_sides(*sides, plan.cases, scope, say)
             except KeyboardInterrupt:
                 interrupted = True
@@ -83,6 +83,12 @@ def measure(
         absent[PAST] = no_past
     facts = _facts(plan, found, absent).model_copy(update={"interrupted": interrupted})
     return Records(facts, found.raw, evidence, profile, past).sealed()
+
+
+def _slower(found: Comparison) -> tuple[str, ...]:
+    """The cases that became slower for sure, the most first."""
+    rows = [row for row in found.rows() if row.low is not None and row.low > 0]
+    return tuple(row.case for row in sorted(rows, key=lambda row: -(row.slowdown or 0.0)))
 
 
 def _profile(

@@ -22,6 +22,8 @@ __all__ = ["NothingBefore", "Plan", "plan_gate"]
 
 OnProgress = Callable[[float, str], None]
 BUILD_SECONDS = 120.0  # about what a tree takes that was never built on two cores
+PROFILE_SECONDS = 45.0  # at most, for the paired profiles of the stages
+SURVEY_SECONDS = 75.0  # about what asking both sides for the rest takes; 30 to 110 were seen
 
 
 class NothingBefore(EnvironmentRefused):
@@ -52,7 +54,8 @@ class Plan:
     @property
     def minutes(self) -> float:
         """About how long it takes at most where both trees are new and every case passes."""
-        return (2 * BUILD_SECONDS + sum(map(case_seconds, self.cases))) / 60
+        beside = PROFILE_SECONDS + SURVEY_SECONDS
+        return (2 * BUILD_SECONDS + sum(map(case_seconds, self.cases)) + beside) / 60
 
     @property
     def unsurveyed(self) -> str:

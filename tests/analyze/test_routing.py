@@ -212,3 +212,12 @@ def test_a_situation_is_plain_json():
     found = replace(situation("localized"), missed=("x",))
     assert found.to_dict()["over"] == (GEMV,)
     assert decided(found).to_dict()["numbers"][0]["file"] == RAW
+
+
+def test_the_crate_and_the_module_that_hold_all_of_it_are_named():
+    both = [alarm(), alarm(case="forward/gemv/i2_s/640x2560/t1")]
+    why = decided(situation_of(both, None)).why
+    assert why == "all over budget is of crate bitnet-kernels and module csrc/kernels/gemv, gemm"
+    rope = alarm(case="forward/rope/f32/20x128/t1")
+    assert decided(situation_of([*both, rope], None)).why == ""
+    assert decided(situation_of([row()], None)).why == ""

@@ -54,6 +54,15 @@ def test_the_evidence_of_a_cell_reads_back():
     assert parse_line(cell[1].split("<br>")[1]).numbers == {"tokens/sec": 45.2, "delta": 0.12}
 
 
+@pytest.mark.parametrize("state", ["ready", "merged"])
+def test_a_pull_request_that_is_ready_ends_the_gate(state):
+    text = create(dataclasses.replace(ENTRY, state=state))
+    assert "**Next:** FINALIZE → perf/test-finalizer\n" in text
+    assert "**Next:** FINALIZE → perf/test-finalizer" in update(
+        text, dataclasses.replace(OTHER, state=state)
+    )
+
+
 @pytest.mark.parametrize(
     "row",
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from report.samples import CASES, judged
 
+from bitnet_perf.analyze.attribution import Attribution, CaseAttribution, TreeNode
 from bitnet_perf.analyze.baselines import Baseline, Trend
 from bitnet_perf.analyze.efficiency import StageRow
 from bitnet_perf.analyze.evidence import StageMemory
@@ -42,3 +43,14 @@ def test_memory_by_stage_of_a_whole_run():
     text = shown(memory=rows)
     assert "Memory by stage, a model loaded and run" in text
     assert "| forward | 10 | 12 | 4.00 MB | 4.00 MB | 9.00 MB | not measured |" in text
+
+
+def test_a_function_has_an_interval_where_pairs_gave_one():
+    path = ("Forward Pass", "gemv", "f")
+    python = TreeNode("function", path, 1e-3, 2e-4, 1e-4, 3e-4, 0.5, source="cProfile")
+    native = TreeNode("function", path, 1e6, 5e4, 5e4, 5e4, 0.5, source="callgrind")
+    case = CaseAttribution(CASES[0], functions=(python, native))
+    total = TreeNode("total", (), 1e-3, 2e-4, 1e-4, 3e-4, 1.0)
+    text = shown(attribution=Attribution(cases=(case,), nodes=(total,)))
+    assert "+200 us | +100 us to +300 us |" in text
+    assert "| +50000 | exact |" in text

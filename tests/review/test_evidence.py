@@ -8,6 +8,7 @@ import sys
 import venv
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -20,6 +21,7 @@ from bitnet_perf.bench.paired.sides import Ready, own_environment, prepare_side
 from bitnet_perf.bench.toolchain import dependency_folders
 from bitnet_perf.review import evidence as module
 from bitnet_perf.review.evidence import Scope, load_evidence, survey_sides, unsurveyed
+from bitnet_perf.review.measure import _slower
 from bitnet_perf.review.surveys import ask, memory, speed
 from bitnet_perf.review.surveys.ask import NoAnswer, ask_side, well_formed
 
@@ -87,7 +89,7 @@ def surveyed(sides):
         patch.setattr(module, "LAYERS", (4, 8, 12, 16))
         patch.setattr(speed, "VECTOR_CASES", (GEMV,))
         patch.setattr(speed, "MODEL_CASES", (DECODE,))
-        patch.setattr(module, "CACHE_CASES", ("forward/gemv/i2_s/64x256/t2",))
+        patch.setattr(module, "cache_cases", lambda *_: ("forward/gemv/i2_s/64x256/t2",))
         limits = measure_ceilings(2, rounds=2, memory=1 << 26)
         patch.setattr(module, "measure_ceilings", lambda *_, **__: limits)
         patch.setattr(Scope, "threads", (1, 2))
@@ -98,6 +100,25 @@ def surveyed(sides):
         found = survey_sides(*sides, (GEMV, DECODE), scope, report)
     assert len(said) == len(module._PARTS)
     return found
+
+
+def test_cache_misses_are_those_of_what_became_slower_and_of_the_products_of_the_suite():
+    rope, wide = "forward/rope/f32/20x128/t1", "forward/gemv/tl1/2560x2560/t1"
+    two = "forward/gemv/i2_s/64x256/t2"
+    suite = (rope, two, GEMV, GEMV.replace("/t1", "/t2"), wide, wide.replace("2560x", "640x"),
+             DECODE, "tokenization/tokenize/bpe/4096/t1")  # fmt: skip
+    assert module.cache_cases(suite, ()) == (GEMV, wide)
+    assert module.cache_cases(suite, (DECODE, rope)) == (rope, GEMV, wide)
+    assert module.cache_cases((DECODE,), ()) == module.VECTOR_CASES[:2]
+
+
+def test_the_most_slowed_down_comes_first():
+    rows = [
+        SimpleNamespace(case=case, low=low, slowdown=slowdown)
+        for case, low, slowdown in (("a", 0.01, 0.02), ("b", 0.1, 0.2), ("c", -0.1, 0.3),
+                                    ("d", None, None))
+    ]  # fmt: skip
+    assert _slower(SimpleNamespace(rows=lambda: rows)) == ("b", "a")
 
 
 def test_every_part_is_measured_or_says_why(surveyed):

@@ -131,12 +131,20 @@ def _functions(found: Attribution) -> list[Block]:
                 source.told(place),
                 _amount(node, node.base),
                 _amount(node, node.change, sign=True),
+                _bounds(node),
                 source.percent(node.of_change, ".0f", none=""),
                 node.source,
             )
         )
-    columns = ("function", "place", ">base", ">change", ">of the change", "by")
+    columns = ("function", "place", ">base", ">change", ">bounds", ">of the change", "by")
     return [Table(title="Functions", columns=columns, rows=tuple(rows))]
+
+
+def _bounds(node: TreeNode) -> Words:
+    """The interval of a change over the pairs; a count of instructions has none."""
+    if node.unit == "instructions":
+        return "exact"
+    return between(_amount(node, node.low, sign=True), _amount(node, node.high, sign=True))
 
 
 def _amount(node: TreeNode, value: float, *, sign: bool = False) -> Part:
