@@ -99,14 +99,8 @@ def assemble(records: Records) -> Judged:
         notes=(*facts.notes, *trade_offs, *assessed.notes),
         annotations=found.annotations,
         commands=found.commands,
-        places=(*assessed.places, *assessed.kernels),
-        gains=assessed.vectors,
-        scaling=assessed.threads,
-        cache=assessed.caches,
-        memory=assessed.stages,
-        baseline=assessed.baseline,
     )
-    judged = _with_facts(judged, records)
+    judged = _with_facts(_with_assessed(judged, assessed), records)
     known = _known(records, judged)
     return replace(
         judged,
@@ -119,6 +113,19 @@ def _where(attribution: Attribution, told: tuple[str, float] | None) -> tuple[st
     """What holds the change, by profiles where there are some."""
     held = attribution.localized
     return told if held is None else (held.name, held.share)
+
+
+def _with_assessed(judged: Judged, assessed: Assessed) -> Judged:
+    """With how the host is used, and the baseline that was named."""
+    return replace(
+        judged,
+        places=(*assessed.places, *assessed.kernels),
+        gains=assessed.vectors,
+        scaling=assessed.threads,
+        cache=assessed.caches,
+        memory=assessed.stages,
+        baseline=assessed.baseline,
+    )
 
 
 def _with_facts(judged: Judged, records: Records) -> Judged:
