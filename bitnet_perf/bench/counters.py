@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
 from bitnet_perf.bench import callgrind, count_worker
+from bitnet_perf.bench.interrupts import interrupt_held
 from bitnet_perf.errors import FormatError, MeasurementError
 
 __all__ = ["Counts", "FunctionCount", "Run", "Runnable", "Subject", "Unavailable", "available",
@@ -241,7 +242,7 @@ def _start(tool: str, subject: Subject, case: str, stack: ExitStack) -> Run | Un
         if simulates:
             program = callgrind.command("valgrind", symbols, program)
             program[2:2] = ["--cache-sim=yes"] if tool == "cachegrind" else []
-        with open(folder / "console", "wb") as console:
+        with open(folder / "console", "wb") as console, interrupt_held():
             process = subprocess.Popen(
                 program,
                 cwd=folder,
@@ -251,9 +252,9 @@ def _start(tool: str, subject: Subject, case: str, stack: ExitStack) -> Run | Un
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+            stack.callback(_end, process)
     except OSError as error:
         return Unavailable(f"{error.filename or program[0]}: {error.strerror or error}")
-    stack.callback(_end, process)
     return Run(process, folder, tool, symbols, bool(subject.isa))
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import pyperf
 
 from bitnet_perf.bench.cases import Case, select
+from bitnet_perf.bench.interrupts import interrupt_held
 from bitnet_perf.bench.results import BenchRow, rows_of
 from bitnet_perf.errors import ConfigError, MeasurementError
 from bitnet_perf.files import write_atomic
@@ -99,15 +100,19 @@ def _run(command: list[str], names: list[str], count: Callable[[int, str], None]
     """Run one suite in a process group of its own, counting the cases it reports."""
     done = 0
     last: deque[str] = deque(maxlen=100)
-    with subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    ) as child:
+    with (
+        interrupt_held() as release,
+        subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        ) as child,
+    ):
         try:
+            release()
             for line in child.stdout or ():
                 last.append(line.strip())
                 name = line.partition(": ")[0]

@@ -1,10 +1,14 @@
 """One program run with a limit: its console is kept whole, and nothing of it is left behind."""
 
 import os
+import signal
+import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from processes import is_running
 
 from bitnet_perf.bench.process import run_program
 from bitnet_perf.errors import EnvironmentRefused
@@ -35,6 +39,23 @@ def test_a_console_without_end_is_kept_in_bounds(tmp_path: Path) -> None:
 def test_program_that_closes_its_console_is_waited_for(tmp_path: Path) -> None:
     program = "import os, time; os.close(1); os.close(2); time.sleep(0.3); os._exit(5)"
     assert run_program([sys.executable, "-c", program], tmp_path, os.environ).status == 5
+
+
+def test_ctrl_c_while_it_is_started_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = []
+
+    class Slow(subprocess.Popen):  # type: ignore[type-arg]
+        def __init__(self, *words: Any, **options: Any) -> None:
+            super().__init__(*words, **options)
+            started.append(self.pid)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(subprocess, "Popen", Slow)
+    with pytest.raises(KeyboardInterrupt):
+        run_program([sys.executable, "-c", "import time; time.sleep(600)"], tmp_path, os.environ)
+    assert not is_running(started[0])
 
 
 def test_program_that_ignores_a_polite_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -116,7 +116,8 @@ def test_memory_of_a_model_is_that_of_its_load(recorded):
     assert load.allocations > 0
     weights = sum(each.bytes for each in recorded.kernels() if each.name == "page_in")
     assert load.allocated >= 0.99 * weights > 0  # the files' scales are not kept
-    assert rows["Forward Pass"].allocations <= 3  # of the workspace, at its first widths
+    # Of the workspace and of what the threads of a product share, at their first widths.
+    assert rows["Forward Pass"].allocations <= 4
     if recorded.peak_reason:
         assert load.peak_rss is None
         assert load.peak_reason == recorded.peak_reason
