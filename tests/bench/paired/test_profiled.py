@@ -12,7 +12,7 @@ import pytest
 
 import bitnet_perf
 from bitnet_perf.analyze.attribution import tree
-from bitnet_perf.bench.cases import select
+from bitnet_perf.bench.cases import gate_cases, select
 from bitnet_perf.bench.paired import process, profiled
 from bitnet_perf.bench.paired.profiled import profile_cases, record_profiles
 from bitnet_perf.bench.paired.sides import Side, prepare_side
@@ -46,6 +46,10 @@ def test_every_stage_has_a_case_and_every_case_is_in_the_table():
     assert {case.partition("/")[0] for case in cases} == set(STAGES)
     assert set(cases) <= {case.name for case in select()}
     assert len(set(cases)) == len(cases)
+    stages = ("load", "tokenization", "generation")
+    timed = [case for case in gate_cases("quick") if case.partition("/")[0] in stages]
+    assert timed
+    assert set(timed) <= set(cases)
 
 
 def test_both_sides_are_recorded_in_fresh_pairs(recorded):
