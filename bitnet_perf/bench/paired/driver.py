@@ -131,8 +131,9 @@ class Driver:
         open_cases = self._rng.sample(numbers, len(numbers))
         try:
             for look in range(max(len(self._settings.looks), len(self._settings.long_looks))):
-                for place, number in enumerate(tuple(open_cases)):
-                    self._report(look, place, len(open_cases), number)
+                taken = tuple(open_cases)
+                for place, number in enumerate(taken):
+                    self._report(look, place, len(taken), number)
                     if self._look(number, look, settled):
                         open_cases.remove(number)
                         self._open = len(open_cases)
