@@ -7,9 +7,12 @@ Public names are loaded on first use, so that `import bitnet_perf` (and the work
 from __future__ import annotations
 
 import importlib
-from typing import Any
 
 from bitnet_perf._public import PUBLIC
+
+TYPE_CHECKING = False  # as in typing, which takes half of what a worker needs to start
+if TYPE_CHECKING:
+    from typing import Any
 
 _HOME = {name: module for module, names in PUBLIC.items() for name in names}
 

@@ -7,7 +7,7 @@ each iteration reads them from memory.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections import namedtuple  # that of typing is slow to load, and every worker does
 
 from bitnet_perf import _native
 
@@ -16,20 +16,24 @@ __all__ = ["VERSION", "Times", "Work", "check", "families", "load_candidate", "l
 VERSION = 1
 
 
-class Times(NamedTuple):
+class Times(namedtuple("Times", ("wall_ns", "cpu_ns", "switches"))):
     """What a whole loop took: wall and CPU time in nanoseconds, involuntary context switches."""
+
+    __slots__ = ()
 
     wall_ns: int
     cpu_ns: int
     switches: int
 
 
-class Work(NamedTuple):
+class Work(namedtuple("Work", ("bytes", "ops", "footprint", "written", "isa"))):
     """What one iteration does: bytes of input plus output, operations (a multiply-add is two).
 
     `footprint` is the number of bytes a long loop walks through, `written` the size of the checked
     result, `isa` what runs.
     """
+
+    __slots__ = ()
 
     bytes: int
     ops: int

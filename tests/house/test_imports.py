@@ -5,9 +5,12 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from house.tree import ROOT, with_suffix
+
+from bitnet_perf import _native
 
 ORDER = [
     "_public", "_native", "memory", "spans", "errors", "files", "notebook", "_bench", "formats",
@@ -116,3 +119,17 @@ def test_starting_loads_no_numpy(module):
     assert module in loaded
     heavy = {"numpy", "scipy", "pydantic", "typer", "rich", "pyperf", "numba", "gguf"}
     assert not heavy & set(loaded)
+
+
+def test_a_worker_starts_without_what_is_slow_to_load():
+    native = Path(_native.__file__).parent
+    code = (
+        f"import sys; sys.path.insert(0, {str(ROOT)!r}); import bitnet_perf; "
+        f"bitnet_perf.__path__.append({str(native)!r}); import bitnet_perf._bench; "
+        "print(*sorted(sys.modules))"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code], check=True, capture_output=True, text=True
+    ).stdout.split()
+    assert "bitnet_perf._native" in loaded
+    assert not {"typing", "re", "enum", "dataclasses"} & set(loaded)
