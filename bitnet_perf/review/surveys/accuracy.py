@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +27,7 @@ SURVEYED = (*FORMATS, *CODECS, *ACTIVATIONS)
 LARGEST = 1 << 22  # values of a named model that are taken
 
 Floats = NDArray[np.float32]
+Key = tuple[int, str]  # place of the data, format
 Trips = tuple[tuple[RoundTrip, ...], str]  # of one side, and why there are none
 
 
@@ -66,19 +67,22 @@ def formats_of(
         files = [str(Path(name, f"data-{place}.npy")) for place in range(len(data))]
         for file, each in zip(files, data, strict=True):
             np.save(file, each.values)
-        restored, trips = [], []
+        restored, whys = [], []
         for number, side in enumerate(sides):
             folder = Path(name, str(number))
             folder.mkdir()
             found, why = _restored(side, files, folder)
             restored.append(found)
-            trips.append((tuple(_trips(found, data)), why))
-        return trips, tuple(_agreements(restored, data))
+            whys.append(why)
+    agreements = _agreements(restored, data)
+    base = _trips(restored[0], data, {})
+    same = {key: base[key] for key, each in agreements.items() if each.equal == 1 and key in base}
+    candidate = _trips(restored[1], data, same)
+    trips = [tuple(each.values()) for each in (base, candidate)]
+    return list(zip(trips, whys, strict=True)), tuple(agreements.values())
 
 
-def _restored(
-    side: Ready, files: Sequence[str], folder: Path
-) -> tuple[dict[tuple[int, str], Floats], str]:
+def _restored(side: Ready, files: Sequence[str], folder: Path) -> tuple[dict[Key, Floats], str]:
     """What a side restores, by place of the data and format; why nothing."""
     try:
         asked = {"data": list(files), "formats": list(SURVEYED), "folder": str(folder)}
@@ -95,9 +99,16 @@ def _restored(
     return found, "" if found else "; ".join(lacks)[:300]
 
 
-def _trips(found: dict[tuple[int, str], Floats], data: Sequence[Data]) -> list[RoundTrip]:
-    trips = []
-    for (place, name), restored in found.items():
+def _trips(
+    found: Mapping[Key, Floats], data: Sequence[Data], known: Mapping[Key, RoundTrip]
+) -> dict[Key, RoundTrip]:
+    """What each format makes of its data; `known` are those of the same bits."""
+    trips = {}
+    for key, restored in found.items():
+        place, name = key
+        if key in known:
+            trips[key] = known[key]
+            continue
         each = data[place]
         try:
             trip = accuracy_of(each.values, restored, each.name)
@@ -106,31 +117,29 @@ def _trips(found: dict[tuple[int, str], Floats], data: Sequence[Data]) -> list[R
         rms = float(np.sqrt(np.mean(np.square(each.values, dtype=np.float64))))
         signed = each.codes is not None and name not in ACTIVATIONS
         codes = None if not signed else float(np.mean(np.sign(restored) == each.codes))
-        trips.append(
-            RoundTrip(
-                format=name,
-                data=each.name,
-                values=trip.values,
-                rms=rms,
-                error=trip.rms_error,
-                cosine=trip.cosine,
-                codes=codes,
-            )
+        trips[key] = RoundTrip(
+            format=name,
+            data=each.name,
+            values=trip.values,
+            rms=rms,
+            error=trip.rms_error,
+            cosine=trip.cosine,
+            codes=codes,
         )
     return trips
 
 
 def _agreements(
-    restored: Sequence[dict[tuple[int, str], Floats]], data: Sequence[Data]
-) -> list[Agreement]:
+    restored: Sequence[Mapping[Key, Floats]], data: Sequence[Data]
+) -> dict[Key, Agreement]:
     base, candidate = restored
-    found = []
+    found = {}
     for key, one in base.items():
         other = candidate.get(key)
         if other is not None and other.shape == one.shape:
             equal = float(np.mean(one.view(np.uint32) == other.view(np.uint32)))
             name = data[key[0]].name
-            found.append(Agreement(format=key[1], data=name, values=one.size, equal=equal))
+            found[key] = Agreement(format=key[1], data=name, values=one.size, equal=equal)
     return found
 
 

@@ -225,6 +225,8 @@ def held(asked: Asked) -> dict[str, Any]:
         "python": lambda: tracemalloc.get_traced_memory()[0],
     }
     found: list[dict[str, Any]] = []
+    gc.collect()
+    gc.freeze()  # what is there before the first repeat is never looked at again
     for traced in (False, True):
         if traced:
             tracemalloc.start()
