@@ -11,7 +11,7 @@ from typing import Any
 from bitnet_perf.analyze.paired.rules import Class
 from bitnet_perf.bench.cases import class_of, matches
 from bitnet_perf.bench.paired.schema import PROCESSES, printable
-from bitnet_perf.peers.bitnet_rs.crates import OWNERS
+from bitnet_perf.peers.bitnet_rs.crates import bench_stages, stage_of_crate
 from bitnet_perf.peers.cargo.build import Builder, Program
 from bitnet_perf.peers.cargo.metadata import Bench, Workspace
 from bitnet_perf.peers.cargo.runs import LONGEST_NAME, Runner, Subject, command_of, is_name
@@ -27,7 +27,6 @@ __all__ = [
     "named_by",
     "place_of",
     "runner_of",
-    "stage_of",
 ]
 
 UNKNOWN = "workspace"  # the first segment of cases of a crate that the table of crates lacks
@@ -55,30 +54,42 @@ def named_by(benches: Sequence[Bench], globs: Sequence[str]) -> tuple[Bench, ...
     """The benches that a glob names by its first segments; all, where none does so."""
 
     def begins(bench: Bench, glob: str) -> bool:
-        place, wanted = place_of(bench).split("/"), glob.split("/")
-        return any(all(map(fnmatch.fnmatchcase, place[at:], wanted)) for at in range(len(place)))
+        wanted = glob.split("/")
+        places = [place.split("/") for place in _places_of(bench)]
+        return any(
+            all(map(fnmatch.fnmatchcase, place[at:], wanted))
+            for place in places
+            for at in range(len(place))
+        )
 
     named = tuple(bench for bench in benches if any(begins(bench, glob) for glob in globs))
     return named or tuple(benches)
 
 
-def stage_of(crate: str) -> str:
-    """The stage that a crate's work belongs to, by the table of crates."""
-    of_crate = (row.key.partition("/")[0] for row in OWNERS
-                if row.crate == crate and row.kind in ("stage", "case"))  # fmt: skip
-    return next(of_crate, UNKNOWN)
+def place_of(bench: Bench, criterion_id: str | None = None) -> str:
+    """STAGE/CRATE/BENCH of a bench, or of one id of it; of `xtask` what it does.
+
+    The stage is that of the id's group in the table of crates; where the table does not tell, that
+    of the bench, which is its crate's where its groups are of several stages.
+    """
+    if not bench.name:
+        return f"generation/{bench.crate}/benchmark"
+    mine = () if criterion_id is None else bench_stages(bench.crate, bench.name, criterion_id)
+    known = mine or bench_stages(bench.crate, bench.name)
+    stage = known[0] if len(known) == 1 else stage_of_crate(bench.crate) or UNKNOWN
+    return f"{stage}/{bench.crate}/{bench.name}"
+
+
+def _places_of(bench: Bench) -> list[str]:
+    """Every STAGE/CRATE/BENCH that cases of a bench can have."""
+    stages = bench_stages(bench.crate, bench.name)
+    more = (f"{stage}/{bench.crate}/{bench.name}" for stage in stages if bench.name)
+    return list(dict.fromkeys([place_of(bench), *more]))
 
 
 def _class_of(name: str) -> Class:
     """A crate that the table lacks has the budget of the core: nothing says that it is another."""
     return "core" if name.startswith(f"{UNKNOWN}/") else class_of(name)
-
-
-def place_of(bench: Bench) -> str:
-    """STAGE/CRATE/BENCH of a bench; of `xtask` what it does."""
-    if not bench.name:
-        return f"generation/{bench.crate}/benchmark"
-    return f"{stage_of(bench.crate)}/{bench.crate}/{bench.name}"
 
 
 def build_all(
@@ -148,6 +159,7 @@ def cases_of(
     codes = {program.code for program in each.programs if program is not None}
     same = {"identical": True} if len(codes) == 1 else {}
     for name in dict.fromkeys([*base, *candidate]):
+        place = place_of(each.bench, name)
         if not is_name(name):
             shown = printable(f"{place}/{name[:LONGEST_NAME]}")
             yield whole | {"name": shown, "skipped": "its name cannot be shown or asked for"}, None

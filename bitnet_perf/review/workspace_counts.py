@@ -34,10 +34,10 @@ _FIRST = ("action", "concern", "inconclusive")  # where time is short
 
 @dataclass(frozen=True)
 class Counting:
-    """What is needed to count. programs: the two runners by STAGE/CRATE/BENCH. end: when the time
+    """What is needed to count. programs: the two runners by crate and bench. end: when the time
     budget is spent; what is not counted then says so."""
 
-    programs: Mapping[str, tuple[Runner, Runner]]
+    programs: Mapping[tuple[str, str], tuple[Runner, Runner]]
     builder: Builder
     workspace: Workspace
     rules: Rules
@@ -64,7 +64,7 @@ class Counting:
                 self.say(done / len(order), f"instructions: {case['name']}")
                 found: Difference | Unavailable = Unavailable("the time budget is spent")
                 if self.end is None or time.monotonic() < self.end:
-                    base, candidate = counters[case["name"].removesuffix(f"/{case['id']}")]
+                    base, candidate = counters[case["crate"], case["bench"]]
                     found = compare_places(base.count(case["id"]), candidate.count(case["id"]))
                 case |= _told(found, verdicts[number])
                 counted += [found] if isinstance(found, Difference) else []

@@ -95,8 +95,12 @@ class WorkspacePlan(Plan):
             settings = Settings(rules.looks, rules.looks, rules.canary_pairs, timing, seed)
             driver = TurnDriver(settings, stepper(say))
             for each in built:
+                built_of = {"built_of": sorted(workspace.built_of(each.bench.crate))}
                 for case, subject in cases_of(each, self.wanted, model):
-                    driver.add(case, (each.runners, subject) if each.runners and subject else None)
+                    driver.add(
+                        case | built_of,
+                        (each.runners, subject) if each.runners and subject else None,
+                    )
             if self.wanted and not driver.recording.cases:
                 raise ConfigError(
                     f"suite: {self.suite!r} names {', '.join(self.wanted)}, which matches none of "
@@ -105,7 +109,11 @@ class WorkspacePlan(Plan):
             _measure(driver, rules)
             recording, located = driver.recording, None
             if recording.stopped != CTRL_C:
-                programs = {place_of(each.bench): each.runners for each in built if each.runners}
+                programs = {
+                    (each.bench.crate, each.bench.name): each.runners
+                    for each in built
+                    if each.runners
+                }
                 counting = Counting(programs, builder, workspace, rules, say, end)
                 located = counting.count_cases(recording)
         meta = _meta(self, recording, rules, seed)
@@ -180,9 +188,8 @@ def _foreseen(
     looks = Rules().long_looks[0]
     seconds = count * (4 * looks * RUN_SECONDS + 2 * COUNT_SECONDS)
     seconds += NEXT_BUILD * sum(each is None for each in known)
-    names = [f"{place_of(bench)}/{each}" for each in ids if is_name(each)] or [
-        f"{place_of(bench)}/*"
-    ]
+    names = [f"{place_of(bench, each)}/{each}" for each in ids if is_name(each)]
+    names = names or [f"{place_of(bench)}/*"]
     return names, seconds
 
 

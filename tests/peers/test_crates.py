@@ -42,6 +42,7 @@ def test_every_kernel_file_has_the_crate_of_its_cases():
     [
         ("crates/bitnet-kernels/src/cpu/x86.rs", "bitnet-kernels"),
         ("xtask/src/main.rs", "xtask"),
+        ("crossval/src/lib.rs", "bitnet-crossval"),
         ("benches/srp_ops.rs", "bitnet"),
         ("csrc/kernels/gemv/i2_s/x86_avx2.cpp", "bitnet-kernels"),
         ("csrc/kernels/block_quantize/quant_tl1/scalar.cpp", "bitnet-quantization"),
@@ -67,7 +68,7 @@ def test_the_crate_of_a_changed_file(path, crate):
         ("neon_matvec/64", "bitnet", "forward"),
         ("precision_conversion_4096/fp16_conversion", "bitnet-kernels", "forward"),
         ("qk256_gemv_scalar/1", "bitnet-quantization", "forward"),
-        ("model_loading/rust", "crossval", "load"),
+        ("model_loading/rust", "bitnet-crossval", "load"),
         ("forward/bitnet-kernels/kernel_benchmarks/matmul/x/64", "bitnet-kernels", "forward"),
         ("quantization/bitnet-quantization/simd_comparison", "bitnet-quantization", "quantization"),
         ("workspace/my-crate/any/group/id", "my-crate", ""),

@@ -12,7 +12,8 @@ from typing import Literal
 
 from bitnet_perf.errors import FormatError
 
-__all__ = ["GPU_MODULE", "OWNERS", "Owner", "crate_of", "owner", "owner_of"]
+__all__ = ["GPU_MODULE", "OWNERS", "Owner", "bench_stages", "crate_of", "owner", "owner_of",
+           "stage_of_crate"]  # fmt: skip
 
 Kind = Literal["stage", "case", "codec", "group", "file"]
 
@@ -46,6 +47,7 @@ _INFERENCE = "bitnet-inference"
 _MODELS = "bitnet-models"
 _TOKENIZERS = "bitnet-tokenizers"
 _TEMPLATES = "bitnet-prompt-templates"
+_CROSSVAL = "bitnet-crossval"  # its folder is crossval/
 _BLOCKS = "csrc/kernels/block_quantize, block_dequantize"
 _PRODUCTS = "csrc/kernels/block_matmul"
 _ORACLE = "bitnet_perf/peers/bitnet_rs"
@@ -177,16 +179,16 @@ _BENCHES = (
         {"tokenization": "template_detect template_apply template_render_chat suggest_for_arch"},
         "",
     ),
-    ("benches/performance.rs", "crossval", {"load": "model_loading memory_usage"}, ""),
+    ("benches/performance.rs", _CROSSVAL, {"load": "model_loading memory_usage"}, ""),
     (
         "benches/performance.rs",
-        "crossval",
+        _CROSSVAL,
         {"generation": "rust_inference cpp_inference comparison"},
         "",
     ),
     (
         "benches/gpu_offloading_bench.rs",
-        "crossval",
+        _CROSSVAL,
         {"generation": "gpu_offloading gpu_memory_scaling gpu_config_overhead"},
         GPU_MODULE,
     ),
@@ -266,6 +268,7 @@ OWNERS = tuple(_rows())
 _BY_KEY: dict[tuple[str, str], Owner] = {(row.kind, row.key): row for row in OWNERS}
 _BY_FAMILY = {row.key.partition("/")[2]: row for row in OWNERS if row.kind == "case"}
 _CRATES = {row.crate for row in OWNERS} | {"xtask"}
+_FOLDERS = {"xtask": "xtask", "crossval": _CROSSVAL}  # of crates beside crates/
 _OURS = {row.key for row in OWNERS if row.kind == "stage"}
 _BLOCK = re.compile(r"\.b\d+$")
 _KERNEL_FILE = re.compile(r"csrc/kernels/(\w+)/(?:(\w+)/)?")
@@ -334,13 +337,36 @@ def owner_of(case: str) -> Owner | None:
 
 def _of_bench(stage: str, crate: str, bench: str, criterion_id: str) -> Owner:
     """The owner of a bench: what the table knows of its group, else of its file."""
-    file = f"benches/{bench}.rs"
-    rows = [row for row in OWNERS if row.kind == "group" and (row.crate, row.file) == (crate, file)]
     group = criterion_id.partition("/")[0]
-    exact = [row for row in rows if row.key == group or row.key.endswith("*")]
-    modules = {row.module for row in exact or rows}
+    rows = _rows_of(crate, bench, group) or _rows_of(crate, bench)
+    modules = {row.module for row in rows}
     module = modules.pop() if len(modules) == 1 else ""
+    file = f"benches/{bench}.rs"
     return Owner("group", group or bench, crate, file, module, stage if stage in _OURS else "")
+
+
+def _rows_of(crate: str, bench: str, group: str | None = None) -> list[Owner]:
+    """The rows of a bench, or those of one group of it."""
+    place = crate, f"benches/{bench}.rs"
+    rows = [row for row in OWNERS if row.kind == "group" and (row.crate, row.file) == place]
+    if group is None:
+        return rows
+    exact = [row for row in rows if row.key == group]
+    begun = (r for r in rows if r.key.endswith("*") and group.startswith(r.key[:-1]))
+    return exact or list(begun)
+
+
+def bench_stages(crate: str, bench: str, criterion_id: str | None = None) -> tuple[str, ...]:
+    """The stages of a bench of a Cargo workspace, each once, or those of one id of it; none where
+    the table has no row of it."""
+    group = None if criterion_id is None else criterion_id.partition("/")[0]
+    return tuple(dict.fromkeys(row.stage for row in _rows_of(crate, bench, group)))
+
+
+def stage_of_crate(crate: str) -> str | None:
+    """The stage that a crate's work belongs to; None where the table has no row of it."""
+    found = (row for row in OWNERS if row.crate == crate and row.kind in ("stage", "case"))
+    return next((row.key.partition("/")[0] for row in found), None)
 
 
 def crate_of(path: str) -> str | None:
@@ -348,8 +374,8 @@ def crate_of(path: str) -> str | None:
     parts = path.split("/")
     if parts[0] == "crates" and len(parts) > 2:
         return parts[1]
-    if parts[0] in ("xtask", "crossval") and len(parts) > 1:
-        return parts[0]
+    if parts[0] in _FOLDERS and len(parts) > 1:
+        return _FOLDERS[parts[0]]
     if parts[0] in ("src", "benches") and len(parts) > 1 and path.endswith(".rs"):
         return "bitnet"  # the package at the top of the workspace
     try:

@@ -97,6 +97,17 @@ class Workspace:
                 return frozenset(found)
             found |= more
 
+    def built_of(self, crate: str) -> frozenset[str]:
+        """The crates that the benches of a crate are built of, itself among them."""
+        own = self.member(crate)
+        if own is None:
+            return frozenset()
+        found, new = {crate}, own.depends | own.develops
+        while new := new - found:
+            found |= new
+            new = frozenset().union(*(m.depends for m in self.members if m.crate in new))
+        return frozenset(found)
+
     def benches_of(self, changed: Iterable[str]) -> tuple[Bench, ...]:
         """The benches that a change is built into."""
         crates = self.affected(changed)
