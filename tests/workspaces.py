@@ -1,7 +1,8 @@
 """Cargo workspaces for tests: one whose cargo is a stand-in, one of Rust without dependencies.
 
 The stand-in knows `metadata`, `-vV`, `bench --no-run`, and `build` of an `xtask` whose speed in
-tokens a second stands in rate.json of the crate. What it builds is a shell script that
+tokens a second stands in rate.json of the crate, or {"rate": speed, "kernels": names of what it
+says ran, "text": what it says it generated}. What it builds is a shell script that
 speaks Criterion's command line; the times that it "measures" stand in BENCH.json of the crate:
 {"NAME": ns, or "hang" | "crash" | "nothing"}, under "build" why building fails, under "plain" what
 a program says that is none of Criterion's. Samples scatter by half a percent around the time.
@@ -39,14 +40,19 @@ elif words[0] == "metadata":
         })
     print(json.dumps({"packages": packages}))
 elif words[:4] == ["build", "--release", "--message-format=json-render-diagnostics", "-p"]:
-    rate = json.loads((root / "crates/xtask/rate.json").read_text())
-    program = pathlib.Path(os.environ["CARGO_TARGET_DIR"], "xtask-%s" % rate)
+    orders = json.loads((root / "crates/xtask/rate.json").read_text())
+    orders = orders if isinstance(orders, dict) else {"rate": orders}
+    rate = orders["rate"]
+    program = pathlib.Path(os.environ["CARGO_TARGET_DIR"], "xtask-%08x" % zlib.crc32(
+        json.dumps(orders).encode()))
     program.parent.mkdir(parents=True, exist_ok=True)
+    decode = 128000 / rate
     report = json.dumps({
-        "model_path": "m.gguf", "tokens_generated": 32, "device": "cpu", "version": None,
-        "generated_text": "text", "success": True, "error": None,
-        "timing": {"warmup_ms": 1, "prefill_ms": 5, "decode_ms": 10, "generation_ms": 15,
-                   "total_ms": 20},
+        "model_path": "m.gguf", "tokens_generated": 128, "device": "cpu", "version": None,
+        "generated_text": orders.get("text", "text"), "kernels": orders.get("kernels", []),
+        "success": True, "error": None,
+        "timing": {"warmup_ms": 1, "prefill_ms": 5, "decode_ms": decode,
+                   "generation_ms": decode + 5, "total_ms": decode + 6},
         "performance": {"tokens_per_sec": rate, "ms_per_token": 1000 / rate,
                         "total_tokens_per_sec": rate}})
     last = "#!/bin/sh\nfor word in \"$@\"; do :; done\n"

@@ -23,6 +23,7 @@ __all__ = ["QUANTIZERS", "accuracy_against_base", "assess", "budgets_target", "c
 THROUGHPUT = "inference throughput"
 ACCURACY = "quantization accuracy"
 DECODE = "generation/decode/"
+XTASK = "generation/xtask/benchmark/"  # of a Cargo workspace: seconds of one token, one thread
 
 # As the evidence line names them -> the codec.
 QUANTIZERS = {"I2S": "quant.i2s", "TL1": "quant.tl1", "TL2": "quant.tl2"}
@@ -70,13 +71,15 @@ def _throughput(
     found = [
         _rate_target(evidence, raw, number, judged.get(case["name"]), goals)
         for number, case in sorted(enumerate(raw.cases() if raw else ()), key=_speaks_for)
-        if case["name"].startswith(DECODE) and not case.get("canary")
+        if case["name"].startswith((DECODE, XTASK)) and not case.get("canary")
         if raw is not None
     ]
-    if not found:
-        why = "no case of generation/decode was compared (`bitnet-perf gate --suite full` has them)"
-        return (unmeasured(THROUGHPUT, why),)
-    return tuple(found)
+    if found:
+        return tuple(found)
+    why = "no case of generation/decode was compared (`bitnet-perf gate --suite full` has them)"
+    if raw is not None and any(case.get("crate") for case in raw.cases()):
+        why = "no model was run (`bitnet-perf gate --model FILE` has `xtask benchmark` run it)"
+    return (unmeasured(THROUGHPUT, why),)
 
 
 def _speaks_for(numbered: tuple[int, Mapping[str, Any]]) -> tuple[bool, int]:
@@ -86,9 +89,20 @@ def _speaks_for(numbered: tuple[int, Mapping[str, Any]]) -> tuple[bool, int]:
     return "." not in shape, -int(threads) if threads.isdecimal() else 0
 
 
-def _tokens(shape: str) -> int:
+def _title(evidence: Evidence, name: str) -> str:
+    """The throughput that a case gives, with its model and threads in words."""
+    if name.startswith(XTASK):
+        return f"{THROUGHPUT}, {name.removeprefix(XTASK)}, xtask benchmark, 1 thread"
+    shape, threads = name.split("/")[3:5]
+    random = "." not in shape or evidence.synthetic
+    team = "1 thread" if threads == "t1" else f"{threads[1:]} threads"
+    return f"{THROUGHPUT}, {shape}, {team}{', synthetic weights' if random else ''}"
+
+
+def _tokens(name: str) -> int:
     """Tokens of one iteration of a decode case: the step that makes the text so long, or, of a
     named file, every step from the first token on."""
+    shape = "" if name.startswith(XTASK) else name.split("/")[3]
     named, _, length = shape.rpartition("-n")
     return max(1, int(length) - 1) if "." in named and length.isdecimal() else 1
 
@@ -97,13 +111,10 @@ def _rate_target(
     evidence: Evidence, raw: Raw, number: int, row: Row | None, goals: Goals
 ) -> Target:
     name = raw.cases()[number]["name"]
-    shape, threads = name.split("/")[3:5]
-    random = "." not in shape or evidence.synthetic
-    team = "1 thread" if threads == "t1" else f"{threads[1:]} threads"
-    title = f"{THROUGHPUT}, {shape}, {team}{', synthetic weights' if random else ''}"
+    title = _title(evidence, name)
     levels = level_of(raw, number, 0), level_of(raw, number, 1)
     base, candidate = (
-        None if level is None or not level.high else _tokens(shape) / level.high for level in levels
+        None if level is None or not level.high else _tokens(name) / level.high for level in levels
     )
     goal = goals.tokens_per_second
     if candidate is None:

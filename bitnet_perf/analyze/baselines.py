@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
 from bitnet_perf.analyze.evidence import BaselineFile
 from bitnet_perf.analyze.levels import level_of, level_of_runs
@@ -18,27 +18,12 @@ from bitnet_perf.analyze.roofline import TOLERANCE
 from bitnet_perf.bench.ceilings import Ceilings
 from bitnet_perf.bench.paired.raw import Raw
 from bitnet_perf.peers.cargo_console import Console
-from bitnet_perf.peers.results import RATE, SECOND, Claims, ResultRow, Stated
+from bitnet_perf.peers.claims import Reason, rates_of, short, why_unreal
+from bitnet_perf.peers.results import SECOND, ResultRow
 
-__all__ = ["Baseline", "Reason", "Trend", "judge_baseline", "why_refused"]
+__all__ = ["Baseline", "Trend", "judge_baseline", "why_refused"]
 
-Rule = Literal["nothing measured", "mock", "failed", "no speed", "contradiction", "roofline",
-               "no commit", "foreign"]  # fmt: skip
 COMMIT = re.compile(r"[0-9a-f]{7,64}")
-MOCK = re.compile(r"(?<![a-z])mock", re.IGNORECASE)
-GENERATED = re.compile(r"\[mock\b", re.IGNORECASE)  # a text may be about mocks, one may not say so
-LOOSE = 1.25  # factor by which a rate and a mean may differ: rounding, prompts counted or not
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """Why a record is refused: the rule that fired, and the figures or words it saw."""
-
-    rule: Rule
-    text: str
-
-    def __str__(self) -> str:
-        return self.text
 
 
 def why_refused(
@@ -61,17 +46,9 @@ def why_refused(
     if isinstance(record, Console):
         return () if record.why is None else (Reason("nothing measured", record.status),)
     claims = record.claims
-    reasons = [*_not_real(claims), *_failed(claims)]
-    rates = _rates(record)
-    if rates:
-        low, high = min(rates), max(rates)
-        if low <= 0:
-            called = ", and calls that a pass" if claims.passed else ""
-            reasons.append(Reason("no speed", f"{_short(low)} tokens/s{called}"))
-        if high > 0:
-            reasons += _contradictions(claims, high)
-            size = claims.bytes_per_token or bytes_per_token
-            reasons += _over_roofline(high, size, gb_per_s)
+    size = claims.bytes_per_token or bytes_per_token
+    high = max(rates_of(record), default=0.0)
+    reasons = [*why_unreal(record), *_over_roofline(high, size, gb_per_s)]
     if not (claims.commit and COMMIT.fullmatch(claims.commit)):
         found = f"found {claims.commit[:60]!r}" if claims.commit else "names none"
         reasons.append(Reason("no commit", f"no commit of the code that was measured: {found}"))
@@ -176,65 +153,8 @@ def _trends(rows: Iterable[ResultRow], raw: Raw) -> Iterable[Trend]:
             yield Trend(row.case, before.value, now.value, change)
 
 
-def _rates(record: ResultRow) -> list[float]:
-    """Tokens a second of each sample; none where the record is of something else."""
-    tokens = record.claims.tokens
-    if record.unit == RATE:
-        return list(record.samples)
-    if record.unit == SECOND and record.claims.bytes_per_token and tokens:
-        return [tokens / seconds for seconds in record.samples]
-    return []
-
-
-def _not_real(claims: Claims) -> list[Reason]:
-    """What gives away a run that computed nothing."""
-    found = [Reason("mock", f"kernel {name!r}") for name in claims.kernels if MOCK.search(name)]
-    for field, text in claims.statements.items():
-        pattern = GENERATED if field == "generated_text" else MOCK
-        if hit := pattern.search(text):
-            part = text[max(0, hit.start() - 20) : hit.end() + 40]
-            found.append(Reason("mock", f"{field}: {part!r}"))
-        elif field == "compute_path" and text != "real":
-            found.append(Reason("mock", f"compute_path: {text[:60]!r}, not 'real'"))
-    return found
-
-
-def _failed(claims: Claims) -> list[Reason]:
-    if claims.error or claims.passed is False:
-        return [Reason("failed", f"the run failed: {(claims.error or 'it says so')[:200]}")]
-    return []
-
-
-def _contradictions(claims: Claims, rate: float) -> list[Reason]:
-    """Rates against the latencies and times of the same record, for one stream of tokens."""
-    found = []
-    speed = f"{_short(rate)} tokens/s"
-    mean, middle, total, part = claims.mean, claims.middle, claims.total, claims.part
-    if mean and not 1 / LOOSE <= rate * mean.seconds <= LOOSE:
-        allowed = f"{_ms(mean)} a token are {_short(1 / mean.seconds)} tokens/s"
-        found.append(Reason("contradiction", f"{speed}, but {allowed}"))
-    # Half of the tokens took the median or longer, so that all took at least half of it on average.
-    if middle and rate * middle.seconds > 2:
-        allowed = f"{_ms(middle)} allow at most {_short(2 / middle.seconds)} tokens/s"
-        found.append(Reason("contradiction", f"{speed}, but {allowed}"))
-    if total and claims.tokens and claims.tokens / rate > LOOSE * total.seconds:
-        took = f"{claims.tokens} tokens would take {_short(claims.tokens / rate)} s"
-        found.append(Reason("contradiction", f"{speed}: {took}, but {_ms(total)} hold them"))
-    if total and part and part.seconds > total.seconds:
-        found.append(Reason("contradiction", f"{_ms(part)} are part of {_ms(total)}"))
-    return found
-
-
 def _over_roofline(rate: float, size: int | None, gb_per_s: float | None) -> list[Reason]:
     if size is None or gb_per_s is None or rate * size / 1e9 <= TOLERANCE * gb_per_s:
         return []
-    needed = f"{_short(rate)} tokens/s of {_short(size / 1e9)} GB read {_short(rate * size / 1e9)}"
-    return [Reason("roofline", f"{needed} GB/s, more than the {_short(gb_per_s)} of its host")]
-
-
-def _ms(stated: Stated) -> str:
-    return f"{stated.field.rsplit('.', 1)[-1]} {_short(1e3 * stated.seconds)}"
-
-
-def _short(number: float) -> str:
-    return f"{number:.4g}" if abs(number) < 1e4 else f"{number:.0f}"
+    needed = f"{short(rate)} tokens/s of {short(size / 1e9)} GB read {short(rate * size / 1e9)}"
+    return [Reason("roofline", f"{needed} GB/s, more than the {short(gb_per_s)} of its host")]

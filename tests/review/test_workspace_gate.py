@@ -194,23 +194,6 @@ def test_a_benchmark_of_long_runs_is_skipped(tmp_path, monkeypatch):
     assert "it sets a measurement time of its own" in row.reason
 
 
-def test_a_model_is_run_by_xtask_or_said_to_be_missing(tmp_path, monkeypatch):
-    use_stand_in(tmp_path, monkeypatch)
-    rates = ({"crates/xtask/rate.json": "40.0"}, {"crates/xtask/rate.json": "30.0"})
-    root = repository(tmp_path / "r", *(crate("xtask", {}) | rate for rate in rates))
-    (row,) = compared(root).rows()
-    assert (row.case, row.verdict) == ("generation/xtask/benchmark", "skipped")
-    assert row.reason == "no model given"
-    plan = plan_gate("HEAD~1", "HEAD", "quick", root, Settings(), model=str(tmp_path / "m.gguf"))
-    found = plan.compare(None, lambda _share, _what: None)
-    (row,) = found.rows()
-    assert (row.case, row.verdict, row.class_) == ("generation/xtask/benchmark/m", "action", "core")
-    assert row.slowdown == pytest.approx(40 / 30 - 1)
-    words = shlex.split(found.commands[row.case])
-    assert words[:5] == ["cargo", "run", "--release", "-p", "xtask"]
-    assert words[-9:-6] == ["--", "benchmark", "--model"]
-
-
 def test_names_of_strangers(tmp_path, monkeypatch):
     use_stand_in(tmp_path, monkeypatch)
     names = ["a\x1b[31mb", "a\u202eb", "x" * 600, "x" * 601, "$(touch y) | `z`", "--help", "g/a b"]

@@ -14,11 +14,12 @@ from typing import Any
 from bitnet_perf.bench.paired.driver import CTRL_C, OnStep, Recording, Settings, Settled, Step
 from bitnet_perf.bench.paired.raw import CANARY
 from bitnet_perf.bench.paired.schema import LONGEST, printable
-from bitnet_perf.peers.cargo.runs import RunFailed, Runner, Subject, run_pair
+from bitnet_perf.peers.cargo.runs import RunFailed, Runner, Subject, run_pair, with_fewer
 
 __all__ = ["CASE_SECONDS", "TurnDriver"]
 
 CASE_SECONDS = 240.0  # that the first look of a case may take
+CASE_PART = 0.25  # of the time budget that it should, where a shorter run is possible
 Work = tuple[Sequence[Runner], Subject]
 
 
@@ -87,29 +88,49 @@ class TurnDriver:
             self.recording.stopped = CTRL_C
 
     def _try_out(self) -> None:
-        for place, (number, (runners, subject)) in enumerate(self._work.items()):
+        for place, (number, (runners, subject)) in enumerate(tuple(self._work.items())):
             case = self.recording.cases[number]
             self._on_step(Step(place / len(self._work), None, f"once: {case['name']}"))
-            self._check_budget(0.0)
-            begin = time.monotonic()
-            found: list[list[float]] = []
-            failed: list[RunFailed] = []
-            for runner in runners:
-                try:
-                    found.append(runner.samples(subject))
-                except RunFailed as error:
-                    failed.append(error)
-            case["run_seconds"] = (time.monotonic() - begin) / len(runners)
-            if failed:
-                case |= _failure(failed)
-                continue
-            case["sample_ns"] = 1e9 * max(sorted(each)[len(each) // 2] for each in found)
-            first = 4 * self._settings.looks[0] * case["run_seconds"]
+            first, fewer = self._once(number), subject.fewer
+            if first > self._most and fewer is not None:
+                self._work[number] = runners, fewer
+                case["command"] = with_fewer(case["command"], fewer)
+                case["counts"] = [
+                    f"{fewer.tokens} tokens a run: of {subject.tokens} the first "
+                    f"{self._settings.looks[0]} pairs would take {first:.0f} s"
+                ]
+                first = self._once(number)
             if first > CASE_SECONDS:
                 case["skipped"] = (
                     f"a run takes {case['run_seconds']:.1f} s, its {self._settings.looks[0]} first "
                     f"pairs more than {CASE_SECONDS:g} s: it sets a measurement time of its own"
                 )
+
+    @property
+    def _most(self) -> float:
+        """Seconds that the first look of a case should take."""
+        budget = self._settings.time_budget
+        return CASE_SECONDS if budget is None else min(CASE_SECONDS, CASE_PART * budget)
+
+    def _once(self, number: int) -> float:
+        """Run a case once on each side; seconds that its first look will take, 0 where it fails."""
+        self._check_budget(0.0)
+        case = self.recording.cases[number]
+        runners, subject = self._work[number]
+        begin = time.monotonic()
+        found: list[list[float]] = []
+        failed: list[RunFailed] = []
+        for runner in runners:
+            try:
+                found.append(runner.samples(subject))
+            except RunFailed as error:
+                failed.append(error)
+        case["run_seconds"] = (time.monotonic() - begin) / len(runners)
+        if failed:
+            case |= _failure(failed)
+            return 0.0
+        case["sample_ns"] = 1e9 * max(sorted(each)[len(each) // 2] for each in found)
+        return float(4 * self._settings.looks[0] * case["run_seconds"])
 
     def _canaries(self, passes: Settled) -> None:
         cases = self.recording.cases

@@ -14,7 +14,7 @@ import os
 import random
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,11 +26,13 @@ from bitnet_perf.bench.process import Finished, run_program
 from bitnet_perf.errors import FormatError, MeasurementError
 from bitnet_perf.peers.cargo.metadata import Bench
 from bitnet_perf.peers.cargo_console import classify
+from bitnet_perf.peers.claims import why_unreal
 from bitnet_perf.peers.read import read_results
 from bitnet_perf.peers.readers.criterion import benchmark_folders, read_benchmark
 from bitnet_perf.peers.results import RATE
 
-__all__ = ["LONGEST_NAME", "RunFailed", "Runner", "Subject", "command_of", "is_name", "run_pair"]
+__all__ = ["LONGEST_NAME", "RunFailed", "Runner", "Subject", "command_of", "is_name", "run_pair",
+           "with_fewer"]  # fmt: skip
 
 RUN_SECONDS = 120.0  # after which a run hangs
 # Criterion's 100 samples share `--measurement-time`: with 0.05 s each takes 0.5 ms, less than the
@@ -40,7 +42,8 @@ SHORT = (
     *("--nresamples", "1001", "--noplot"),
 )
 _XTASK = ("benchmark", "--model")
-TOKENS = ("--tokens", "32", "--warmup-tokens", "4", "--no-output")
+TOKENS, FEWER = 128, 32  # of one run of a model; the second where a run of the first takes long
+_TOKENS = "--tokens"
 LONGEST_NAME = LONGEST // 2  # characters of an id
 _LISTED = ": benchmark"
 # What a measured program may depend on; one thread, whatever it would start.
@@ -56,12 +59,30 @@ class RunFailed(MeasurementError):
         self.side = side
 
 
+class _Unreal(MeasurementError):
+    """A run that gives away that it computed nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is run of a program: a Criterion id, or (None) `xtask benchmark` on a model."""
+    """What is run of a program: a Criterion id, or (None) `xtask benchmark` on a model, so many
+    tokens."""
 
     id: str | None
     model: Path | None = None
+    tokens: int = TOKENS
+
+    @property
+    def fewer(self) -> Subject | None:
+        """The same in less time, None where there is no such thing."""
+        short = self.id is not None or self.tokens <= FEWER
+        return None if short else replace(self, tokens=FEWER)
+
+    @property
+    def words(self) -> list[str]:
+        """What `xtask` is told to run."""
+        model = "MODEL" if self.model is None else str(self.model)
+        return [*_XTASK, model, _TOKENS, str(self.tokens), "--no-output"]
 
 
 @dataclass(frozen=True)
@@ -105,6 +126,8 @@ class Runner:
                 raise RunFailed(self.side, classify(done.text, done.status).why or "it failed")
             try:
                 found = _criterion(place, subject.id) if subject.id else _xtask(place)
+            except _Unreal as error:
+                raise RunFailed(self.side, f"it is no measurement: {error}") from error
             except (FormatError, MeasurementError, OSError) as error:
                 said = str(error).replace(str(place), "")
                 raise RunFailed(self.side, f"its result cannot be read: {said}") from error
@@ -117,8 +140,7 @@ class Runner:
         """The arguments of one short run that writes into `place`."""
         if subject.id is not None:
             return ["--bench", "--exact", *SHORT, "--", subject.id]
-        result = ("--json", str(place / "x.json"))
-        return [*_XTASK, str(subject.model), *TOKENS, *result]
+        return [*subject.words, "--json", str(place / "x.json")]
 
     def command(self, arguments: Sequence[str]) -> list[str]:
         """The program with arguments."""
@@ -144,13 +166,20 @@ class Runner:
 def command_of(bench: Bench, subject: Subject | None) -> list[str]:
     """The words of the line that has cargo itself run one subject of a bench (None: all of it)."""
     if not bench.name:
-        model = str(subject.model) if subject else "MODEL"
-        return ["cargo", "run", "--release", *bench.arguments, "--", *_XTASK, model, *TOKENS]
+        of_model = subject or Subject(None)
+        return ["cargo", "run", "--release", *bench.arguments, "--", *of_model.words]
     words = ["cargo", "bench", *bench.arguments]
     if subject is None or subject.id is None:
         return words
     end = ["--"] if subject.id.startswith("-") else []
     return [*words, "--", "--exact", *end, subject.id]
+
+
+def with_fewer(command: Sequence[str], subject: Subject) -> list[str]:
+    """A line of `command_of`, with the tokens of another subject."""
+    words = list(command)
+    words[words.index(_TOKENS) + 1] = str(subject.tokens)
+    return words
 
 
 def run_pair(
@@ -207,9 +236,15 @@ def _criterion(tree: Path, name: str) -> list[float]:
 
 
 def _xtask(place: Path) -> list[float]:
-    """Seconds a token in decode, of the one run of `xtask benchmark`."""
-    rows = read_results(place / "x.json")
-    return [1 / value for row in rows if row.unit == RATE for value in row.samples if value > 0]
+    """Seconds a token in decode, of the one run of `xtask benchmark`.
+
+    Raises _Unreal where the run says of itself that nothing was computed.
+    """
+    rows = [row for row in read_results(place / "x.json") if row.unit == RATE]
+    reasons = dict.fromkeys(str(reason) for row in rows for reason in why_unreal(row))
+    if reasons:
+        raise _Unreal("; ".join(reasons))
+    return [1 / value for row in rows for value in row.samples if value > 0]
 
 
 def is_name(name: str) -> bool:
