@@ -12,6 +12,7 @@ __all__ = [
     "bench",
     "benchmark",
     "bisect",
+    "bisect_workspace",
     "cargo_bench",
     "compare",
     "compare_isas",
@@ -35,6 +36,8 @@ FEATURES = {
     "bitnet-kernels": "cpu,avx2",
     "bitnet-inference": "cpu,bench",
 }
+# From what a gate exits with to what git wants: good, bad, not known.
+CODES = "0) exit 0;; [13]) exit 1;; *) exit 125;;"
 MIXED_PRECISION = ("bitnet-kernels", "mixed_precision_bench")
 
 
@@ -60,6 +63,15 @@ def compare_isas(base: str, candidate: str, case: str) -> str:
 def bisect(good: str, bad: str, case: str) -> str:
     """The first bad commit of a case."""
     return _line("bisect", good, bad, "--case", case)
+
+
+def bisect_workspace(good: str, bad: str, case: str) -> str:
+    """The first bad commit of a case of a Cargo workspace: git's own bisection, by gates of that
+    case alone. It skips what a gate does not know."""
+    suite = ("--suite", "one", "--set", f"suites.one={case}")
+    judge = f"{_line('gate', '--base', good, *suite)}; case $? in {CODES} esac"
+    start = shlex.join(("git", "bisect", "start", bad, good))
+    return f"{start} && git bisect run sh -c {shlex.quote(judge)}"
 
 
 def history(case: str) -> str:

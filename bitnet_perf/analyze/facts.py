@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import median
 from typing import Protocol
 
@@ -120,7 +120,8 @@ class Gpu:
 class Facts:
     """All that is known. rows: the judged comparison; `seconds`: medians of one iteration of the
     candidate by case. base, candidate: the sides as commands name them. cpus: those allowed.
-    localized: what holds the change, and its share. model: the file that was named, if any."""
+    localized: what holds the change, and its share. model: the file that was named, if any.
+    commands: the line of cargo that runs a case, for the cases of a Cargo workspace."""
 
     rows: tuple[Row, ...]
     base: str = "BASE"
@@ -128,6 +129,7 @@ class Facts:
     cpus: int = 1
     localized: tuple[str, float] | None = None
     model: str | None = None
+    commands: Mapping[str, str] = field(default_factory=dict)
     seconds: Mapping[str, float] | None = None
     places: tuple[Place, ...] = ()
     ran: tuple[Ran, ...] = ()

@@ -14,6 +14,8 @@ from bitnet_perf.analyze.suggestions import measures
 __all__ = ["Step", "steps"]
 
 SHOWN = 10  # cases that get a line of their own
+CARGO_BENCH, CARGO_RUN = "cargo bench ", "cargo run "
+SPECIAL = frozenset("*?[],")  # of globs, and between them
 LOOKS = 3  # that a case is given at most: the whole of them takes about so often its first
 
 
@@ -77,18 +79,32 @@ def _fix(seen: _Seen) -> Iterator[Step]:
         tree = facts.candidate == "tree"
         bad, when = ("HEAD", ", once the tree is committed") if tree else (facts.candidate, "")
         for case in situation.over[:SHOWN]:
-            text = f"{case}: the first bad commit{when}"
-            yield Step(text, commands.bisect(facts.base, bad, case))
+            if line := _bisects(facts, bad, case):
+                yield Step(f"{case}: the first bad commit{when}", line)
     for name in situation.missed:
-        of_model = ACCURACY not in name and facts.model is not None
-        test = (
-            commands.benchmark(facts.model)
-            if of_model and facts.model
-            else commands.accuracy(facts.model)
-            if ACCURACY in name
-            else commands.gate(facts.base)
-        )
-        yield Step(f"{name}: measure the target again", test)
+        yield Step(f"{name}: measure the target again", _measures(facts, name))
+
+
+def _bisects(facts: Facts, bad: str, case: str) -> str | None:
+    """What finds the first bad commit of a case; None where nothing does: a model that cargo runs,
+    an id of a bench that would be read as more than itself."""
+    own = facts.commands.get(case)
+    if own is None:
+        return commands.bisect(facts.base, bad, case)
+    if not own.startswith(CARGO_BENCH) or not SPECIAL.isdisjoint(case):
+        return None
+    return commands.bisect_workspace(facts.base, bad, case)
+
+
+def _measures(facts: Facts, target: str) -> str:
+    """What measures a target again."""
+    if ACCURACY in target:
+        return commands.accuracy(facts.model)
+    of_cargo = (line for line in facts.commands.values() if line.startswith(CARGO_RUN))
+    own = next(of_cargo, None)
+    if own is not None or facts.model is None:
+        return own or commands.gate(facts.base)
+    return commands.benchmark(facts.model)
 
 
 def _look_again(seen: _Seen) -> Iterator[Step]:
@@ -100,7 +116,11 @@ def _look_again(seen: _Seen) -> Iterator[Step]:
         f"Measure the inconclusive cases again{about}, on a host where nothing else runs "
         f"(this one: {seen.host})"
     )
-    yield Step(text, commands.compare(seen.facts.base, seen.facts.candidate, *cases))
+    facts = seen.facts
+    if any(case in facts.commands for case in cases):
+        yield Step(text, commands.gate(facts.base))
+    else:
+        yield Step(text, commands.compare(facts.base, facts.candidate, *cases))
 
 
 def _watch(seen: _Seen) -> Iterator[Step]:

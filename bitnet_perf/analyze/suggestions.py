@@ -298,6 +298,8 @@ def _changed(facts: Facts) -> Found:
 
 def measures(facts: Facts, case: str) -> str:
     """What measures a case again, where it can be told with more detail than before."""
+    if case in facts.commands:
+        return facts.commands[case]
     owner = owner_of(case)
     if owner is not None and owner.module == GPU_MODULE:
         return commands.cargo_bench(*commands.MIXED_PRECISION, "gpu")

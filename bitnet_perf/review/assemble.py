@@ -17,6 +17,8 @@ from bitnet_perf.analyze.attribution import (
     FileSuspect,
     attribute,
     attribute_profiles,
+    attribute_workspace,
+    is_of_workspace,
     localized,
     parts_of,
     rank_by_stage,
@@ -58,17 +60,8 @@ def assemble(records: Records) -> Judged:
     rows, trade_offs = accept_rows(found.rows(), facts.settings.accept, facts.date)
     over = [row.case for row in rows if row.gate == "fail"]
     parts = parts_of(raw, rows)
-    attribution = attribute_profiles(
-        records.profile,
-        raw,
-        rows,
-        over=over or [row.case for row in rows if row.gate == "note"] or None,
-        changed=facts.changed,
-        commits=facts.commits,
-        places=facts.places,
-        crate_of=crate_of,
-    )
-    where = _where(attribution, localized(parts, over)) if over else None
+    attribution = _attribution(records, rows, over)
+    where = _where(attribution, raw, localized(parts, over)) if over else None
     assessed = assess_review(evidence, raw, rows, _goals(facts))
     attribution = _with_untimed(attribution, assessed.targets, facts, over)
     targets, rules = assessed.targets, found.rules
@@ -109,10 +102,36 @@ def assemble(records: Records) -> Judged:
     )
 
 
-def _where(attribution: Attribution, told: tuple[str, float] | None) -> tuple[str, float] | None:
-    """What holds the change, by profiles where there are some."""
+def _attribution(records: Records, rows: Sequence[Row], over: Sequence[str]) -> Attribution:
+    """Where the change lies: of the cases over budget, else of those that are noted, else of all
+    that are surely slower."""
+    facts, raw = records.facts, records.raw
+    asked = list(over) or [row.case for row in rows if row.gate == "note"] or None
+    if is_of_workspace(raw):
+        return attribute_workspace(
+            raw, rows, over=asked, changed=facts.changed, commits=facts.commits, crate_of=crate_of
+        )
+    return attribute_profiles(
+        records.profile,
+        raw,
+        rows,
+        over=asked,
+        changed=facts.changed,
+        commits=facts.commits,
+        places=facts.places,
+        crate_of=crate_of,
+    )
+
+
+def _where(
+    attribution: Attribution, raw: Raw, told: tuple[str, float] | None
+) -> tuple[str, float] | None:
+    """What holds the change, by profiles or counts where there are some. Seconds of benches of a
+    Cargo workspace do not add up to anything."""
     held = attribution.localized
-    return told if held is None else (held.name, held.share)
+    if held is None:
+        return None if is_of_workspace(raw) else told
+    return held.name, held.share
 
 
 def _with_assessed(judged: Judged, assessed: Assessed) -> Judged:
@@ -192,6 +211,7 @@ def _known(records: Records, judged: Judged) -> Known:
         cpus=int(host["allowed"]),
         localized=judged.situation.localized,
         model=facts.model,
+        commands=judged.commands,
         seconds=medians_of(raw),
         places=tuple(each.candidate for each in judged.places if each.candidate is not None),
         scaling=tuple(

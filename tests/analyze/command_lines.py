@@ -15,6 +15,10 @@ from bitnet_perf.peers.bitnet_rs.crates import OWNERS
 def parse(line: str) -> None:
     """Raise where the product, or cargo, would not take the line."""
     words = shlex.split(line)
+    if words[:3] == ["git", "bisect", "start"]:
+        assert words[5:11] == ["&&", "git", "bisect", "run", "sh", "-c"]
+        parse(words[11].partition(";")[0])
+        return
     if words[:2] == ["cargo", "bench"]:
         assert words[2:7:2] == ["-p", "--bench", "--no-default-features"]
         crate, bench, features = words[3], words[5], words[8]

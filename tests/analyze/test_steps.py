@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
 from functools import partial
 
 import pytest
 from analyze.command_lines import parse
 
+from bitnet_perf.analyze import commands
 from bitnet_perf.analyze.facts import Facts
 from bitnet_perf.analyze.paired.comparison import Row
 from bitnet_perf.analyze.routing import Baseline, situation_of
@@ -31,8 +34,11 @@ class Missed:
         self.name = name
 
 
-def taken(rows, place=None, candidate="tree", **known):
-    facts = Facts(tuple(rows), base="abc", candidate=candidate, localized=place, model="m.gguf")
+def taken(rows, place=None, candidate="tree", lines=None, **known):
+    facts = Facts(
+        tuple(rows), base="abc", candidate=candidate, localized=place, model="m.gguf",
+        commands=lines or {},
+    )  # fmt: skip
     found = steps(situation_of(rows, place, **known), facts, {GEMV: 40.0}, "CPU c")
     for each in found:
         parse(each.command)
@@ -81,3 +87,35 @@ def test_what_is_slower_within_its_budget_is_watched():
 
 def test_all_met_needs_no_step():
     assert taken([row()]) == ([], "")
+
+
+BENCH, MODEL = "quantization/bitnet-quantization/quantization/g/a b", "generation/xtask/benchmark/m"
+CARGO = {
+    BENCH: "cargo bench -p bitnet-quantization --bench quantization --no-default-features "
+    "--features cpu -- --exact 'g/a b'",
+    MODEL: "cargo run -p xtask -- benchmark --model m.gguf --tokens 128 --no-output",
+}
+
+
+def test_steps_of_a_cargo_workspace_are_lines_that_run_there():
+    over = [alarm(case=BENCH), alarm(case=MODEL)]
+    lines, text = taken(over, candidate="def", lines=CARGO, targets=[Missed("throughput")])
+    again, model, bisection, target = lines
+    assert (again, model, target) == (CARGO[BENCH], CARGO[MODEL], CARGO[MODEL])
+    words = shlex.split(bisection)
+    assert words[:5] == ["git", "bisect", "start", "def", "abc"]
+    gate = ["bitnet-perf", "gate", "--base", "abc", "--suite", "one", "--set"]
+    assert shlex.split(words[-1].partition(";")[0]) == [*gate, f"suites.one={BENCH}"]
+    assert f"{BENCH}: the first bad commit" in text
+    lines, _ = taken([unknown(case=BENCH)], lines=CARGO)
+    assert lines == ["bitnet-perf gate --base abc --suite quick"]
+    lines, _ = taken([row(case=BENCH, gate="note")], lines=CARGO)
+    assert lines == [f"bitnet-perf history --case '{BENCH}'"]
+
+
+@pytest.mark.parametrize(("code", "answer"), [(0, 0), (1, 1), (3, 1), (4, 125), (6, 125)])
+def test_git_is_told_what_a_gate_found(code, answer):
+    line = commands.bisect_workspace("abc", "def", BENCH)
+    judge = shlex.split(line)[-1].partition(";")[2]
+    done = subprocess.run(["sh", "-c", f"(exit {code}); {judge}"], check=False)
+    assert done.returncode == answer

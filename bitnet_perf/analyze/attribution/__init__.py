@@ -23,6 +23,7 @@ from bitnet_perf.analyze.attribution.whole import (
     CaseAttribution,
     attribute_profiles,
 )
+from bitnet_perf.analyze.attribution.workspace import attribute_workspace, is_of_workspace
 
 __all__ = [
     "Attribution",
@@ -40,6 +41,8 @@ __all__ = [
     "TreeNode",
     "attribute",
     "attribute_profiles",
+    "attribute_workspace",
+    "is_of_workspace",
     "localized",
     "parts_of",
     "rank_by_stage",

@@ -138,13 +138,6 @@ def suspects(nodes: Iterable[Node], changed: Sequence[str]) -> tuple[Suspect, ..
     found = []
     for node in nodes:
         if node.level == "kernel" and node.low > 0:
-            near = sorted((-_nearness(path, node.name), path) for path in changed)
+            near = sorted((-nearness(path, "", node.name), path) for path in changed)
             found.append(Suspect(node.name, node.change, tuple(path for far, path in near if far)))
     return tuple(found)
-
-
-def _nearness(path: str, kernel: str) -> float:
-    """How near a file is to a kernel, or to a bench of a Cargo workspace (CRATE/BENCH)."""
-    crate = kernel.partition("/")[0]
-    of_bench = f"/{crate}/" in f"/{path}" and not path.startswith("csrc/")
-    return nearness(path, "", kernel) or float(of_bench)

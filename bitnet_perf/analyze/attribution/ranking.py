@@ -11,9 +11,10 @@ from bitnet_perf.analyze.counts import LOCALIZED
 from bitnet_perf.stages.sources import files_of, nearness
 from bitnet_perf.stages.table import OPERATIONS, STAGES
 
-__all__ = ["Commit", "FileSuspect", "Localized", "Portion", "localize", "rank_by_stage",
-           "rank_files"]  # fmt: skip
+__all__ = ["Commit", "FileSuspect", "Localized", "Place", "Portion", "largest", "localize",
+           "rank_by_stage", "rank_files", "touched"]  # fmt: skip
 
+Place = Literal["kernel", "module", "bench", "crate"]
 MOST = 0.5  # of a change, in the functions of one file
 
 
@@ -78,7 +79,7 @@ class FileSuspect:
 class Localized:
     """One place that holds `share` of what became slower."""
 
-    kind: Literal["kernel", "module", "crate"]
+    kind: Place
     name: str
     share: float
 
@@ -103,7 +104,7 @@ def rank_files(
         if score <= 0:
             continue
         share, near, path = max(weights, key=lambda each: each[0] * each[1])
-        found.append(FileSuspect(file, score, share, near, path, _touched(file, commits)))
+        found.append(FileSuspect(file, score, share, near, path, touched(file, commits)))
     return tuple(sorted(found, key=lambda suspect: (-suspect.score, suspect.file)))
 
 
@@ -119,11 +120,12 @@ def rank_by_stage(
         near, most = max(((nearness(file, name), name) for name in operations), default=(0.0, ""))
         if near > 0:
             path = (why, STAGES[stage], most)
-            found.append(FileSuspect(file, 0.0, 0.0, near, path, _touched(file, commits)))
+            found.append(FileSuspect(file, 0.0, 0.0, near, path, touched(file, commits)))
     return tuple(sorted(found, key=lambda suspect: (-suspect.nearness, suspect.file)))
 
 
-def _touched(file: str, commits: Sequence[Commit]) -> tuple[str, ...]:
+def touched(file: str, commits: Sequence[Commit]) -> tuple[str, ...]:
+    """The commits that touched a file, "SHA subject", in their order."""
     return tuple(f"{c.sha[:12]} {c.subject}".strip() for c in commits if file in c.files)
 
 
@@ -140,7 +142,7 @@ def localize(
     """The narrowest place with at least LOCALIZED of what became slower: a kernel, else one of our
     modules (a folder of kernels or a file), else the crate that `crate_of` names for a file."""
     whole = sum(portion.seconds for portion in portions)
-    ways: Mapping[Literal["kernel", "module", "crate"], Callable[[Portion], str | None]] = {
+    ways: Mapping[Place, Callable[[Portion], str | None]] = {
         "kernel": lambda portion: portion.kernel,
         "module": _module,
         "crate": lambda portion: (
@@ -148,16 +150,25 @@ def localize(
         ),
     }
     for kind, name_of in ways.items():
-        sums: dict[str, float] = {}
-        for portion in portions:
-            name = name_of(portion)
-            if name:
-                sums[name] = sums.get(name, 0.0) + portion.seconds
-        if sums:
-            most = max(sums, key=lambda name: sums[name])
-            if sums[most] >= LOCALIZED * whole > 0:
-                return Localized(kind, most, sums[most] / whole)
+        found = largest(kind, ((name_of(each), each.seconds) for each in portions), whole)
+        if found is not None:
+            return found
     return None
+
+
+def largest(
+    kind: Place, parts: Iterable[tuple[str | None, float]], whole: float
+) -> Localized | None:
+    """The name with most of the parts, where that is at least LOCALIZED of the whole; parts without
+    a name are in no place of that kind."""
+    sums: dict[str, float] = {}
+    for name, part in parts:
+        if name:
+            sums[name] = sums.get(name, 0.0) + part
+    most = max(sums, key=lambda name: sums[name], default=None)
+    if most is None or not sums[most] >= LOCALIZED * whole > 0:
+        return None
+    return Localized(kind, most, sums[most] / whole)
 
 
 def _module(portion: Portion) -> str | None:

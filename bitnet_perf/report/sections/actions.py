@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bitnet_perf.analyze.steps import Step
 from bitnet_perf.report.build import CRATES
 from bitnet_perf.report.document import Block, Lines, Table, Text, Words
 from bitnet_perf.report.figures import Source
@@ -45,13 +44,8 @@ def _watched(judged: Judged) -> list[Block]:
 def _steps(judged: Judged) -> list[Block]:
     """What whoever acts next can do."""
     source = Source(RAW, "rows")
-    rows = tuple((source.told(step.text), source.told(_own(judged, step))) for step in judged.steps)
+    rows = tuple((source.told(step.text), source.told(step.command)) for step in judged.steps)
     return [Table(title="Next steps", columns=("step", "$command"), rows=rows)]
-
-
-def _own(judged: Judged, step: Step) -> str:
-    """The command of a step; of one about a case of a Cargo workspace the case's own."""
-    return judged.commands.get(step.text.partition(": ")[0], step.command)
 
 
 def _of_cargo(judged: Judged) -> list[str]:

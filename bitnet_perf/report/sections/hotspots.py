@@ -88,7 +88,8 @@ def _levels(judged: Judged) -> list[Block]:
     found = judged.attribution
     if not found.nodes:
         why = Source("review.json", "absent").told(judged.absent.get(PROFILE, "none was recorded"))
-        return [Text(text=words("There is no paired profile of the stages: ", why, "."))]
+        none = words("There is no paired profile of the stages: ", why, ".")
+        return [Text(text=none), *_functions(found)]
     blocks: list[Block] = [
         Text(
             text="One iteration of each stage case, both sides alternating with their spans "
