@@ -46,6 +46,7 @@ __all__ = ["WorkspacePlan", "plan_workspace"]
 
 OnProgress = Callable[[float, str], None]
 NO_MODEL = "no model given"
+UNTOUCHED = "none of the changed files is built into it"
 NO_BENCH = "none of the changed files is built into a bench; --suite full runs all benches"
 FIRST_BUILD, NEXT_BUILD = 240.0, 30.0  # seconds on two cores, about
 RUN_SECONDS, COUNT_SECONDS = 0.3, 3.0  # of one run of a benchmark, and under callgrind, about
@@ -57,12 +58,12 @@ LIKELY = 20  # benchmarks of a bench that was never built
 class WorkspacePlan(Plan):
     """What a gate of a Cargo workspace will do. `trees` are those of base and head; `cases` names
     single benchmarks where a bench is built already, else `STAGE/CRATE/BENCH/*`; `wanted` are globs
-    that narrow them (none: all)."""
+    that narrow them (none: all); `no_model` is why the workspace's `xtask` runs no model."""
 
     trees: tuple[str, str] = ("", "")
     benches: tuple[BothSides, ...] = ()
     wanted: tuple[str, ...] = ()
-    has_xtask: bool = False
+    no_model: str = ""
     seconds: float = 0.0
 
     @property
@@ -83,7 +84,7 @@ class WorkspacePlan(Plan):
         measuring gives what was measured until then.
         """
         say = on_progress
-        model = None if self.model is None else Path(self.model).absolute()
+        model = None if self.model is None or self.no_model else Path(self.model).absolute()
         budgets = self.settings.budgets.rules()
         rules = replace(budgets, looks=budgets.long_looks)
         seed = secrets.randbits(32)
@@ -101,7 +102,7 @@ class WorkspacePlan(Plan):
                         case | built_of,
                         (each.runners, subject) if each.runners and subject else None,
                     )
-            if self.wanted and not driver.recording.cases:
+            if self.wanted and self.benches and not driver.recording.cases:
                 raise ConfigError(
                     f"suite: {self.suite!r} names {', '.join(self.wanted)}, which matches none of "
                     f"{', '.join(place_of(each.bench) for each in built)}"
@@ -128,8 +129,9 @@ def plan_workspace(plan: Plan) -> WorkspacePlan:
     """The plan of a Cargo workspace from what both kinds have in common.
 
     Suite `quick` takes the benches of the crates that the changed files reach, `full` all, a suite
-    of the settings its globs over all. Raises ConfigError for another suite; EnvironmentRefused
-    and MeasurementError where cargo is missing or refuses the workspace.
+    of the settings its globs over all; with `only_changed` each only those that they reach. Raises
+    ConfigError for another suite; EnvironmentRefused and MeasurementError where cargo is missing or
+    refuses the workspace.
     """
     suites = plan.settings.suites
     if plan.suite not in ("quick", "full", *suites):
@@ -140,10 +142,7 @@ def plan_workspace(plan: Plan) -> WorkspacePlan:
     trees = _trees(plan)
     with open_builder(root, lambda _: None) as builder:
         before, workspace = (builder.workspace(tree) for tree in trees)
-        chosen: list[tuple[Bench, ...]] = []
-        for each in (before, workspace):
-            benches = each.benches if plan.suite != "quick" else each.benches_of(plan.changed)
-            chosen.append(named_by(each.benches, wanted) if wanted else benches)
+        chosen = [_chosen(each, plan, wanted) for each in (before, workspace)]
         cases, seconds = [], 0.0
         for bench in chosen[1]:
             names, more = _foreseen(builder, workspace, trees, bench)
@@ -153,11 +152,29 @@ def plan_workspace(plan: Plan) -> WorkspacePlan:
             seconds += more * bool(names)
     common = {field.name: getattr(plan, field.name) for field in fields(Plan)}
     common["cases"] = tuple(cases)
-    has_xtask = workspace.member(XTASK) is not None
     return WorkspacePlan(
         **common, trees=trees, benches=_joined(*chosen), wanted=tuple(wanted),
-        has_xtask=has_xtask, seconds=seconds + (FIRST_BUILD if seconds else 0.0),
+        no_model=_no_model(plan, workspace), seconds=seconds + (FIRST_BUILD if seconds else 0.0),
     )  # fmt: skip
+
+
+def _chosen(workspace: Workspace, plan: Plan, wanted: Sequence[str]) -> tuple[Bench, ...]:
+    """The benches of one side that the suite and the change leave."""
+    benches = named_by(workspace.benches, wanted) if wanted else workspace.benches
+    if not plan.only_changed and (wanted or plan.suite != "quick"):
+        return benches
+    reached = workspace.benches_of(plan.changed)
+    return tuple(bench for bench in benches if bench in reached)
+
+
+def _no_model(plan: Plan, workspace: Workspace) -> str:
+    """Why no model is run by a workspace that could; "" where one is, or it has no `xtask`."""
+    if workspace.member(XTASK) is None:
+        return ""
+    if plan.model is None:
+        return NO_MODEL
+    reached = not plan.only_changed or XTASK in workspace.affected(plan.changed)
+    return "" if reached else UNTOUCHED
 
 
 def _joined(base: Sequence[Bench], head: Sequence[Bench]) -> tuple[BothSides, ...]:
@@ -228,9 +245,9 @@ def _meta(plan: WorkspacePlan, recording: Recording, rules: Rules, seed: int) ->
     """The `meta` object of the raw file."""
     cases: list[Mapping[str, Any]] = []
     cases += [{"class": "core", **case} for case in recording.cases]
-    if plan.has_xtask and plan.model is None:
+    if plan.no_model:
         program = Bench(XTASK, "")
-        cases.append(case_of(place_of(program), program) | {"skipped": NO_MODEL})
+        cases.append(case_of(place_of(program), program) | {"skipped": plan.no_model})
     head = "working tree" if plan.head is None else f"revision {plan.head[:12]}"
     meta: dict[str, Any] = {
         "sides": [

@@ -133,6 +133,25 @@ def test_benches_are_those_that_a_change_is_built_into(tmp_path, monkeypatch):
     assert len(plan_of(root).cases) == 5
 
 
+def test_only_what_the_change_is_built_into_of_any_suite(tmp_path, monkeypatch):
+    use_stand_in(tmp_path, monkeypatch)
+    tree = crate(Q, {"one": {"a": 1}}) | crate(K, {"two": {"a": 1}}) | crate("xtask", {})
+    tree |= {"crates/xtask/rate.json": "40.0"}
+    root = repository(tmp_path / "r", tree, tree | {f"crates/{K}/src/lib.rs": "pub fn g() {}\n"})
+    settings = Settings.model_validate({"suites": {"own": [f"{Q}/*", f"{K}/*"], "q": [f"{Q}/*"]}})
+
+    def cases(suite: str, model: str | None = None) -> WorkspacePlan:
+        return plan_gate("HEAD~1", "HEAD", suite, root, settings, model=model, only_changed=True)
+
+    assert cases("quick").cases == cases("full").cases == cases("own").cases
+    assert cases("full").cases == (f"forward/{K}/two/*",)
+    assert cases("q").cases == ()
+    (row,) = cases("q", str(tmp_path / "m.gguf")).compare(None, lambda *_: None).rows()
+    assert (row.case, row.verdict) == ("generation/xtask/benchmark", "skipped")
+    assert row.reason == "none of the changed files is built into it"
+    assert "--suite full --only-changed" in cases("full").command
+
+
 def test_built_programs_are_kept_and_their_cases_foreseen(tmp_path, monkeypatch):
     use_stand_in(tmp_path, monkeypatch)
     root = repository(
