@@ -103,10 +103,11 @@ class Answer(_Record):
 
 
 class Loaded(_Record):
-    """A fresh process that loaded a model and decoded a few tokens: `model` bytes of the file,
-    `before` resident bytes before the load, `peak` resident bytes at most (VmHWM)."""
+    """A fresh process that loaded a model and decoded a few tokens: `model` bytes of the file, its
+    `layers` (None where nobody tells), `before` resident bytes before the load (0 of a program that
+    does nothing else), `peak` resident bytes at most."""
 
-    layers: Count
+    layers: Count | None = None
     model: Count
     before: Bytes
     peak: Count

@@ -4,6 +4,7 @@ that it started left behind."""
 from __future__ import annotations
 
 import os
+import resource
 import select
 import signal
 import subprocess
@@ -20,6 +21,7 @@ _TICK = 0.1  # seconds between two looks at the clock while the program is silen
 _PIECE = 65536  # bytes; also the capacity of a pipe
 _PIPE = 1 + 1024 * 1024 // _PIECE  # pieces in the largest pipe that Linux gives
 _KEPT = 1 << 20  # bytes at the end of a console, or of one line of it, that are kept
+KIB = 1024  # the unit of ru_maxrss
 _GRACE = 2.0  # seconds between SIGTERM and SIGKILL
 
 
@@ -27,12 +29,14 @@ _GRACE = 2.0  # seconds between SIGTERM and SIGKILL
 class Finished:
     """`status` as in `subprocess` (negative: the signal that ended it); `text` is standard output
     and error together, the last MiB where it is longer, which its first line then says; `timed_out`
-    tells that the limit was reached."""
+    tells that the limit was reached. `peak` is what the program had resident at most, in bytes;
+    None where that is no more than this process had, which Linux counts for what it starts."""
 
     status: int
     seconds: float
     text: str
     timed_out: bool
+    peak: int | None = None
 
 
 def run_program(
@@ -68,13 +72,14 @@ def run_program(
             f"{command[0]}: cannot be started: {error}; accepted: a program of this host"
         ) from error
     console = _Console(progress)
-    timed_out = True
+    timed_out, peak = True, None
     try:
         assert process.stdout is not None
         timed_out = not _follow(process, process.stdout.fileno(), console, begin, timeout)
     finally:
-        _end_group(process, politely=timed_out)
-    return Finished(process.returncode, time.monotonic() - begin, console.close(), timed_out)
+        peak = _end_group(process, politely=timed_out)
+    seconds = time.monotonic() - begin
+    return Finished(process.returncode, seconds, console.close(), timed_out, peak)
 
 
 class _Console:
@@ -138,8 +143,8 @@ def _has_ended(process: subprocess.Popen[bytes]) -> bool:
     return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
 
 
-def _end_group(process: subprocess.Popen[bytes], politely: bool) -> None:
-    """End what is left of the program's process group, then reap the program."""
+def _end_group(process: subprocess.Popen[bytes], politely: bool) -> int | None:
+    """End what is left of the program's process group, then reap the program; its `peak`."""
     try:
         if politely:
             os.killpg(process.pid, signal.SIGTERM)
@@ -148,6 +153,9 @@ def _end_group(process: subprocess.Popen[bytes], politely: bool) -> None:
                 time.sleep(0.01)
     finally:
         os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
         if process.stdout is not None:
             process.stdout.close()
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return used.ru_maxrss * KIB if used.ru_maxrss > own else None

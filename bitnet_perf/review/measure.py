@@ -25,6 +25,7 @@ from bitnet_perf.review.evidence import Scope, survey_sides, unsurveyed
 from bitnet_perf.review.past import past_of
 from bitnet_perf.review.plan import PROFILE_SECONDS, Plan
 from bitnet_perf.review.records import PAST, PROFILE, Facts, Records
+from bitnet_perf.review.workspace_evidence import add_runs
 
 __all__ = ["Extra", "measure"]
 
@@ -75,6 +76,7 @@ def measure(
                 evidence = survey_sides(*sides, plan.cases, scope, say)
             except KeyboardInterrupt:
                 interrupted = True
+    evidence = add_runs(evidence, found.raw, plan.model)
     evidence = evidence.model_copy(update={"baseline": asked.baseline})
     if profile is not None:
         del absent[PROFILE]

@@ -1,6 +1,7 @@
 """One program run with a limit: its console is kept whole, and nothing of it is left behind."""
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -82,3 +83,13 @@ def test_program_that_cannot_start(tmp_path: Path) -> None:
     broken.chmod(0o755)
     with pytest.raises(EnvironmentRefused, match="cannot be started"):
         run_program([str(broken)], tmp_path, os.environ)
+
+
+def test_the_peak_is_that_of_the_program_or_not_known(tmp_path: Path) -> None:
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    more = own + (64 << 20)
+    code = f"b = b'x' * {more}"
+    done = run_program([sys.executable, "-c", code], tmp_path, dict(os.environ))
+    assert done.peak is not None
+    assert more < done.peak < more + (64 << 20)
+    assert run_program(["true"], tmp_path, dict(os.environ)).peak is None

@@ -2,13 +2,16 @@
 
 import json
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from workspaces import crate, repository, use_stand_in
 
+from bitnet_perf.analyze.targets import Target
 from bitnet_perf.config.settings import Settings
 from bitnet_perf.peers.cargo import driver
+from bitnet_perf.peers.cargo.runs import Runner
 from bitnet_perf.review.compare import Comparison
 from bitnet_perf.review.gate import Review, plan_gate, review
 
@@ -29,6 +32,10 @@ def compared(root: Path, budget: float | None = None) -> Comparison:
 def reviewed(root: Path) -> Review:
     plan = plan_gate("HEAD~1", "HEAD", "quick", root, Settings(), model=str(root / "m.gguf"))
     return review(plan, None, None)
+
+
+def target_of(found: Review, name: str) -> Target:
+    return next(target for target in found.judged.targets if target.name.startswith(name))
 
 
 def test_it_is_run_or_said_to_be_missing(tmp_path, monkeypatch):
@@ -80,12 +87,38 @@ def test_a_mock_run_is_no_measurement(orders, verdict, reason, tmp_path, monkeyp
 def test_its_speed_is_held_against_the_target(tmp_path, monkeypatch):
     use_stand_in(tmp_path, monkeypatch)
     found = reviewed(checkout_of(tmp_path, 50.0, 30.0))
-    (target,) = [t for t in found.judged.targets if t.name.startswith("inference throughput")]
+    target = target_of(found, "inference throughput")
     assert target.name == "inference throughput, m, xtask benchmark, 1 thread"
     assert target.status == "missed now"
     assert (target.base, target.candidate) == pytest.approx((50.0, 30.0))
     assert found.evidence[0].startswith("perf: inference: 30.0 tokens/sec; Δ vs baseline: -40%")
     assert found.exit_code == 1
+
+
+def test_runs_of_a_model_tell_whether_its_text_stays(tmp_path, monkeypatch):
+    use_stand_in(tmp_path, monkeypatch)
+    root = checkout_of(tmp_path, 50.0, {"rate": 50.0, "text": "each its own"})
+    (root / "m.gguf").write_bytes(bytes(1000))
+    found = reviewed(root)
+    target = target_of(found, "deterministic output")
+    assert target.status == "missed now"
+    assert target.sentence.startswith("Tokens and logits over ")
+    assert target_of(found, "quantization accuracy").status == "not measured"
+    assert "no more memory" in target_of(found, "peak memory against the base").sentence
+
+
+def test_runs_of_a_model_tell_its_peak_of_memory(tmp_path, monkeypatch):
+    use_stand_in(tmp_path, monkeypatch)
+    root = checkout_of(tmp_path, 50.0, 50.5)
+    (root / "m.gguf").write_bytes(bytes(1000))
+    peaks = {0: 200_000_000, 1: 230_000_000}
+    run = Runner.run
+    monkeypatch.setattr(Runner, "run", lambda me, what: replace(run(me, what), peak=peaks[me.side]))
+    found = reviewed(root)
+    target = target_of(found, "peak memory against the base")
+    assert target.status == "missed now"
+    assert (target.base, target.candidate) == (200.0, 230.0)
+    assert target_of(found, "deterministic output").status == "met"
 
 
 def test_without_a_model_the_target_says_how_to_measure_it(tmp_path, monkeypatch):

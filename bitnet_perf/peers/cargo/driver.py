@@ -14,7 +14,7 @@ from typing import Any
 from bitnet_perf.bench.paired.driver import CTRL_C, OnStep, Recording, Settings, Settled, Step
 from bitnet_perf.bench.paired.raw import CANARY
 from bitnet_perf.bench.paired.schema import LONGEST, printable
-from bitnet_perf.peers.cargo.runs import RunFailed, Runner, Subject, run_pair, with_fewer
+from bitnet_perf.peers.cargo.runs import Ran, RunFailed, Runner, Subject, run_pair, with_fewer
 
 __all__ = ["CASE_SECONDS", "TurnDriver"]
 
@@ -118,11 +118,11 @@ class TurnDriver:
         case = self.recording.cases[number]
         runners, subject = self._work[number]
         begin = time.monotonic()
-        found: list[list[float]] = []
+        found: list[Sequence[float]] = []
         failed: list[RunFailed] = []
         for runner in runners:
             try:
-                found.append(runner.samples(subject))
+                found.append(runner.run(subject).seconds)
             except RunFailed as error:
                 failed.append(error)
         case["run_seconds"] = (time.monotonic() - begin) / len(runners)
@@ -172,12 +172,14 @@ class TurnDriver:
             begin = time.monotonic()
             self._turn += 1
             try:
-                record = run_pair(runners, subject, (number, look), self._turn, self._rng)
+                record, rans = run_pair(runners, subject, (number, look), self._turn, self._rng)
             except RunFailed as error:
                 side = ("base", "candidate")[error.side]
                 case |= {"error": printable(f"{side}: {error}"), "error_side": error.side}
                 return False
             self.recording.pairs.append(record)
+            if subject.model is not None:
+                _keep(case, rans)
             case["seconds"] = case.get("seconds", 0.0) + time.monotonic() - begin
         return True
 
@@ -190,6 +192,15 @@ class TurnDriver:
         cases = self.recording.cases
         left = sum(4 * pairs * cases[number]["run_seconds"] for number in todo[done:])
         self._on_step(Step(done / len(todo), left, f"look {look + 1}: {cases[todo[done]]['name']}"))
+
+
+def _keep(case: dict[str, Any], rans: Sequence[tuple[int, Ran]]) -> None:
+    """What runs of a model tell beside their times, base and candidate apart: `texts` and `peaks`
+    of a case."""
+    texts, peaks = (case.setdefault(key, [[], []]) for key in ("texts", "peaks"))
+    for side, ran in rans:
+        texts[side] += [ran.text] if ran.text else []
+        peaks[side] += [] if ran.peak is None else [ran.peak]
 
 
 def _failure(failed: Sequence[RunFailed]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ did not reach as long as it reached less than half of a run.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import math
 import os
 import random
@@ -31,8 +32,8 @@ from bitnet_perf.peers.read import read_results
 from bitnet_perf.peers.readers.criterion import benchmark_folders, read_benchmark
 from bitnet_perf.peers.results import RATE
 
-__all__ = ["LONGEST_NAME", "RunFailed", "Runner", "Subject", "command_of", "is_name", "run_pair",
-           "with_fewer"]  # fmt: skip
+__all__ = ["LONGEST_NAME", "Ran", "RunFailed", "Runner", "Subject", "command_of", "is_name",
+           "run_pair", "with_fewer"]  # fmt: skip
 
 RUN_SECONDS = 120.0  # after which a run hangs
 # Criterion's 100 samples share `--measurement-time`: with 0.05 s each takes 0.5 ms, less than the
@@ -85,6 +86,16 @@ class Subject:
         return [*_XTASK, model, _TOKENS, str(self.tokens), "--no-output"]
 
 
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """One run: seconds of one iteration, sample by sample; a digest of the text that it generated
+    ("": none); bytes resident at most, see `Finished`."""
+
+    seconds: tuple[float, ...]
+    text: str = ""
+    peak: int | None = None
+
+
 @dataclass(frozen=True)
 class Runner:
     """A program of one side: `folder` is the checkout that it runs in, `crate` that of its crate
@@ -112,8 +123,8 @@ class Runner:
             return tuple(dict.fromkeys(ids)), None
         return (), classify(done.text, done.status).why or "lists no benchmark"
 
-    def samples(self, subject: Subject) -> list[float]:
-        """Seconds of one iteration, sample by sample, of one fresh process.
+    def run(self, subject: Subject) -> Ran:
+        """What one fresh process measures.
 
         Raises RunFailed where it measured nothing.
         """
@@ -131,10 +142,10 @@ class Runner:
             except (FormatError, MeasurementError, OSError) as error:
                 said = str(error).replace(str(place), "")
                 raise RunFailed(self.side, f"its result cannot be read: {said}") from error
-        if not found:
+        if not found.seconds:
             why = classify(done.text, done.status).why or "it wrote no result for this benchmark"
             raise RunFailed(self.side, why)
-        return found
+        return replace(found, peak=done.peak)
 
     def arguments(self, subject: Subject, place: Path) -> list[str]:
         """The arguments of one short run that writes into `place`."""
@@ -185,20 +196,22 @@ def with_fewer(command: Sequence[str], subject: Subject) -> list[str]:
 def run_pair(
     runners: Sequence[Runner], subject: Subject, place: tuple[int, int], turn: int,
     rng: random.Random,
-) -> PairRecord:  # fmt: skip
-    """One pair: four fresh processes on one CPU; `place` is (number of the case, look).
+) -> tuple[PairRecord, tuple[tuple[int, Ran], ...]]:  # fmt: skip
+    """One pair: four fresh processes on one CPU; `place` is (number of the case, look). With it
+    each run and its side.
 
     Raises RunFailed where one of them measured nothing.
     """
     order = rng.choice(((0, 1, 1, 0), (1, 0, 0, 1)))
     with _pinned(turn) as cpu:
         steal = host.steal_ms(cpu)
-        runs = [sorted(runners[side].samples(subject)) for side in order]
+        rans = tuple((side, runners[side].run(subject)) for side in order)
         steal = host.steal_ms(cpu) - steal
+    runs = [sorted(ran.seconds) for _, ran in rans]
     count = min(map(len, runs))
     wall = np.array([run[:count] for run in runs]).T.ravel() * 1e9
     places = np.arange(4 * count)
-    return PairRecord(
+    record = PairRecord(
         case=place[0],
         look=place[1],
         cpu=cpu,
@@ -211,6 +224,7 @@ def run_pair(
         cpu_ns=np.zeros(len(wall)),
         switches=np.zeros(len(wall), np.int32),
     )
+    return record, rans
 
 
 @contextlib.contextmanager
@@ -229,14 +243,14 @@ def _pinned(turn: int) -> Iterator[int]:
         os.sched_setaffinity(0, allowed)
 
 
-def _criterion(tree: Path, name: str) -> list[float]:
+def _criterion(tree: Path, name: str) -> Ran:
     """The samples of one id, empty where the tree holds no other's either."""
     rows = [read_benchmark(folder, tree) for folder in benchmark_folders(tree)]
-    return next((list(row.samples) for row in rows if row.id == name), [])
+    return Ran(next((tuple(row.samples) for row in rows if row.id == name), ()))
 
 
-def _xtask(place: Path) -> list[float]:
-    """Seconds a token in decode, of the one run of `xtask benchmark`.
+def _xtask(place: Path) -> Ran:
+    """Seconds a token in decode, of the one run of `xtask benchmark`, and its text.
 
     Raises _Unreal where the run says of itself that nothing was computed.
     """
@@ -244,7 +258,10 @@ def _xtask(place: Path) -> list[float]:
     reasons = dict.fromkeys(str(reason) for row in rows for reason in why_unreal(row))
     if reasons:
         raise _Unreal("; ".join(reasons))
-    return [1 / value for row in rows for value in row.samples if value > 0]
+    text = "".join(row.claims.statements.get("generated_text", "") for row in rows)
+    digest = hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:16]
+    seconds = tuple(1 / value for row in rows for value in row.samples if value > 0)
+    return Ran(seconds, digest if text else "")
 
 
 def is_name(name: str) -> bool:
