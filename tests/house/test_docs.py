@@ -28,6 +28,9 @@ def command_lines() -> list[tuple[str, str]]:
         lines = [line for body in blocks(path, "sh", "console") for line in body.splitlines()]
         lines += re.findall(r"`((?:bitnet-perf|make) [^`\n]+)`", (ROOT / path).read_text())
         found += [(str(path), re.sub(r"\s+#.*", "", line.removeprefix("$ "))) for line in lines]
+        for body in blocks(path, "yaml"):
+            lines = re.findall(r"run: (bitnet-perf .*)", body)
+            found += [(str(path), re.sub(r"\s+#.*", "", line)) for line in lines]
     for path in sorted((ROOT / ".github" / "workflows").glob("*.yml")):
         for job in yaml.safe_load(path.read_text())["jobs"].values():
             runs = [step.get("run", "") for step in job["steps"]]
@@ -37,6 +40,22 @@ def command_lines() -> list[tuple[str, str]]:
 
 
 COMMANDS = command_lines()
+
+
+@pytest.mark.parametrize("path", [p for p in PAGES if blocks(p, "yaml")], ids=str)
+def test_workflows_of_pages_can_be_read(path):
+    for body in blocks(path, "yaml"):
+        found = yaml.safe_load(body)
+        steps = found.get("steps", []) if isinstance(found, dict) else found
+        assert all({"run", "uses"} & step.keys() for step in steps)
+
+
+def test_a_page_shows_the_workflow_of_a_checkout_of_bitnet_rs():
+    (found,) = (body for body in blocks("docs/gate.md", "yaml") if "rustup" in body)
+    job = yaml.safe_load(found)
+    text = " ".join(step.get("run", "") for step in job["steps"])
+    assert {"RUSTUP_TOOLCHAIN", "BITNET_PERF_CACHE"} <= job["env"].keys()
+    assert all(word in text for word in ("valgrind", "bitnet-perf gate --base"))
 
 
 @pytest.mark.parametrize("path", [p for p in PAGES if blocks(p, "python")], ids=str)
