@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bitnet_perf.analyze.accuracy import Accuracy
+from bitnet_perf.analyze.crosscheck import XTASK
 from bitnet_perf.analyze.evidence import Evidence, RoundTrip
 from bitnet_perf.analyze.kept import kernels_target, memory_targets, outputs_target, repeats_target
 from bitnet_perf.analyze.levels import level_of
@@ -23,7 +24,6 @@ __all__ = ["QUANTIZERS", "accuracy_against_base", "assess", "budgets_target", "c
 THROUGHPUT = "inference throughput"
 ACCURACY = "quantization accuracy"
 DECODE = "generation/decode/"
-XTASK = "generation/xtask/benchmark/"  # of a Cargo workspace: seconds of one token, one thread
 
 # As the evidence line names them -> the codec.
 QUANTIZERS = {"I2S": "quant.i2s", "TL1": "quant.tl1", "TL2": "quant.tl2"}

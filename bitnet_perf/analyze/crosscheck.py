@@ -17,9 +17,12 @@ from bitnet_perf.analyze.numbers import PROFILE, RAW, Number, part
 from bitnet_perf.analyze.paired.comparison import Row
 from bitnet_perf.analyze.paired.words import percent
 
-__all__ = ["LEAST_COVERED", "CrossCheck", "Interval", "cross_check"]
+__all__ = ["LEAST_COVERED", "XTASK", "CrossCheck", "Interval", "cross_check",
+           "cross_check_benches"]  # fmt: skip
 
 LEAST_COVERED = 0.50  # of a run's time in kernels that were timed by themselves
+FORWARD = "forward/"
+XTASK = "generation/xtask/benchmark/"  # a model, run by a Cargo workspace
 Status = Literal["agrees", "opposite", "not seen", "not explained", "not compared"]
 
 
@@ -43,15 +46,16 @@ class CrossCheck:
 
     status: agrees; opposite (one is slower, the other faster); not seen (kernels changed more than
     the run did); not explained (the run changed more than its kernels); not compared. covered: the
-    share of the run's time in kernels that were timed by themselves. kernels: (kernel, its share of
-    the run, its slowdown). sentence: what was found, with its figures.
+    share of the run's time in kernels that were timed by themselves, None where nothing tells.
+    kernels: (kernel, its share of the run, its slowdown). sentence: what was found, with its
+    figures.
     """
 
     case: str
     status: Status
     predicted: Interval | None
     measured: Interval | None
-    covered: float
+    covered: float | None
     kernels: tuple[tuple[str, float, float], ...]
     sentence: str
 
@@ -63,7 +67,9 @@ class CrossCheck:
     @property
     def numbers(self) -> tuple[Number, ...]:
         """The figures with their records."""
-        found = [part("covered", self.covered, PROFILE, self.case)]
+        found = []
+        if self.covered is not None:
+            found.append(part("covered", self.covered, PROFILE, self.case))
         for name, each in (("predicted", self.predicted), ("measured", self.measured)):
             if each is not None:
                 found += [
@@ -72,6 +78,11 @@ class CrossCheck:
                                          (" at most", each.high))
                 ]  # fmt: skip
         return tuple(found)
+
+    @property
+    def file(self) -> str:
+        """The record that its figures follow from."""
+        return RAW if self.covered is None else PROFILE
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, `finding` included."""
@@ -92,6 +103,39 @@ def cross_check(
     return tuple(
         _check(case, _interval(by_case.get(case)), own, kernels) for case, own in shares.items()
     )
+
+
+def cross_check_benches(rows: Iterable[Row]) -> tuple[CrossCheck, ...]:
+    """Check every model that a Cargo workspace ran against the mean of its forward benches.
+
+    What part of a run each bench stands for is not known, so that directions alone are compared.
+    """
+    judged = list(rows)
+    forward = [row for row in judged if row.case.startswith(FORWARD)]
+    benches = [found for row in forward if (found := _interval(row)) is not None]
+    return tuple(
+        _check_benches(row.case, _interval(row), benches)
+        for row in judged
+        if row.case.startswith(XTASK)
+    )
+
+
+def _check_benches(case: str, measured: Interval | None, benches: Sequence[Interval]) -> CrossCheck:
+    if measured is None or not benches:
+        why = "it was not timed" if measured is None else "no forward bench was timed"
+        sentence = f"{case} is not compared with the forward benches: {why}."
+        return CrossCheck(case, "not compared", None, measured, None, (), sentence)
+    predicted = _mean(benches)
+    status: Status = "not seen" if predicted.direction else "not explained"
+    if predicted.direction == measured.direction:
+        status = "agrees"
+    elif predicted.direction * measured.direction < 0:
+        status = "opposite"
+    sentence = (
+        f"{case}: the mean of {len(benches)} forward benches is {_words(predicted)}, measured were "
+        f"{_words(measured)}, {_WORDS[status]}."
+    )
+    return CrossCheck(case, status, predicted, measured, None, (), sentence)
 
 
 def _kernels(rows: Sequence[Row], runs: Iterable[str]) -> dict[str, Interval]:
@@ -180,10 +224,11 @@ _WORDS: dict[Status, str] = {
 def _sentence(
     case: str, status: Status, predicted: Interval, measured: Interval, covered: float
 ) -> str:
-    def words(each: Interval) -> str:
-        return f"{percent(each.value)} ({percent(each.low)} to {percent(each.high)})"
-
     return (
         f"{case}: its kernels ({100 * covered:.0f} % of its time) "
-        f"predict {words(predicted)}, measured were {words(measured)}, {_WORDS[status]}."
+        f"predict {_words(predicted)}, measured were {_words(measured)}, {_WORDS[status]}."
     )
+
+
+def _words(each: Interval) -> str:
+    return f"{percent(each.value)} ({percent(each.low)} to {percent(each.high)})"

@@ -23,7 +23,7 @@ from bitnet_perf.analyze.attribution import (
     parts_of,
     rank_by_stage,
 )
-from bitnet_perf.analyze.crosscheck import cross_check
+from bitnet_perf.analyze.crosscheck import CrossCheck, cross_check, cross_check_benches
 from bitnet_perf.analyze.facts import Facts as Known
 from bitnet_perf.analyze.facts import (
     Instructions,
@@ -88,7 +88,7 @@ def assemble(records: Records) -> Judged:
         situation=situation,
         decided=decided(situation),
         watches=watches(rows, rules, facts.settings.accept),
-        crosschecks=cross_check(rows, shares_of(attribution.cases)),
+        crosschecks=_cross_checks(raw, rows, attribution),
         notes=(*facts.notes, *trade_offs, *assessed.notes),
         annotations=found.annotations,
         commands=found.commands,
@@ -145,6 +145,15 @@ def _with_assessed(judged: Judged, assessed: Assessed) -> Judged:
         memory=assessed.stages,
         baseline=assessed.baseline,
     )
+
+
+def _cross_checks(
+    raw: Raw, rows: Sequence[Row], attribution: Attribution
+) -> tuple[CrossCheck, ...]:
+    """Runs end to end against what was timed by itself."""
+    if is_of_workspace(raw):
+        return cross_check_benches(rows)
+    return cross_check(rows, shares_of(attribution.cases))
 
 
 def _with_facts(judged: Judged, records: Records) -> Judged:

@@ -8,7 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bitnet_perf.analyze.crosscheck import LEAST_COVERED, Interval, cross_check
+from bitnet_perf.analyze.crosscheck import (
+    LEAST_COVERED,
+    Interval,
+    cross_check,
+    cross_check_benches,
+)
 from bitnet_perf.analyze.paired.comparison import Row
 
 RUN = "generation/decode/i2_s/small-n32/t1"
@@ -111,3 +116,35 @@ def test_only_what_is_surely_not_0_disagrees_in_direction(kernel, run, half):
     found = check(kernel, 0.0, run, half)
     if found.finding:
         assert found.predicted.direction * found.measured.direction == -1
+
+
+MODEL = "generation/xtask/benchmark/m"
+BENCHES = ("forward/bitnet-kernels/kernel_benchmarks/matmul/64", "forward/bitnet/kernel_ops/x/1")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "run", "status"),
+    [
+        (0.10, 0.02, 0.03, "agrees"),
+        (0.10, 0.02, -0.03, "opposite"),
+        (0.10, 0.02, 0.0, "not seen"),
+        (0.02, -0.02, 0.05, "not explained"),
+        (0.001, -0.001, 0.0, "agrees"),
+    ],
+)
+def test_a_model_of_a_workspace_against_the_mean_of_its_forward_benches(first, second, run, status):
+    other = timed("quantization/bitnet-quantization/quantization/a", 0.5)
+    rows = [timed(BENCHES[0], first), timed(BENCHES[1], second), other, timed(MODEL, run)]
+    (found,) = cross_check_benches(rows)
+    assert (found.status, found.finding) == (status, status == "opposite")
+    assert found.predicted is not None
+    assert found.predicted.value == pytest.approx((first + second) / 2)
+    assert found.sentence.startswith(f"{MODEL}: the mean of 2 forward benches is ")
+    assert all(number.file == "raw.npz" for number in found.numbers)
+
+
+def test_a_model_without_benches_beside_it_is_not_compared():
+    (found,) = cross_check_benches([timed(MODEL, 0.1)])
+    assert (found.status, found.numbers[0].name) == ("not compared", "measured")
+    assert "no forward bench was timed" in found.sentence
+    assert cross_check_benches([timed(BENCHES[0], 0.1)]) == ()

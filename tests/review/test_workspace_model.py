@@ -93,6 +93,7 @@ def test_its_speed_is_held_against_the_target(tmp_path, monkeypatch):
     assert (target.base, target.candidate) == pytest.approx((50.0, 30.0))
     assert found.evidence[0].startswith("perf: inference: 30.0 tokens/sec; Δ vs baseline: -40%")
     assert found.exit_code == 1
+    assert "is not compared with the forward benches" in found.report("markdown")
 
 
 def test_runs_of_a_model_tell_whether_its_text_stays(tmp_path, monkeypatch):

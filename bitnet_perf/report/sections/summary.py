@@ -7,7 +7,7 @@ from bitnet_perf.analyze.routing import BUDGETS
 from bitnet_perf.peers.bitnet_rs.crates import owner_of
 from bitnet_perf.report.document import Block, Table, Text, Words
 from bitnet_perf.report.figures import NONE, Source, between, join, words
-from bitnet_perf.report.judged import PROFILE, RAW, Judged, case_source
+from bitnet_perf.report.judged import RAW, Judged, case_source
 
 __all__ = ["interval", "summary"]
 
@@ -87,5 +87,5 @@ def _cross_checks(judged: Judged) -> list[Block]:
     return [
         Text(text=words("Finding: " if check.finding else "", source.told(check.sentence)))
         for check in found
-        for source in (Source(PROFILE, check.case),)
+        for source in (Source(check.file, check.case),)
     ]
