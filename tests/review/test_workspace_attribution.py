@@ -77,6 +77,17 @@ def test_a_slower_bench_of_two_crates_is_in_no_one_place(tmp_path, monkeypatch):
     assert line in text_of_report(found)
 
 
+def test_a_bench_of_nanoseconds_counts_as_much_as_one_of_milliseconds(tmp_path, monkeypatch):
+    found = reviewed(tmp_path, monkeypatch, Nothing, {"one": 1000}, {"two": 1_000_000})
+    assert [node.of_change for node in found.judged.kernels] == pytest.approx([0.5, 0.5], abs=0.01)
+    (table,) = (
+        block
+        for block in found.document.sections[1].blocks
+        if getattr(block, "title", "") == "The compared cases by stage and bench"
+    )
+    assert {text_of(row[2]) for row in table.rows} == {"+20.0 %"}
+
+
 def test_without_counts_suspects_are_what_the_bench_is_built_of(tmp_path, monkeypatch):
     found = reviewed(tmp_path, monkeypatch, Nothing, {"one": 1000})
     held = found.judged.attribution.localized

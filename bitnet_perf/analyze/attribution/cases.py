@@ -12,6 +12,7 @@ import numpy as np
 from bitnet_perf.analyze.counts import LOCALIZED
 from bitnet_perf.analyze.paired.comparison import Row
 from bitnet_perf.bench.paired.raw import Raw
+from bitnet_perf.bench.paired.schema import PROCESSES
 from bitnet_perf.stages.sources import nearness
 
 __all__ = ["Node", "Part", "Suspect", "attribute", "localized", "parts_of", "suspects"]
@@ -22,7 +23,9 @@ Level = Literal["stage", "kernel"]
 @dataclass(frozen=True, slots=True)
 class Part:
     """One timed case: its stage, its kernel (family/format/isa), seconds of one iteration of base,
-    and the seconds that the candidate takes more, with bounds."""
+    and the seconds that the candidate takes more, with bounds. Of whole processes (a Cargo
+    workspace) base counts as 1, because nanoseconds of a bench and seconds of a model add up to
+    nothing that a run takes."""
 
     case: str
     stage: str
@@ -73,9 +76,10 @@ def parts_of(raw: Raw, rows: Iterable[Row]) -> tuple[Part, ...]:
         if row.slowdown is None or row.low is None or row.high is None:
             continue
         number, case = numbers[row.case]
+        relative = case.get("evidence") == PROCESSES
         samples = raw.samples(number, raw.looks(number)[row.look])
         times = samples.wall_ns if row.clock == "wall" else samples.cpu_ns
-        base = float(np.median(times[samples.side == 0])) / 1e9
+        base = 1.0 if relative else float(np.median(times[samples.side == 0])) / 1e9
         stage, family, codec = (*row.case.split("/"), "", "")[:3]
         isas = case.get("isas", ["", ""])
         isa = isas[0] if isas[0] == isas[-1] else " and ".join(isas)

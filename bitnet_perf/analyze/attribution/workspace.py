@@ -140,7 +140,7 @@ def _shares(part: Part, case: Mapping[str, Any], counted: _Counted | None) -> It
     """A slower case by the places that add instructions; the whole case where none are known."""
     crate, bench = str(case.get("crate", "")), str(case.get("bench", ""))
     stage = STAGES.get(part.stage, part.stage)
-    name, weight = f"{crate}/{bench}".rstrip("/"), part.change / part.base
+    name, weight = f"{crate}/{bench}".rstrip("/"), part.change
     more = [row for row in counted.functions if row.candidate > row.base] if counted else []
     if counted is None or not more or counted.candidate <= (1 + MUCH) * counted.base:
         built_of = frozenset(map(str, case.get("built_of", ())))

@@ -170,9 +170,28 @@ def _cases(judged: Judged) -> list[Block]:
     if not judged.kernels:
         return [Text(text="No case was timed, so no change of a case can be placed.")]
     columns = ("what", ">cases", ">share of time", ">change us", ">bounds us", ">of the change")
+    if judged.commands:
+        return [_benches(judged)]
     rows = tuple(map(_summed, (*judged.stages, *judged.kernels)))
     title = "The compared cases by stage and kernel"
     return [Table(title=title, columns=columns, rows=rows, detail=bool(judged.attribution.nodes))]
+
+
+def _benches(judged: Judged) -> Table:
+    """The cases of a Cargo workspace, each alike: changes relative to the base."""
+    rows: list[tuple[Words, ...]] = []
+    for node in (*judged.stages, *judged.kernels):
+        source = Source(RAW, f"{node.level} {node.name}")
+        mean, low, high = (
+            source.percent(value / node.cases) for value in (node.change, node.low, node.high)
+        )
+        part = source.percent(node.of_change, ".0f", none="")
+        rows.append(
+            (source.told(node.name), source.count(node.cases), mean, between(low, high), part)
+        )
+    columns = ("what", ">cases", ">mean change", ">bounds", ">of the change")
+    title = "The compared cases by stage and bench"
+    return Table(title=title, columns=columns, rows=tuple(rows))
 
 
 def _summed(node: Node) -> tuple[Words, ...]:
