@@ -67,6 +67,14 @@ def test_fewer_tokens_where_a_run_takes_long(tmp_path, monkeypatch):
     assert found.annotations[CASE][0].startswith("32 tokens a run: of 128 the first 8 pairs would")
 
 
+def test_a_model_that_is_too_slow_is_skipped(tmp_path, monkeypatch):
+    use_stand_in(tmp_path, monkeypatch)
+    monkeypatch.setattr(driver, "CASE_SECONDS", 0.0)
+    (row,) = compared(checkout_of(tmp_path, 40.0, 30.0)).rows()
+    assert row.verdict == "skipped"
+    assert row.reason.endswith("its 8 first pairs more than 0 s")
+
+
 @pytest.mark.parametrize(
     ("orders", "verdict", "reason"),
     [

@@ -101,9 +101,10 @@ class TurnDriver:
                 ]
                 first = self._once(number)
             if first > CASE_SECONDS:
+                own = ": it sets a measurement time of its own" if subject.model is None else ""
                 case["skipped"] = (
                     f"a run takes {case['run_seconds']:.1f} s, its {self._settings.looks[0]} first "
-                    f"pairs more than {CASE_SECONDS:g} s: it sets a measurement time of its own"
+                    f"pairs more than {CASE_SECONDS:g} s{own}"
                 )
 
     @property
