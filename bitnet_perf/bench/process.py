@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bitnet_perf.bench.interrupts import interrupt_held
 from bitnet_perf.errors import EnvironmentRefused
 
 __all__ = ["Finished", "run_program"]
@@ -56,8 +57,28 @@ def run_program(
     EnvironmentRefused when the program cannot be started.
     """
     begin = time.monotonic()
+    console = _Console(progress)
+    timed_out, peak = True, None
+    with interrupt_held() as release:
+        process = _start(command, folder, environment, descriptors)
+        try:
+            release()
+            assert process.stdout is not None
+            timed_out = not _follow(process, process.stdout.fileno(), console, begin, timeout)
+        finally:
+            peak = _end_group(process, politely=timed_out)
+    seconds = time.monotonic() - begin
+    return Finished(process.returncode, seconds, console.close(), timed_out, peak)
+
+
+def _start(
+    command: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str],
+    descriptors: Sequence[int],
+) -> subprocess.Popen[bytes]:
     try:
-        process = subprocess.Popen(
+        return subprocess.Popen(
             command,
             cwd=folder,
             env=environment,
@@ -71,15 +92,6 @@ def run_program(
         raise EnvironmentRefused(
             f"{command[0]}: cannot be started: {error}; accepted: a program of this host"
         ) from error
-    console = _Console(progress)
-    timed_out, peak = True, None
-    try:
-        assert process.stdout is not None
-        timed_out = not _follow(process, process.stdout.fileno(), console, begin, timeout)
-    finally:
-        peak = _end_group(process, politely=timed_out)
-    seconds = time.monotonic() - begin
-    return Finished(process.returncode, seconds, console.close(), timed_out, peak)
 
 
 class _Console:
