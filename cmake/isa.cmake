@@ -56,6 +56,9 @@ bp_isa(scalar   ARCH any     NEEDS "any CPU" TEST "true" FLAGS ${BP_NO_VECTORIZE
 bp_isa(x86_avx2 ARCH x86_64  NEEDS "AVX2, FMA, F16C"
        TEST "__builtin_cpu_supports(\"avx2\") && __builtin_cpu_supports(\"fma\") && cpu_has_f16c()"
        FLAGS -mavx2 -mfma -mf16c)
+bp_isa(x86_avxvnni ARCH x86_64 NEEDS "AVX2, FMA, F16C, AVX-VNNI"
+       TEST "__builtin_cpu_supports(\"avx2\") && __builtin_cpu_supports(\"fma\") && cpu_has_f16c() && cpu_has_avxvnni()"
+       FLAGS -mavx2 -mfma -mf16c -mavxvnni)
 bp_isa(x86_avx512vnni ARCH x86_64 NEEDS "AVX-512 F, BW, DQ, VL, VNNI"
        TEST "__builtin_cpu_supports(\"avx512f\") && __builtin_cpu_supports(\"avx512bw\") && __builtin_cpu_supports(\"avx512dq\") && __builtin_cpu_supports(\"avx512vl\") && __builtin_cpu_supports(\"avx512vnni\")"
        FLAGS -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni

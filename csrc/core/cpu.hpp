@@ -12,6 +12,12 @@ inline bool cpu_has_f16c() {
   return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;
 }
 
+// vpdpbusd of 256 bits without AVX-512; AVX2 must be there as well.
+inline bool cpu_has_avxvnni() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a & 1U << 4) != 0;
+}
+
 // AMX with int8 products, and what its kernels need beside it: GFNI, AVX-512 VNNI.
 bool cpu_has_amx();
 

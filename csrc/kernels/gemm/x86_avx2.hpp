@@ -109,7 +109,21 @@ struct two_bit_panel {
   }
 };
 
-template <class Panel>
+// Adds a panel's products to the sums, four tokens at a time.
+struct pair_products {
+  static void add(const product_args& args, const std::uint8_t* panel, std::int64_t k,
+                  std::int64_t columns, std::int64_t m_begin, std::int64_t tokens,
+                  std::int32_t* sums) {
+    const std::int8_t* q = args.q + m_begin * args.K + k;
+    std::int64_t m = 0;
+    for (; m + 4 <= tokens; m += 4)
+      panel_by_tokens<4>(panel, q + m * args.K, args.K, columns, sums + m * panel_rows);
+    for (; m < tokens; ++m)
+      panel_by_tokens<1>(panel, q + m * args.K, args.K, columns, sums + m * panel_rows);
+  }
+};
+
+template <class Panel, class Products>
 inline void sixteen_rows(const product_args& args, std::int64_t n, std::int64_t m_begin,
                          std::int64_t tokens) {
   alignas(64) std::uint8_t panel[panel_rows * panel_columns];
@@ -118,12 +132,7 @@ inline void sixteen_rows(const product_args& args, std::int64_t n, std::int64_t 
   for (std::int64_t k = 0; k < args.K; k += Panel::width) {
     const std::int64_t left = args.K - k, columns = left < Panel::width ? left : Panel::width;
     Panel::fill(args, n, k, columns, panel);
-    const std::int8_t* q = args.q + m_begin * args.K + k;
-    std::int64_t m = 0;
-    for (; m + 4 <= tokens; m += 4)
-      panel_by_tokens<4>(panel, q + m * args.K, args.K, columns, sums + m * panel_rows);
-    for (; m < tokens; ++m)
-      panel_by_tokens<1>(panel, q + m * args.K, args.K, columns, sums + m * panel_rows);
+    Products::add(args, panel, k, columns, m_begin, tokens, sums);
   }
   const std::int64_t rows = args.row_end - n < panel_rows ? args.row_end - n : panel_rows;
   for (std::int64_t m = 0; m < tokens; ++m) {
@@ -135,12 +144,12 @@ inline void sixteen_rows(const product_args& args, std::int64_t n, std::int64_t 
 
 // Panel::fill(args, n, k, columns, panel) unpacks codes of rows n .. n + 15 and of the given
 // columns (a multiple of 4; k is a multiple of Panel::width, which is at most panel_columns).
-template <class Panel>
+template <class Panel, class Products = pair_products>
 inline void gemm_by_panels(const product_args& args) {
   for (std::int64_t m = 0; m < args.M; m += token_block) {
     const std::int64_t tokens = args.M - m < token_block ? args.M - m : token_block;
     for (std::int64_t n = args.row_begin; n < args.row_end; n += panel_rows)
-      sixteen_rows<Panel>(args, n, m, tokens);
+      sixteen_rows<Panel, Products>(args, n, m, tokens);
   }
 }
 

@@ -1,5 +1,6 @@
 #include "kernels/gemv/x86_avx512vnni.hpp"
 #include "kernels/gemm/gemm.hpp"
+#include "kernels/gemm/tiles.hpp"
 
 namespace bp {
 namespace {
@@ -7,18 +8,6 @@ namespace {
 constexpr std::int64_t block_rows = 64;       // 40 KiB of weights of 2560 columns: L2 holds them
 constexpr std::int64_t block_columns = 2560;  // twelve tokens of them stay in L1
 constexpr int most_tokens = 12;               // of a tile: 24 sums, of 32 registers
-
-// All tokens in as few tiles as can be, their sizes equal but for one token.
-struct tile {
-  std::int64_t m, tokens;
-};
-inline std::int64_t tiles_of(std::int64_t M) {
-  return (M + most_tokens - 1) / most_tokens;
-}
-inline tile tile_at(std::int64_t M, std::int64_t index) {
-  const std::int64_t count = tiles_of(M), begin = M * index / count;
-  return {begin, M * (index + 1) / count - begin};
-}
 
 // The activations of a tile, group by group: [K / 128][tokens][128], from byte m * K on.
 void pack_tile(const product_args& args, const tile& part) {
@@ -31,16 +20,6 @@ void pack_tile(const product_args& args, const tile& part) {
     }
   }
 }
-
-// 0 .. T - 1 as constants: GCC 12 keeps arrays in memory that a loop walks over.
-template <int... t>
-struct numbers {};
-template <int T, int... t>
-struct numbers_below : numbers_below<T - 1, T - 1, t...> {};
-template <int... t>
-struct numbers_below<0, t...> {
-  using type = numbers<t...>;
-};
 
 // ab += x . q, cd += y . q with 32 activations q in both halves. Written out, because GCC 12 loads
 // and unpacks far ahead otherwise, and runs out of registers.
@@ -137,8 +116,8 @@ void blocks(const product_args& args) {
     for (std::int64_t k = 0; k < args.K; k += block_columns) {
       const std::int64_t left = args.K - k;
       const block part{n, end, k, left < block_columns ? left : block_columns};
-      for (std::int64_t i = 0; i < tiles_of(args.M); ++i) {
-        const tile tokens = tile_at(args.M, i);
+      for (std::int64_t i = 0; i < tiles_of(args.M, most_tokens); ++i) {
+        const tile tokens = tile_at(args.M, most_tokens, i);
         by_tokens[tokens.tokens - 1](args, part, tokens.m);
       }
     }
@@ -151,11 +130,11 @@ void gemm_native_i2_r4_x86_avx512vnni(const gemm_args& args) {
   if (args.block_scales) return scaled_rows<native_i2_r4>(args);
   switch (args.step) {
     case product_step::plan:
-      *args.needs = {4, static_cast<std::size_t>(args.M * args.K), tiles_of(args.M)};
+      *args.needs = {4, static_cast<std::size_t>(args.M * args.K), tiles_of(args.M, most_tokens)};
       break;
     case product_step::prepare:
       for (std::int64_t i = args.part_begin; i < args.part_end; ++i)
-        pack_tile(args, tile_at(args.M, i));
+        pack_tile(args, tile_at(args.M, most_tokens, i));
       break;
     case product_step::rows:
       blocks(args);

@@ -1,0 +1,12 @@
+#include "kernels/gemm/x86_avx512vnni.hpp"
+
+#include "kernels/gemm/gemm.hpp"
+
+namespace bp {
+
+void gemm_tq1_0_x86_avx512vnni(const gemm_args& args) {
+  if (args.y == nullptr || args.M < tq1_0_panel::tokens) return tq1_0_by_rows(args);
+  by_panels_dot<sixteen_lanes, tq1_0_panel>(args);
+}
+
+}  // namespace bp
