@@ -39,10 +39,26 @@ inline void add_panel(const std::uint8_t* panel, const std::uint8_t* q, std::int
 
 using add_function = void (*)(const std::uint8_t*, const std::uint8_t*, std::int64_t,
                               std::int32_t*);
+
 struct eight_lanes {
   static constexpr std::int64_t most = 6;
   static constexpr add_function by_tokens[most] = {add_panel<1>, add_panel<2>, add_panel<3>,
                                                    add_panel<4>, add_panel<5>, add_panel<6>};
+
+  static void add(const product_args& args, const std::uint8_t* panel, std::int64_t k,
+                  std::int64_t columns, std::int64_t m_begin, std::int64_t tokens,
+                  std::int32_t* sums) {
+    for (std::int64_t i = 0; i < tiles_of(tokens, most); ++i) {
+      const tile part = tile_at(tokens, most, i);
+      const std::uint8_t* q = args.shared + (m_begin + part.m) * args.K + k * part.tokens;
+      by_tokens[part.tokens - 1](panel, q, columns / 4, sums + part.m * panel_rows);
+    }
+  }
+
+  template <class Panel>
+  static void rows(const product_args& args) {
+    gemm_by_panels<Panel, eight_lanes>(args);
+  }
 };
 
 }  // namespace

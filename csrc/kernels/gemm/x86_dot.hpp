@@ -1,5 +1,5 @@
 // gemm by vpdpbusd from the panels of x86_avx2.hpp and x86_avx2_lut.hpp. A class `Packed` says how
-// many tokens a tile of them has, and multiplies a panel with one.
+// many tokens a tile of them has at most, and multiplies all rows with the tiles.
 #pragma once
 
 #include "kernels/gemm/tiles.hpp"
@@ -18,19 +18,6 @@ inline void pack_columns(const product_args& args, std::int64_t m, std::int64_t 
       __builtin_memcpy(to, from + t * args.K + k, 4);
   }
 }
-
-template <class Packed>
-struct packed_products {
-  static void add(const product_args& args, const std::uint8_t* panel, std::int64_t k,
-                  std::int64_t columns, std::int64_t m_begin, std::int64_t tokens,
-                  std::int32_t* sums) {
-    for (std::int64_t i = 0; i < tiles_of(tokens, Packed::most); ++i) {
-      const tile part = tile_at(tokens, Packed::most, i);
-      const std::uint8_t* q = args.shared + (m_begin + part.m) * args.K + k * part.tokens;
-      Packed::by_tokens[part.tokens - 1](panel, q, columns / 4, sums + part.m * panel_rows);
-    }
-  }
-};
 
 // Every token is in one tile of its block of tokens.
 template <class Packed, class Panel>
@@ -51,7 +38,7 @@ inline void by_panels_dot(const product_args& args) {
       }
       break;
     case product_step::rows:
-      gemm_by_panels<Panel, packed_products<Packed>>(args);
+      Packed::template rows<Panel>(args);
       break;
   }
 }
