@@ -30,7 +30,7 @@ SAME = 0.001  # a relative change of less is none
 MUCH = 0.02  # a relative change above this is told although the time passes
 SHOWN = 4  # functions in the text
 LOCALIZED = 0.70  # of a change, in one kernel, module or crate
-PLACES_NOTE = "counted on the instruction sets that Valgrind knows (no AVX-512)"
+PLACES_NOTE = "counted on the instruction sets that Valgrind knows (no VNNI, AVX-512 or AMX)"
 
 Kind = Literal["layout, memory or noise", "latent", "attributed", ""]
 

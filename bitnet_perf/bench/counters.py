@@ -35,6 +35,7 @@ Counted = TypeVar("Counted")
 _LOOPS = (1, 1, 1, 4)  # iterations: linking names, two that must agree, and the long one
 _TIMEOUT = 300.0  # seconds
 _ENDING = 2.0  # seconds that an ended process may take
+_NOT_IN_VALGRIND = ("avxvnni", "avx512vnni", "amx")  # ends of names of instruction sets
 
 
 class Runnable(Protocol):
@@ -222,8 +223,8 @@ class Run:
 def _start(tool: str, subject: Subject, case: str, stack: ExitStack) -> Run | Unavailable:
     """Start the worker of one side; leaving `stack` ends it and removes its files."""
     simulates = tool in ("callgrind", "cachegrind")
-    if simulates and subject.isa.endswith(("avx512vnni", "amx")):
-        return Unavailable(f"Valgrind runs no AVX-512 ({subject.isa})")
+    if simulates and subject.isa.endswith(_NOT_IN_VALGRIND):
+        return Unavailable(f"Valgrind runs no VNNI, AVX-512 or AMX ({subject.isa})")
     environment = subject.environment
     extension = environment.native or next(
         (environment.package / "bitnet_perf").glob("_native*.so"), None
@@ -328,7 +329,7 @@ def _notes(run: Run, totals: Sequence[int]) -> list[str]:
     if not run.symbols:
         notes.append("no functions: the extension has no symbols")
     if not run.forced:
-        notes.append("instruction set chosen under Valgrind, which has no AVX-512")
+        notes.append("instruction set chosen under Valgrind, which has no VNNI, AVX-512 or AMX")
     if totals[1] != totals[2]:
         share = abs(totals[1] - totals[2]) / min(totals[1:3])
         notes.append(f"not exact: equal loops differ by {share:.2g}")

@@ -21,7 +21,22 @@ ALARMS = ("concern", "action")
 GEMV = "forward/gemv/i2_s/2560x2560/t1"
 UNPACK = "quantization/unpack/i2_s/2560x2560/t1"
 
-KERNEL = ("^gemv/i2_s/x86_avx2$", "bp::gemv_i2_s_x86_avx2")
+
+def _called(format: str, names: dict[str, str]) -> str:
+    """The gemv of `format` that this host calls, of those in `names`."""
+    isa = _native.select("gemv", format)
+    return isa if isa in names else "x86_avx2"
+
+
+# The function of rows in the variants, each by its own name.
+ROWS_OF = {
+    "x86_avx2": "gemv_rows",
+    "x86_avxvnni": "gemv_rows_dot",
+    "x86_avx512vnni": "gemv_rows_dot",
+}
+I2_S = _called("i2_s", ROWS_OF)
+# Instructions are counted by Valgrind where the host counts none, and it knows AVX2.
+KERNEL = (f"^gemv/i2_s/{I2_S}$", *((f"bp::gemv_i2_s_{I2_S}",) if I2_S == "x86_avx2" else ()))
 
 SLOWER = ("significant regression detected", "perf-fixer")
 QUANTIZATION = ("quantization performance issues", "quantization-optimizer")
@@ -115,14 +130,14 @@ QUANTIZE = Edit(
 """,
 )
 ROWS = Edit(
-    "csrc/kernels/gemv/i2_s/x86_avx2.cpp",
-    "  gemv_rows<i2_s>(args);\n",
+    f"csrc/kernels/gemv/i2_s/{I2_S}.cpp",
+    f"  {ROWS_OF[I2_S]}<i2_s>(args);\n",
     f"""\
-  gemv_rows<i2_s>(args);
+  {ROWS_OF[I2_S]}<i2_s>(args);
   if (args.step != product_step::rows) return;
   gemv_args again = args;
   again.row_end = args.row_begin + (args.row_end - args.row_begin) * {DOSE} / 10000;
-  gemv_rows<i2_s>(again);
+  {ROWS_OF[I2_S]}<i2_s>(again);
 """,
 )
 DRIVER = Edit(
@@ -171,9 +186,12 @@ LEAK = Edit(
 )
 # Some of the rows are walked from the last to the first, away from what was asked for ahead: in
 # the variant that this host calls, whose function of four rows has a name of its own.
-FOUR_ROWS = {"x86_avx2": "four_rows", "x86_avx512vnni": "four_rows_of"}
-CALLED = _native.select("gemv", "native_i2_r4")
-CALLED = CALLED if CALLED in FOUR_ROWS else "x86_avx2"
+FOUR_ROWS = {
+    "x86_avx2": "four_rows",
+    "x86_avxvnni": "four_rows_dot",
+    "x86_avx512vnni": "four_rows_of",
+}
+CALLED = _called("native_i2_r4", FOUR_ROWS)
 LAYOUT = Edit(
     f"csrc/kernels/gemv/native_i2_r4/{CALLED}.cpp",
     "  for (std::int64_t n = args.row_begin; n < args.row_end; n += 4) "

@@ -170,9 +170,10 @@ def test_without_the_tool(monkeypatch, stripped):
 def test_what_is_not_counted(program, stripped):
     program("exit 9")
     assert "threads" in why(count(stripped, CASE.replace("/t1", "/t2")))
-    for isa in ("x86_avx512vnni", "x86_amx"):
+    for isa in ("x86_avxvnni", "x86_avx512vnni", "x86_amx"):
         wide = Subject(stripped.environment, isa)
-        assert why(count(wide, CASE, tool="callgrind")) == f"Valgrind runs no AVX-512 ({isa})"
+        said = why(count(wide, CASE, tool="callgrind"))
+        assert said == f"Valgrind runs no VNNI, AVX-512 or AMX ({isa})"
 
 
 def refused(monkeypatch, number):
