@@ -107,7 +107,7 @@ inline void tq1_0_by_rows(const product_args& args) {
   if (args.step != product_step::rows) return;
   for (std::int64_t n = args.row_begin; n < args.row_end; ++n) {
     std::int64_t m = 0;
-    if (args.y == nullptr) {
+    if (args.block_scales) {
       for (; m < args.M; ++m) tq1_0_scaled_row(args, n, m);
     }
     for (; m + 4 <= args.M; m += 4) tq1_0_row<4>(args, n, m);

@@ -4,7 +4,7 @@
 namespace bp {
 
 void gemm_tq1_0_x86_avx2(const gemm_args& args) {
-  if (args.y == nullptr || args.M < tq1_0_panel::tokens) return tq1_0_by_rows(args);
+  if (args.block_scales || args.M < tq1_0_panel::tokens) return tq1_0_by_rows(args);
   by_panels<tq1_0_panel>(args);
 }
 

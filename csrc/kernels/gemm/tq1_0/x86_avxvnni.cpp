@@ -5,7 +5,7 @@
 namespace bp {
 
 void gemm_tq1_0_x86_avxvnni(const gemm_args& args) {
-  if (args.y == nullptr || args.M < tq1_0_panel::tokens) return tq1_0_by_rows(args);
+  if (args.block_scales || args.M < tq1_0_panel::tokens) return tq1_0_by_rows(args);
   by_panels_dot<eight_lanes, tq1_0_panel>(args);
 }
 
