@@ -99,7 +99,7 @@ def test_a_layout_of_its_own_is_prepared_and_read():
     [
         ("HALF_A_LAYOUT", "prepared_bytes = 64, accepted is 0 where there is no _prepare"),
         ("WILD_PLAN", "row_step = 0, accepted is 1 or more"),
-        ("COMPILE_ERROR", r"(?s)^candidate: \S+planted.cpp does not compile:\n +\S+planted.cpp:9"),
+        ("COMPILE_ERROR", r"(?s)^candidate: \S+planted.cpp does not compile:\n +\S+planted.cpp:10"),
     ],
 )
 def test_what_cannot_be_run_is_refused(plant, message):
