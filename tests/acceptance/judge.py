@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from acceptance.seeds import Expected, Seed
 
 from bitnet_perf.analyze.attribution import Attribution
+from bitnet_perf.analyze.paired.comparison import Row
+from bitnet_perf.analyze.paired.rules import Rules
+from bitnet_perf.bench.paired.raw import Raw
 from bitnet_perf.review.assemble import assemble
 from bitnet_perf.review.records import Records
 
@@ -21,7 +24,8 @@ class Found:
     """A judged run. `verdicts`: of each case. `stage`, `functions`: of the place with most of what
     became slower: its operation, its kernel and the functions counted in it. `files`: the changed
     files that may have made it, the likeliest first. `slowdown`: of the seeded case. `missed`:
-    targets that base met and the candidate misses. `leaks`: cases that keep memory."""
+    targets that base met and the candidate misses. `leaks`: cases that keep memory. `unsettled`:
+    cases that are inconclusive where the recording ends, before the last look."""
 
     verdicts: dict[str, str]
     reasons: dict[str, str]
@@ -33,6 +37,7 @@ class Found:
     slowdown: float | None
     missed: tuple[str, ...] = ()
     leaks: tuple[str, ...] = ()
+    unsettled: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -56,7 +61,17 @@ def found_in(records: Records, seed: Seed) -> Found:
         rows[seed.cases[0]].slowdown,
         tuple(target.name for target in judged.targets if target.gates),
         tuple(dict.fromkeys(growth.case for growth in where.growths if growth.leaks)),
+        tuple(_unsettled(records.raw, rows)),
     )
+
+
+def _unsettled(raw: Raw, rows: Mapping[str, Row]) -> Iterator[str]:
+    """Inconclusive cases that would be looked at once more, where the recording ends."""
+    for number, case in enumerate(raw.cases()):
+        row = rows.get(case["name"])
+        ended = len(raw.looks(number)) < len(Rules().looks)
+        if row is not None and row.verdict == "inconclusive" and ended:
+            yield row.case
 
 
 def _place(where: Attribution, seed: Seed) -> tuple[str, tuple[str, ...]]:

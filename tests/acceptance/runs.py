@@ -24,6 +24,7 @@ from bitnet_perf.review.records import Records
 __all__ = ["RESAMPLINGS", "Store", "judge_folder", "run_seed"]
 
 RESAMPLINGS = 10
+MOST_DRAWN = 40  # for so many
 LONGEST = 900.0  # seconds of one gate
 
 
@@ -102,17 +103,25 @@ def run_seed(store: Store, seed: Seed, turn: int, number: int) -> dict[str, Any]
 
 
 def judge_folder(folder: Path, seed: Seed, number: int) -> dict[str, Any]:
-    """What the records of a run say as measured and resampled, and what of that is wrong."""
+    """What the records of a run say as measured and resampled, and what of that is wrong.
+
+    A resampling that leaves a case open, which the gate would then have looked at once more, is no
+    recording of a run: it is drawn anew, and `drawn` counts them all.
+    """
     records = Records.load(folder)
     found = found_in(records, seed)
-    again = [
-        wrong(found_in(resampled_records(records, number + each), seed), seed)
-        for each in range(RESAMPLINGS)
-    ]
+    again, drawn = [], 0
+    while len(again) < RESAMPLINGS and drawn < MOST_DRAWN:
+        judged = found_in(resampled_records(records, number + drawn), seed)
+        drawn += 1
+        if not judged.unsettled:
+            again.append(wrong(judged, seed))
+    few = [] if len(again) == RESAMPLINGS else [f"{len(again)} of {drawn} resamplings are settled"]
     return {
         "found": found.to_dict(),
-        "wrong": list(wrong(found, seed)),
+        "wrong": [*wrong(found, seed), *few],
         "resampled": [list(each) for each in again],
+        "drawn": drawn,
     }
 
 

@@ -29,6 +29,7 @@ def markdown(lines: Sequence[Mapping[str, Any]], seeds: Sequence[Seed]) -> str:
 def _row(seed: Seed, runs: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     found = [each["found"] for each in runs]
     again = [faults for each in runs for faults in each["resampled"]]
+    anew = sum(each.get("drawn", 0) for each in runs) - len(again)
     return (
         seed.name,
         _texts(f"{100 * each['cost']:.1f} %" if each["cost"] else "" for each in runs),
@@ -36,7 +37,8 @@ def _row(seed: Seed, runs: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
         _texts(_place(f) for f in found),
         _texts(", ".join(f["files"][: len(seed.expected.files) or 1]) for f in found),
         f"{sum(not each['wrong'] for each in runs)} of {len(runs)}",
-        f"{sum(not faults for faults in again)} of {len(again)}",
+        f"{sum(not faults for faults in again)} of {len(again)}"
+        + (f", {anew} drawn anew" if anew > 0 else ""),
         _texts(fault for each in runs for fault in dict.fromkeys(_faults(each))),
     )
 

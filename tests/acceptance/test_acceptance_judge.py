@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from acceptance.judge import Found, found_in, wrong
 from acceptance.resample import resampled, resampled_profiles, resampled_records
+from acceptance.runs import judge_folder
 from acceptance.seeds import GEMV, SEEDS, UNPACK, Edit
 from acceptance.table import complete, markdown
 from analyze.attribution.synthetic import HEAD, profile
@@ -44,8 +45,8 @@ RIGHT = Found(
 )
 
 
-def noisy(middle, count=20, seed=1):
-    return (middle + np.random.default_rng(seed).normal(0, 0.003, count)).tolist()
+def noisy(middle, count=20, seed=1, spread=0.003):
+    return (middle + np.random.default_rng(seed).normal(0, spread, count)).tolist()
 
 
 FUNCTION = {"name": "bp::gemv_i2_s_x86_avx2(bp::product_args const&)", "base": 1e6}
@@ -53,14 +54,15 @@ FUNCTION |= {"candidate": 1.1e6, "share": 0.1, "base_whole": 1e6, "candidate_who
 COUNTS = {"base": 1e6, "candidate": 1.1e6, "change": 0.1, "functions": [FUNCTION], "tool": "t"}
 
 
-def measured(slowdown=0.11):
+def measured(slowdown=0.11, other=0.003):
     own = {"isas": ["x86_avx2"] * 2}
     cases = [
         case(UNPACK, **{"class": "other"}, **own),
         case(GEMV, **own, **({"instructions": COUNTS} if slowdown else {})),
     ]
     values = {
-        (0, 0): noisy(0, 8), (1, 0): noisy(slowdown, 8, 2), (1, 1): noisy(slowdown, 20, 3),
+        (0, 0): noisy(0, 8, spread=other), (1, 0): noisy(slowdown, 8, 2),
+        (1, 1): noisy(slowdown, 20, 3),
     }  # fmt: skip
     host = {"cpu": "c", "isas": ["scalar"], "allowed": 2, "compiler": "g", "kernel": "k"}
     return raw(cases, values, fingerprint=host)
@@ -122,6 +124,18 @@ def test_a_slow_kernel_is_found_in_its_records():
     assert wrong(quiet, BY_NAME["noise"]) == ()
 
 
+def test_a_case_that_another_look_would_settle_is_told(tmp_path):
+    assert found_in(records(), FORWARD).unsettled == ()
+    told = replace(records(), raw=measured(other=0.2)).sealed()
+    found = found_in(told, FORWARD)
+    assert found.unsettled == (UNPACK,)
+    assert "inconclusive" in wrong(found, FORWARD)[0]
+    told.save(tmp_path)
+    judged = judge_folder(tmp_path, FORWARD, 1)
+    assert judged["drawn"] > len(judged["resampled"])
+    assert f"of {judged['drawn']} resamplings are settled" in judged["wrong"][-1]
+
+
 def test_an_accepted_one_is_within_the_threshold():
     entry = Accept(case=GEMV, limit=0.3, reason="r", expires=datetime.date(2099, 1, 1))
     accepted = records(accept=(entry,))
@@ -181,6 +195,7 @@ def test_the_table_has_a_row_for_each_change():
         "bp::gemv_i2_s_x86_avx2 | "
         "csrc/kernels/gemv/i2_s/x86_avx2.cpp | 1 of 2 | 3 of 4 | stage none |"
     )
+    assert "| 2 of 2, 3 drawn anew |" in markdown([line(drawn=5)], [FORWARD])
     assert rows[3] == "| noise |  |  |  |  | 0 of 0 | 0 of 0 |  |"
 
 
