@@ -23,6 +23,7 @@ KINDS: tuple[tuple[What, float], ...] = (
     ("malloc bytes", 16.0),
     ("Python objects", 0.5),
 )
+PART = 0.1  # of what the base keeps, below which growth is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +51,11 @@ class MemoryRow:
 class Growth:
     """What one iteration of a case takes and does not give back, after garbage was collected.
 
-    base, candidate: means over the pairs; change, low, high: what the candidate keeps more, with a
-    95 % interval. `leaks`: that is sure, and more than the least that tells; a case on which the
-    base leaks as much does not. path: stage, operation, kernel whose native allocations grew most
-    in bytes, else the operation that the case is.
+    base, candidate: means over the pairs; change, low, high: what the candidate keeps more, with an
+    interval, 95 % for all growths together. `leaks`: that is sure, and more than the least that
+    tells and than a tenth of what the base keeps; a case on which the base leaks as much does not.
+    path: stage, operation, kernel whose native allocations grew most in bytes, else the operation
+    that the case is.
     """
 
     case: str
@@ -115,16 +117,17 @@ _ALLOCATIONS: tuple[Callable[[Any], float], ...] = (
 
 
 def growths(profiles: Iterable[CaseProfile]) -> tuple[Growth, ...]:
-    """What every case keeps of one iteration, by kind of memory; leaks first, then by case."""
+    """What every case keeps of one iteration, by kind of memory; leaks first, then by case. The
+    intervals hold for all of them together: of some dozens a few would leave out 0 by chance."""
     found = []
-    for profile in profiles:
-        if not profile.pairs:
-            continue
+    measured = [profile for profile in profiles if profile.pairs]
+    alpha = ALPHA / (len(measured) * len(KINDS) or 1)
+    for profile in measured:
         kept = np.array([_kept(pair, profile.iterations) for pair in profile.pairs])
         path = _allocates_more(profile)
         for n, (what, least) in enumerate(KINDS):
             values = kept[:, :, n]
-            change = yuen((values[:, 1] - values[:, 0]).tolist(), ALPHA)
+            change = yuen((values[:, 1] - values[:, 0]).tolist(), alpha)
             found.append(
                 Growth(
                     profile.case,
@@ -134,7 +137,7 @@ def growths(profiles: Iterable[CaseProfile]) -> tuple[Growth, ...]:
                     change.m,
                     change.low,
                     change.high,
-                    change.low > 0 and change.m > least,
+                    change.low > 0 and change.m > max(least, PART * values[:, 0].mean()),
                     path,
                 )
             )

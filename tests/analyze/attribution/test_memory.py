@@ -66,6 +66,7 @@ def test_a_leak_is_placed_where_more_is_allocated():
         ((4096, 5000, 9), (4096, 5000, 9)),  # both sides
         ((0, 0, 0), (100, 8, 0)),  # less than tells
         ((0, 900, 9), (0, 0, 0)),  # mended
+        ((0, 4000, 0), (0, 4300, 0)),  # a little of what the base keeps
     ],
 )
 def test_what_is_no_leak_of_the_candidate(grown):
@@ -82,6 +83,20 @@ def test_pages_that_come_and_go_are_no_leak():
         pairs.append(made.model_copy(update={"grown": noise}))
     found = growths([CaseProfile(case=DECODE, stacks=((),), pairs=tuple(pairs))])
     assert not any(row.leaks for row in found)
+
+
+def test_among_many_cases_none_grows_by_chance():
+    rng = np.random.default_rng(3)  # one would, each case judged alone
+    cases = []
+    for number in range(20):
+        pairs = []
+        for _ in range(7):
+            pair = pair_of("ABBA" * 3, [(10,)] * 12)
+            extra = 100 * rng.normal(0, 1, 12)
+            noise = tuple((0, int(max(0.0, 1000 + value)), 0) for value in extra)
+            pairs.append(pair.model_copy(update={"grown": noise}))
+        cases.append(CaseProfile(case=f"load/a/b/c{number}/t1", stacks=((),), pairs=tuple(pairs)))
+    assert not any(row.low > 0 for row in growths(cases))
 
 
 def test_what_the_first_sample_makes_once_is_no_leak():
