@@ -129,8 +129,7 @@ void blocks(const product_args& args) {
 
 void gemm_native_i2_r4_x86_avx512vnni(const gemm_args& args) {
   if (args.block_scales) return scaled_rows<native_i2_r4>(args);
-  if (args.M >= panels_from)
-    return by_panels_dot<sixteen_lanes, two_bit_panel<native_i2_r4>>(args);
+  if (args.M >= panels_from) return by_panels_dot<sixteen_lanes, two_bit_panel<native_i2_r4>>(args);
   switch (args.step) {
     case product_step::plan:
       *args.needs = {4, static_cast<std::size_t>(args.M * args.K), tiles_of(args.M, most_tokens)};
