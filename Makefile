@@ -36,7 +36,7 @@ lint: build
 	find csrc tests -name '*.[ch]pp' | xargs $(BIN)/clang-format --dry-run --Werror
 
 quick: lint
-	$(BIN)/python -m pytest -q -n 2
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 run: build
 	@$(BIN)/bitnet-perf rust

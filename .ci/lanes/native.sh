@@ -1,4 +1,4 @@
 # Lint, types, stubs and the whole suite on this CPU.
 set -eu
 make -s lint
-.venv/bin/python -m pytest -q -p no:cacheprovider -n 2 --durations=5
+.venv/bin/python -m pytest -q -p no:cacheprovider -n 2 --dist loadfile --durations=5

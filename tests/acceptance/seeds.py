@@ -282,7 +282,7 @@ SEEDS = (
         ("quantization/quantize_weights/i2_s/2560x2560/t1", GEMV),
         slower(QUANTIZATION, "quantization", (r"^quantize$",), QUANTIZE),
         OTHER,
-        trial=4000,
+        trial=2500,
     ),
     Seed("slow-forward", ((ROWS,),), (GEMV, UNPACK), slower(SLOWER, "forward", KERNEL, ROWS), CORE),
     Seed(
@@ -320,7 +320,7 @@ SEEDS = (
         ("forward/gemv/native_i2_r4/6912x2560-512mb/t1", GEMV),
         slower(SLOWER, "forward", (f"^gemv/native_i2_r4/{CALLED}$",), LAYOUT),
         CORE,
-        trial=5000,
+        trial=900,
     ),
     Seed(
         "thread-scaling",

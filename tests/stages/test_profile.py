@@ -174,6 +174,7 @@ def test_spans_over_the_wanted_number_are_counted_as_lost():
 def test_a_long_profile_loses_nothing():
     """More than is there from the first span on: the log grows, and says what that took."""
     case = "quantization/block_quantize/quant.i2s/32/t1"
+    _bench.loop(case, 1)  # the first loop of a process checks the result, by more calls
     with profile() as recorded:
         _bench.loop(case, 200_000)
     assert recorded.lost == 0
