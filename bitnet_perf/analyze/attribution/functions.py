@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 
 from bitnet_perf.analyze.attribution.additive import trimmed_parts
 from bitnet_perf.analyze.attribution.tree import (
@@ -21,10 +21,11 @@ from bitnet_perf.analyze.attribution.tree import (
 )
 from bitnet_perf.analyze.counts import short_name
 from bitnet_perf.bench.paired.profiles import CaseProfile
+from bitnet_perf.errors import FormatError
 from bitnet_perf.stages.sources import SOURCES, files_of
 from bitnet_perf.stages.table import OPERATIONS, STAGES
 
-__all__ = ["Counted", "Places", "native_functions", "python_functions"]
+__all__ = ["Counted", "Places", "native_functions", "python_functions", "read_counts"]
 
 Places = Mapping[str, tuple[str, int]]  # short name of a native function -> file, line
 
@@ -43,6 +44,25 @@ class Counted(BaseModel):
     base: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     candidate: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     functions: Annotated[tuple[CountedFunction, ...], Field(max_length=100_000)] = ()
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def read_counts(kind: type[Model], number: int, case: Mapping[str, Any]) -> Model | None:
+    """The instructions of case `number` of a raw file; None where no function was counted. Raises
+    FormatError, which names the field, for what is no `kind`."""
+    told = case.get("instructions")
+    if not isinstance(told, Mapping) or not told.get("functions"):
+        return None
+    try:
+        return kind.model_validate(told)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise FormatError(
+            f"meta 'cases'[{number}]: 'instructions': {place:.80}: {first['msg']}"
+        ) from error
 
 
 def python_functions(profile: CaseProfile, tree: Sequence[TreeNode]) -> tuple[TreeNode, ...]:

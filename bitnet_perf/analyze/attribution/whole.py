@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pydantic import ValidationError
-
 from bitnet_perf import _native
 from bitnet_perf.analyze.attribution.cases import Part, parts_of
 from bitnet_perf.analyze.attribution.functions import (
@@ -16,6 +14,7 @@ from bitnet_perf.analyze.attribution.functions import (
     Places,
     native_functions,
     python_functions,
+    read_counts,
 )
 from bitnet_perf.analyze.attribution.memory import Growth, MemoryRow, growths, memory_rows
 from bitnet_perf.analyze.attribution.ranking import (
@@ -37,7 +36,6 @@ from bitnet_perf.analyze.paired.comparison import Row
 from bitnet_perf.analyze.paired.words import percent
 from bitnet_perf.bench.paired.profiles import CaseProfile, Profiles
 from bitnet_perf.bench.paired.raw import Raw
-from bitnet_perf.errors import FormatError
 from bitnet_perf.stages.table import STAGES
 
 __all__ = ["Attribution", "CaseAttribution", "attribute_profiles"]
@@ -177,17 +175,10 @@ class _Native:
         counts: dict[str, Counted] = {}
         case_of: dict[str, str] = {}
         for number, case in enumerate(raw.cases()):
-            told = case.get("instructions")
-            if not isinstance(told, dict) or not told.get("functions") or "canary" in case:
+            counted = None if "canary" in case else read_counts(Counted, number, case)
+            if counted is None:
                 continue
-            try:
-                counts[case["name"]] = Counted.model_validate(told)
-            except ValidationError as error:
-                first = error.errors(include_url=False)[0]
-                place = ".".join(map(str, first["loc"]))
-                raise FormatError(
-                    f"meta 'cases'[{number}]: 'instructions': {place:.80}: {first['msg']}"
-                ) from error
+            counts[case["name"]] = counted
             family, codec = (*case["name"].split("/"), "", "")[1:3]
             kernel = f"{family}/{codec.replace('.', '_')}/{case.get('isas', [''])[-1]}"
             case_of.setdefault(kernel, case["name"])

@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
 from bitnet_perf.analyze.attribution.cases import Part, parts_of
+from bitnet_perf.analyze.attribution.functions import read_counts
 from bitnet_perf.analyze.attribution.ranking import (
     Commit,
     FileSuspect,
@@ -26,7 +27,6 @@ from bitnet_perf.analyze.attribution.whole import Attribution, CaseAttribution
 from bitnet_perf.analyze.counts import MUCH, short_name
 from bitnet_perf.analyze.paired.comparison import Row
 from bitnet_perf.bench.paired.raw import Raw
-from bitnet_perf.errors import FormatError
 from bitnet_perf.stages.table import STAGES
 
 __all__ = ["attribute_workspace", "is_of_workspace"]
@@ -106,7 +106,7 @@ def attribute_workspace(
         if (part.low > 0 if wanted is None else part.case in wanted and part.change > 0)
     ]
     cases = {case["name"]: (number, case) for number, case in enumerate(raw.cases())}
-    counted = {part.case: _counted(*cases[part.case]) for part in parts}
+    counted = {part.case: read_counts(_Counted, *cases[part.case]) for part in parts}
     shares = [
         share for part in parts for share in _shares(part, cases[part.case][1], counted[part.case])
     ]
@@ -120,20 +120,6 @@ def attribute_workspace(
         suspects=_suspects(shares, changed, commits, crate_of),
         localized=_localized(shares),
     )
-
-
-def _counted(number: int, case: Mapping[str, Any]) -> _Counted | None:
-    told = case.get("instructions")
-    if not isinstance(told, Mapping) or not told.get("functions"):
-        return None
-    try:
-        return _Counted.model_validate(told)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        raise FormatError(
-            f"meta 'cases'[{number}]: 'instructions': {place:.80}: {first['msg']}"
-        ) from error
 
 
 def _shares(part: Part, case: Mapping[str, Any], counted: _Counted | None) -> Iterator[_Share]:
