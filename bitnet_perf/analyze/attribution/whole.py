@@ -258,7 +258,7 @@ def _portions(
         total = case.total
         if total is None or not (total.slower if over is None else case.case in over):
             continue
-        leaves = [n for n in case.nodes if n.level == "kernel" and len(n.path) == 3 and n.slower]
+        leaves = _slower_leaves(total, case.nodes)
         if not leaves:
             continue
         recorded.add(case.case)
@@ -274,6 +274,16 @@ def _portions(
         if wanted and part.case not in recorded:
             found.append(_portion(part, native))
     return tuple(found)
+
+
+def _slower_leaves(total: TreeNode, nodes: Sequence[TreeNode]) -> list[TreeNode]:
+    """The kernels, each below its operation, that surely became slower; and one whose interval is
+    as wide as that of the total, where all others together cannot have made half of the change."""
+    leaves = [node for node in nodes if node.level == "kernel" and len(node.path) == 3]
+    most = sum(max(leaf.high, 0.0) for leaf in leaves)
+    return [
+        leaf for leaf in leaves if leaf.slower or 0 <= most - max(leaf.high, 0.0) < total.change / 2
+    ]
 
 
 def _portion(part: Part, native: _Native) -> Portion:

@@ -191,3 +191,22 @@ def test_lost_spans_and_those_of_other_threads_are_told(decoding):
     made = decoding.model_copy(update={"pairs": (weak, *rest)})
     (case,) = attribute_profiles(profiles(made), raw(), ()).cases
     assert [note.partition(" ")[0] for note in case.notes] == ["3", "2"]
+
+
+def test_a_wide_interval_is_the_place_where_all_others_cannot_be():
+    """The one kernel scatters as much as the whole; what is beside it is sure and little."""
+    step = {GATE_UP: 11e6, ("gate_up",): 8e4}
+    made = profile(
+        DECODE, step, {GATE_UP: 12.4e6, ("gate_up",): 1e5}, pairs=6, spread=0.08, seed=57
+    )
+    found = attribute_profiles(profiles(made), raw(), (), over=[DECODE], changed=[OWN])
+    leaves = {node.path[2]: node for node in found.case(DECODE).nodes if len(node.path) == 3}
+    assert {name: leaf.slower for name, leaf in leaves.items()} == {
+        GEMV: False, "outside of kernels": True,
+    }  # fmt: skip
+    most = max(found.portions, key=lambda portion: portion.seconds)
+    assert most.path == ("Forward Pass", "gate_up", GEMV)
+    assert (found.localized.kind, found.localized.name) == ("kernel", GEMV)
+    even = {GATE_UP: 1.1e6, DOWN: 1.1e6}
+    made = profile(DECODE, {GATE_UP: 1e6, DOWN: 1e6}, even, pairs=6, spread=0.08, seed=57)
+    assert attribute_profiles(profiles(made), raw(), (), over=[DECODE]).localized is None
