@@ -59,6 +59,10 @@ bp_isa(x86_avx2 ARCH x86_64  NEEDS "AVX2, FMA, F16C"
 bp_isa(x86_avxvnni ARCH x86_64 NEEDS "AVX2, FMA, F16C, AVX-VNNI"
        TEST "__builtin_cpu_supports(\"avx2\") && __builtin_cpu_supports(\"fma\") && cpu_has_f16c() && cpu_has_avxvnni()"
        FLAGS -mavx2 -mfma -mf16c -mavxvnni)
+bp_isa(x86_avx512 ARCH x86_64 NEEDS "AVX-512 F, BW, DQ, VL"
+       TEST "__builtin_cpu_supports(\"avx512f\") && __builtin_cpu_supports(\"avx512bw\") && __builtin_cpu_supports(\"avx512dq\") && __builtin_cpu_supports(\"avx512vl\")"
+       FLAGS -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512dq -mavx512vl
+             -mprefer-vector-width=512 ${BP_AVX512_WARNINGS})
 bp_isa(x86_avx512vnni ARCH x86_64 NEEDS "AVX-512 F, BW, DQ, VL, VNNI"
        TEST "__builtin_cpu_supports(\"avx512f\") && __builtin_cpu_supports(\"avx512bw\") && __builtin_cpu_supports(\"avx512dq\") && __builtin_cpu_supports(\"avx512vl\") && __builtin_cpu_supports(\"avx512vnni\")"
        FLAGS -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni

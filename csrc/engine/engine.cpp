@@ -160,7 +160,6 @@ void engine::place(std::span<const batch_token> tokens) {
     own.set_length(position + 1);
     work_.ids[i] = tokens[i].id;
     work_.sequence[i] = tokens[i].sequence;
-    work_.position[i] = position;
     work_.length[i] = position + 1;
     const auto at = static_cast<std::int64_t>(i) * half;
     for (std::int64_t d = 0; d < half; ++d) {
@@ -241,24 +240,21 @@ void engine::product(const ternary_matrix& w, std::int64_t M, float* out) {
   run_product(M == 1 ? *w.gemv : *w.gemm, args, threads_);
 }
 
-void engine::attend(std::int64_t layer, std::int64_t M, bool alone) {
-  const span_guard span(operation::attention(), 0, 0, layer);
+// Keys and values of the tokens into the caches of their sequences; the arguments of attention that
+// say where all of them are.
+attention_args engine::store(std::int64_t layer, std::int64_t M) {
   attention_args args{};
   for (std::int64_t m = 0; m < M; ++m) {
     const auto i = static_cast<std::size_t>(m);
-    kv_cache& own = *caches_[static_cast<std::size_t>(work_.sequence[i])];
-    own.store(layer, work_.position[i], work_.k + m * kv_width(config_),
-              work_.v + m * kv_width(config_));
+    const kv_cache& own = *caches_[static_cast<std::size_t>(work_.sequence[i])];
     work_.keys[i] = own.keys(layer);
     work_.values[i] = own.values(layer);
     work_.head_stride[i] = own.head_stride();
     args.longest = std::max(args.longest, work_.length[i]);
   }
-  const std::int64_t heads = M * config_.heads, padded = padded_head(config_);
-  const bool pads = padded != config_.head_dim;
-  if (pads) move_heads(work_.q, config_.head_dim, work_.wide_q, padded, heads);
-  args.q = pads ? work_.wide_q : work_.q;
-  args.out = pads ? work_.wide_out : work_.attended;
+  args.k = work_.k;
+  args.v = work_.v;
+  args.kv_dim = config_.head_dim;
   args.keys = work_.keys.data();
   args.values = work_.values.data();
   args.head_stride = work_.head_stride.data();
@@ -266,7 +262,19 @@ void engine::attend(std::int64_t layer, std::int64_t M, bool alone) {
   args.M = M;
   args.heads = config_.heads;
   args.kv_heads = config_.kv_heads;
-  args.head_dim = padded;
+  args.head_dim = padded_head(config_);
+  store_keys_and_values(*kernels_.attention, args, threads_);
+  return args;
+}
+
+void engine::attend(std::int64_t layer, std::int64_t M, bool alone) {
+  const span_guard span(operation::attention(), 0, 0, layer);
+  attention_args args = store(layer, M);
+  const std::int64_t heads = M * config_.heads, padded = padded_head(config_);
+  const bool pads = padded != config_.head_dim;
+  if (pads) move_heads(work_.q, config_.head_dim, work_.wide_q, padded, heads);
+  args.q = pads ? work_.wide_q : work_.q;
+  args.out = pads ? work_.wide_out : work_.attended;
   args.scale = 1 / std::sqrt(static_cast<float>(config_.head_dim));
   args.round_q = config_.bitnet_cpp;
   args.round_p = config_.bitnet_cpp && alone;

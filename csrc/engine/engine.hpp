@@ -17,6 +17,7 @@
 #include "engine/variants.hpp"
 #include "engine/weights.hpp"
 #include "engine/workspace.hpp"
+#include "kernels/attention/attention.hpp"
 #include "kernels/rms_norm/rms_norm.hpp"
 
 namespace bp {
@@ -71,6 +72,7 @@ class engine {
   void run_batch(std::span<const batch_token> tokens, std::span<const std::int64_t> rows,
                  std::int64_t first, bool alone, float* logits);
   void place(std::span<const batch_token> tokens);
+  attention_args store(std::int64_t layer, std::int64_t M);
   void attend(std::int64_t layer, std::int64_t M, bool alone);
   void attention_block(std::int64_t layer, std::int64_t M, bool alone);
   void feed_forward_block(std::int64_t layer, std::int64_t M);

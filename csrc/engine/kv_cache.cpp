@@ -6,7 +6,6 @@
 
 #include "core/spans.hpp"
 #include "core/status.hpp"
-#include "formats/half.hpp"
 
 namespace bp {
 namespace {
@@ -18,7 +17,6 @@ constexpr std::int64_t least_capacity = 64;
 kv_cache::kv_cache(const model_config& config)
     : layers_(config.layers),
       kv_heads_(config.kv_heads),
-      head_dim_(config.head_dim),
       padded_(padded_head(config)),
       context_(config.context),
       element_(config.kv == kv_type::f16 ? 2 : 4) {}
@@ -51,25 +49,6 @@ void kv_cache::reserve(std::int64_t positions) {
 
 const std::uint8_t* kv_cache::at(const buffer& memory, std::int64_t layer) const {
   return memory.get() + layer * kv_heads_ * capacity_ * padded_ * element_;
-}
-
-void kv_cache::write(buffer& memory, std::int64_t layer, std::int64_t position, const float* x) {
-  for (std::int64_t h = 0; h < kv_heads_; ++h) {
-    std::uint8_t* to =
-        memory.get() + (((layer * kv_heads_ + h) * capacity_ + position) * padded_) * element_;
-    const float* from = x + h * head_dim_;
-    if (element_ == 4) {
-      std::memcpy(to, from, static_cast<std::size_t>(4 * head_dim_));
-    } else {
-      auto* half = reinterpret_cast<std::uint16_t*>(to);
-      for (std::int64_t d = 0; d < head_dim_; ++d) half[d] = float_to_half(from[d]);
-    }
-  }
-}
-
-void kv_cache::store(std::int64_t layer, std::int64_t position, const float* k, const float* v) {
-  write(keys_, layer, position, k);
-  write(values_, layer, position, v);
 }
 
 }  // namespace bp

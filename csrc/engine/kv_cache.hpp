@@ -26,14 +26,10 @@ class kv_cache {
   const void* values(std::int64_t layer) const { return at(values_, layer); }
   std::int64_t head_stride() const { return capacity_ * padded_; }  // elements
 
-  // Writes one position of one layer: k and v are [kv_heads, head_dim].
-  void store(std::int64_t layer, std::int64_t position, const float* k, const float* v);
-
  private:
   const std::uint8_t* at(const buffer& memory, std::int64_t layer) const;
-  void write(buffer& memory, std::int64_t layer, std::int64_t position, const float* x);
 
-  std::int64_t layers_, kv_heads_, head_dim_, padded_, context_, element_;
+  std::int64_t layers_, kv_heads_, padded_, context_, element_;
   std::int64_t length_ = 0, capacity_ = 0;
   buffer keys_, values_;
 };

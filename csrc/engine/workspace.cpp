@@ -57,7 +57,6 @@ void workspace::reserve(const model_config& config, std::int64_t tokens) {
   ids.resize(count);
   sequence.resize(count);
   head_stride.resize(count);
-  position.resize(count);
   length.resize(count);
   keys.resize(count);
   values.resize(count);

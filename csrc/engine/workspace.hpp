@@ -29,8 +29,7 @@ class workspace {
   float* act_scale = nullptr;               // [tokens] or [tokens, blocks of 256]
   std::int32_t* act_sum = nullptr;          // likewise
   std::vector<std::int32_t> ids, sequence;  // [tokens]
-  std::vector<std::int64_t> position;       // [tokens]
-  std::vector<std::int64_t> length;         // [tokens]: position + 1
+  std::vector<std::int64_t> length;         // [tokens]: its position + 1
   std::vector<const void*> keys, values;    // [tokens], of KV head 0
   std::vector<std::int64_t> head_stride;    // [tokens], elements from one KV head to the next
 

@@ -56,8 +56,28 @@ inline void store_eight(float* p, eight v) {
   vst1q_f32(p + 4, v.high);
 }
 
+inline void store_halves(void* p, eight v) {
+  vst1q_u8(static_cast<std::uint8_t*>(p),
+           vreinterpretq_u8_f16(vcombine_f16(vcvt_f16_f32(v.low), vcvt_f16_f32(v.high))));
+}
+
 inline eight all_eight(float value) {
   return {vdupq_n_f32(value), vdupq_n_f32(value)};
+}
+
+inline eight all_like(eight, float value) {
+  return all_eight(value);
+}
+
+inline float32x4_t first_or(float32x4_t v, std::int64_t count, float value) {
+  constexpr std::int32_t numbers[4] = {0, 1, 2, 3};
+  const uint32x4_t kept =
+      vcltq_s32(vld1q_s32(numbers), vdupq_n_s32(static_cast<std::int32_t>(count)));
+  return vbslq_f32(kept, v, vdupq_n_f32(value));
+}
+
+inline eight first_or(eight v, std::int64_t count, float value) {
+  return {first_or(v.low, count, value), first_or(v.high, count - 4, value)};
 }
 
 inline eight fused(eight a, eight b, eight c) {

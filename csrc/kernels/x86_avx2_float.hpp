@@ -35,8 +35,20 @@ inline void store_eight(float* p, eight v) {
   _mm256_storeu_ps(p, v);
 }
 
+inline void store_halves(void* p, eight v) {
+  _mm_storeu_si128(static_cast<__m128i*>(p), _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
+}
+
 inline eight all_eight(float value) {
   return _mm256_set1_ps(value);
+}
+
+inline eight all_like(eight, float value) {
+  return all_eight(value);
+}
+
+inline eight first_or(eight v, std::int64_t count, float value) {
+  return _mm256_blendv_ps(_mm256_set1_ps(value), v, _mm256_castsi256_ps(first_lanes(count)));
 }
 
 inline eight fused(eight a, eight b, eight c) {

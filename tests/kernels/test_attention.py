@@ -89,6 +89,33 @@ def test_a_token_does_not_depend_on_its_batch(fmt, isa, round_p):
 
 
 @pytest.mark.parametrize(("fmt", "isa"), VARIANTS)
+@pytest.mark.parametrize(
+    ("heads", "kv_heads", "head_dim"),
+    [(3, 3, 24), (4, 2, 16), (6, 2, 40), (10, 2, 8), (20, 5, 128), (18, 1, 72)],
+)
+def test_tokens_that_see_one_cache_give_what_each_alone_gives(fmt, isa, heads, kv_heads, head_dim):
+    """A prompt: tokens at once, keys and values that only later ones see, some of them no numbers."""
+    q, keys, values, _ = inputs((150, heads, kv_heads, 300, head_dim), TYPES[fmt], shared=True)
+    length = np.arange(150) + 140
+    length[60:] -= 20  # another start: what was seen before is seen again
+    keys[..., 259:, :] = np.inf
+    values[..., 258:, :] = np.nan
+    sees_no_number = np.flatnonzero(length > 258)
+    assert sees_no_number.tolist() == list(range(139, 150))
+    together = [
+        _native.attention(q, keys, values, length, 0.2, isa=isa, threads=threads)
+        for threads in (1, 2, 5)
+    ]
+    for m in (0, 9, 10, 11, 12, 13, 59, 60, 61, 62, 63, 140, 149):
+        alone = _native.attention(q[m : m + 1], keys, values, length[m : m + 1], 0.2, isa=isa)
+        for found in together:
+            np.testing.assert_array_equal(found[m], alone[0])
+    clean = np.delete(together[0], sees_no_number, axis=0)
+    assert np.isfinite(clean).all()
+    assert not np.isfinite(together[0][sees_no_number]).any()
+
+
+@pytest.mark.parametrize(("fmt", "isa"), VARIANTS)
 def test_what_stands_behind_the_length_is_not_used(fmt, isa):
     q, keys, values, length = inputs((3, 4, 2, 150, 16), TYPES[fmt])
     length[:] = (1, 64, 131)

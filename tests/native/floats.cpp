@@ -154,6 +154,50 @@ void check_attention_of(const kernel_row& row, attention_inputs& given, bool rou
   }
 }
 
+// Numbers of float16 of every size, halfway between two, and what rounds down.
+exact<float> values_to_store(std::int64_t count) {
+  exact<float> made(count);
+  for (std::int64_t i = 0; i < count; ++i) {
+    const float exactly = half_to_float(static_cast<std::uint16_t>(i * 37 % 0x7c00 | i % 2 << 15));
+    const float between = exactly + exactly * 0x1p-11f;
+    made.data()[i] = i % 5 == 0 ? exactly : i % 5 == 1 ? between : std::nextafter(between, 0.0f);
+  }
+  return made;
+}
+
+// Where element i of head h of token m is kept: 3 tokens, each at the end of what it sees.
+void check_store_of(const kernel_row& row, std::int64_t kv_dim, int threads) {
+  constexpr std::int64_t M = 3, kv_heads = 2, positions = 5;
+  const std::int64_t D = (kv_dim + 7) / 8 * 8, stride = positions * D, all = kv_heads * stride;
+  const bool half = std::string_view(row.format) == "f16";
+  exact<float> k = values_to_store(M * kv_heads * kv_dim);
+  exact<std::uint16_t> half_cache(half ? all : 0);
+  exact<float> cache(half ? 0 : all);
+  exact<float> wanted(all), found(all);
+  void* place = half ? static_cast<void*>(half_cache.data()) : cache.data();
+  const void* places[] = {place, place, place};
+  const std::int64_t length[] = {1, 3, 5}, strides[] = {stride, stride, stride};
+  for (std::int64_t i = 0; i < k.size(); ++i) {
+    const std::int64_t head = i / kv_dim, m = head / kv_heads, h = head % kv_heads;
+    const float value = k.data()[i];
+    wanted.data()[h * stride + (length[m] - 1) * D + i % kv_dim] =
+        half ? half_to_float(float_to_half(value)) : value;
+  }
+  attention_args args{};
+  args.k = args.v = k.data();
+  args.kv_dim = kv_dim;
+  args.keys = args.values = places;
+  args.head_stride = strides;
+  args.length = length;
+  args.M = M;
+  args.kv_heads = kv_heads;
+  args.head_dim = D;
+  store_keys_and_values(row, args, threads);
+  for (std::int64_t i = 0; i < all; ++i)
+    found.data()[i] = half ? half_to_float(half_cache.data()[i]) : cache.data()[i];
+  expect_same(row, "store " + std::to_string(kv_dim), found, wanted);
+}
+
 }  // namespace
 
 void check_relu2_mul(const kernel_row& row) {
@@ -233,6 +277,8 @@ void check_rope(const kernel_row& row) {
 }
 
 void check_attention(const kernel_row& row) {
+  for (const std::int64_t kv_dim : {1, 8, 13, 16, 24, 72, 100, 20000})
+    check_store_of(row, kv_dim, kv_dim % 3 + 1);
   engine random(15);
   const bool half = std::string_view(row.format) == "f16";
   for (const std::int64_t positions : {1, 2, 7, 64, 130, 300}) {

@@ -1,6 +1,9 @@
 #include "kernels/attention/attention.hpp"
 
+#include <algorithm>
+#include <atomic>
 #include <string_view>
+#include <vector>
 
 #include "core/memory.hpp"
 #include "core/spans.hpp"
@@ -12,6 +15,8 @@ namespace bp {
 namespace {
 
 constexpr std::int64_t products_before_threads = 1 << 19;  // below, waking a team costs more
+constexpr std::int64_t most_queries = 64;                  // of a tile: 32 KiB where head_dim is 128
+constexpr std::int64_t most_tile_floats = 3 << 16;         // 768 KiB: in L2
 
 // Memory of the calling thread, kept from call to call; the team uses it while the caller waits.
 enum slot { states, rounded_q, slots };
@@ -81,7 +86,82 @@ void run_items(kernel_fn<attention_args> fn, attention_args args, std::int64_t b
   });
 }
 
+// Where tiles begin, and at last where they end: tokens that follow each other and see one cache,
+// each no less of it than the one before. Kept from call to call.
+const std::vector<std::int64_t>& tiles_of(const attention_args& args, int threads) {
+  thread_local std::vector<std::int64_t> starts;
+  const std::int64_t fair = std::max<std::int64_t>(1, args.M * args.kv_heads / (4 * threads));
+  const std::int64_t most =
+      std::min(fair, std::max<std::int64_t>(1, most_queries / group_of(args)));
+  const auto joins = [&](std::int64_t m) {
+    const std::int64_t tokens = m + 1 - starts.back();
+    return tokens <= most && args.keys[m] == args.keys[m - 1] &&
+           args.values[m] == args.values[m - 1] &&
+           args.head_stride[m] == args.head_stride[m - 1] &&
+           args.length[m] >= args.length[m - 1] &&
+           tile_floats(args, tokens, blocks_seen(args, m)) <= most_tile_floats;
+  };
+  starts.assign(1, 0);
+  for (std::int64_t m = 1; m < args.M; ++m) {
+    if (!joins(m)) starts.push_back(m);
+  }
+  starts.push_back(args.M);
+  return starts;
+}
+
+// States for as many chunks as run at a time: one for each thread.
+class state_pool {
+ public:
+  state_pool(float* states, std::int64_t floats, int threads)
+      : states_(states), floats_(floats), threads_(threads) {}
+  template <class F>
+  void with_one(F&& f) {
+    int own = 0;
+    while (taken_[own].test_and_set(std::memory_order_acquire)) own = (own + 1) % threads_;
+    f(states_ + own * floats_);
+    taken_[own].clear(std::memory_order_release);
+  }
+
+ private:
+  std::atomic_flag taken_[max_threads] = {};
+  float* states_;
+  std::int64_t floats_;
+  int threads_;
+};
+
+// All tokens, in tiles, those that see most first.
+void run_tiles(kernel_fn<attention_args> fn, attention_args args, int threads) {
+  const std::vector<std::int64_t>& starts = tiles_of(args, threads);
+  std::int64_t floats = 0;
+  for (std::size_t i = 1; i < starts.size(); ++i)
+    floats = std::max(floats, tile_floats(args, starts[i] - starts[i - 1],
+                                          blocks_seen(args, starts[i] - 1)));
+  state_pool pool(reuse(states, threads * floats), floats, threads);
+  const auto tiles = static_cast<std::int64_t>(starts.size()) - 1;
+  args.step = attention_step::tile;
+  for_chunks(threads, tiles * args.kv_heads, [&](std::int64_t chunk) {
+    attention_args own = args;
+    const auto tile = static_cast<std::size_t>(tiles - 1 - chunk / args.kv_heads);
+    own.begin = starts[tile];
+    own.end = starts[tile + 1];
+    own.head = chunk % args.kv_heads;
+    pool.with_one([&](float* state) {
+      own.state = state;
+      fn(own);
+    });
+  });
+}
+
 }  // namespace
+
+void store_keys_and_values(const kernel_row& kernel, attention_args args, int threads) {
+  constexpr std::int64_t values_before_threads = 1 << 15;
+  auto* const fn = kernel_cast<attention_args>(kernel);
+  if (2 * args.M * args.kv_heads * args.kv_dim < values_before_threads) threads = 1;
+  for_rows(threads, args.M, 1, [&](std::int64_t begin, std::int64_t end) {
+    run_step(fn, args, attention_step::store, begin, end);
+  });
+}
 
 void run_attention(const kernel_row& kernel, attention_args args, int threads) {
   std::int64_t seen = 0;
@@ -95,18 +175,12 @@ void run_attention(const kernel_row& kernel, attention_args args, int threads) {
   auto* const fn = kernel_cast<attention_args>(kernel);
   if (args.round_q) args.q = round_to_half(args.q, args.M * width);
   if (2 * seen * width < products_before_threads) threads = 1;
-  const std::int64_t items = args.M * args.kv_heads;
-  const std::int64_t floats = attention_blocks(args) * state_floats(args);
-  const std::int64_t chunks = threads > 1 ? std::int64_t{4} * threads : 1;
-  if (threads > 1 && items < chunks) {
-    run_items(fn, args, 0, items, reuse(states, items * floats), threads);
-    return;
-  }
-  float* const state = reuse(states, chunks * floats);
-  for_chunks(threads, chunks, [&](std::int64_t chunk) {
-    for (std::int64_t i = items * chunk / chunks; i < items * (chunk + 1) / chunks; ++i)
-      run_items(fn, args, i, i + 1, state + chunk * floats, 1);
-  });
+  const std::int64_t heads = args.kv_heads;
+  const bool few = threads > 1 && args.M * heads < std::int64_t{4} * threads;
+  if (args.M > 1 && !few && !args.round_p) return run_tiles(fn, args, threads);
+  float* const state = reuse(states, heads * attention_blocks(args) * state_floats(args));
+  for (std::int64_t m = 0; m < args.M; ++m)
+    run_items(fn, args, m * heads, (m + 1) * heads, state, threads);
 }
 
 }  // namespace bp

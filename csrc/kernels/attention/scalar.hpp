@@ -1,6 +1,7 @@
 // attention in plain C++, sums in float64, over any type of cache. For ISA files.
 #pragma once
 
+#include "formats/half.hpp"
 #include "kernels/attention/unit.hpp"
 #include "kernels/half.hpp"
 
@@ -13,11 +14,18 @@ struct f32_cache {
     __builtin_memcpy(&value, static_cast<const std::uint8_t*>(base) + 4 * i, sizeof value);
     return value;
   }
+  static void put(void* base, std::int64_t i, float value) {
+    __builtin_memcpy(static_cast<std::uint8_t*>(base) + 4 * i, &value, sizeof value);
+  }
 };
 
 struct f16_cache {
   static float at(const void* base, std::int64_t i) {
     return half_to_float(static_cast<const std::uint8_t*>(base) + 2 * i);
+  }
+  static void put(void* base, std::int64_t i, float value) {
+    const std::uint16_t bits = float_to_half(value);
+    __builtin_memcpy(static_cast<std::uint8_t*>(base) + 2 * i, &bits, sizeof bits);
   }
 };
 
@@ -53,30 +61,29 @@ void score_unit(const attention_args& args, const attention_unit& unit) {
   }
 }
 
-// The factor from e of block b to p, for head i of the group: exp(most_b - most) / sum.
-inline float block_factor(const attention_args& args, std::int64_t item, std::int64_t b,
-                          std::int64_t i) {
-  const std::int64_t blocks = blocks_seen(args, item / args.kv_heads);
+// The factor from e of a unit to p, for head i of the group: exp(most_b - most) / sum.
+inline float block_factor(const attention_args& args, const attention_unit& unit, std::int64_t i) {
+  const std::int64_t blocks = blocks_seen(args, unit.m);
   float most = -__FLT_MAX__;
   for (std::int64_t j = 0; j < blocks; ++j) {
-    const float other = unit_at(args, item, j).most[i];
+    const float other = unit_at(args, unit.m, unit.h, j).most[i];
     most = other > most ? other : most;
   }
   double sum = 0;
   for (std::int64_t j = 0; j < blocks; ++j) {
-    const attention_unit unit = unit_at(args, item, j);
-    sum += static_cast<double>(__builtin_expf(unit.most[i] - most)) * unit.sum[i];
+    const attention_unit each = unit_at(args, unit.m, unit.h, j);
+    sum += static_cast<double>(__builtin_expf(each.most[i] - most)) * each.sum[i];
   }
-  return __builtin_expf(unit_at(args, item, b).most[i] - most) / static_cast<float>(sum);
+  return __builtin_expf(unit.most[i] - most) / static_cast<float>(sum);
 }
 
 template <class Cache>
-void sum_unit(const attention_args& args, const attention_unit& unit, std::int64_t item) {
+void sum_unit(const attention_args& args, const attention_unit& unit) {
   const void* values = args.values[unit.m];
   for (std::int64_t i = 0; i < group_of(args); ++i) {
     float* e = unit.e + i * attention_block;
     if (args.round_p) {
-      const float factor = block_factor(args, item, unit.first / attention_block, i);
+      const float factor = block_factor(args, unit, i);
       for (std::int64_t t = 0; t < unit.count; ++t) e[t] = round_probability(e[t] * factor);
     }
     for (std::int64_t d = 0; d < args.head_dim; ++d) {
@@ -88,22 +95,29 @@ void sum_unit(const attention_args& args, const attention_unit& unit, std::int64
   }
 }
 
-inline void merge_item(const attention_args& args, std::int64_t item) {
-  const std::int64_t blocks = blocks_seen(args, item / args.kv_heads);
-  float* out = args.out + head_offset(args, unit_at(args, item, 0));
+inline void merge_item(const attention_args& args, std::int64_t m, std::int64_t h) {
+  float* out = args.out + head_offset(args, unit_at(args, m, h, 0));
   for (std::int64_t i = 0; i < group_of(args); ++i) {
     for (std::int64_t d = 0; d < args.head_dim; ++d) out[i * args.head_dim + d] = 0.0f;
-    for (std::int64_t b = 0; b < blocks; ++b) {
-      const float factor = args.round_p ? 1.0f : block_factor(args, item, b, i);
-      const float* values = unit_at(args, item, b).values;
+    for (std::int64_t b = 0; b < blocks_seen(args, m); ++b) {
+      const attention_unit unit = unit_at(args, m, h, b);
+      const float factor = args.round_p ? 1.0f : block_factor(args, unit, i);
       for (std::int64_t d = i * args.head_dim; d < (i + 1) * args.head_dim; ++d)
-        out[d] += factor * values[d];
+        out[d] += factor * unit.values[d];
     }
   }
 }
 
 template <class Cache>
+void put_head(const float* from, std::int64_t count, void* cache, std::int64_t at,
+              std::int64_t head_dim) {
+  for (std::int64_t d = 0; d < head_dim; ++d)
+    Cache::put(cache, at + d, d < count ? from[d] : 0.0f);
+}
+
+template <class Cache>
 void attention_scalar(const attention_args& args) {
+  if (args.step == attention_step::store) return store_tokens<put_head<Cache>>(args);
   run_step<score_unit<Cache>, sum_unit<Cache>, merge_item>(args);
 }
 

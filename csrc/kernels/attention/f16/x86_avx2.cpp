@@ -1,11 +1,10 @@
-#include "kernels/attention/eight.hpp"
-
 #include "kernels/attention/attention.hpp"
+#include "kernels/attention/tile.hpp"
 
 namespace bp {
 
 void attention_f16_x86_avx2(const attention_args& args) {
-  attention_eight<f16_cache>(args);
+  attention_in_lanes<f16_cache>(args);
 }
 
 }  // namespace bp

@@ -1,11 +1,10 @@
-#include "kernels/attention/eight.hpp"
-
 #include "kernels/attention/attention.hpp"
+#include "kernels/attention/tile.hpp"
 
 namespace bp {
 
 void attention_f32_x86_avx2(const attention_args& args) {
-  attention_eight<f32_cache>(args);
+  attention_in_lanes<f32_cache>(args);
 }
 
 }  // namespace bp
