@@ -94,7 +94,7 @@ def test_a_token_does_not_depend_on_its_batch(fmt, isa, round_p):
     [(3, 3, 24), (4, 2, 16), (6, 2, 40), (10, 2, 8), (20, 5, 128), (18, 1, 72)],
 )
 def test_tokens_that_see_one_cache_give_what_each_alone_gives(fmt, isa, heads, kv_heads, head_dim):
-    """A prompt: tokens at once, keys and values that only later ones see, some of them no numbers."""
+    """A prompt: tokens at once, and keys that only later ones see, some of them no numbers."""
     q, keys, values, _ = inputs((150, heads, kv_heads, 300, head_dim), TYPES[fmt], shared=True)
     length = np.arange(150) + 140
     length[60:] -= 20  # another start: what was seen before is seen again

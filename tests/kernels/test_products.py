@@ -132,3 +132,30 @@ def test_bytes_of_another_size_are_refused():
         _native.gemv(data, "i3_s", 8, 256, q[0])
     with pytest.raises(ShapeError, match=r"x: .*K = 256"):
         _native.gemv(data, "i2_s", 8, 256, q[0, :255])
+
+
+SCALES = {
+    "usual": lambda rng, M: 127 / rng.uniform(1e-5, 300, M),
+    "of any size": lambda rng, M: np.exp2(rng.uniform(-60, 60, M)),
+    "with all bits set": lambda rng, M: np.nextafter(
+        np.exp2(rng.integers(-9, 9, M)), 0, dtype="f4"
+    ),
+    "at the ends": lambda rng, M: rng.choice([1e-45, 2**-126, 1e-30, 3e38, np.inf, 0, np.nan], M),
+}
+
+
+@pytest.mark.parametrize("scales", SCALES)
+@pytest.mark.parametrize(("family", "name", "isa"), VARIANTS)
+def test_floats_are_the_quotient_and_the_product_rounded_once_each(family, name, isa, scales):
+    N, K = (320, 544) if name in TILES else (83, 545)
+    for M in (1,) if family == "gemv" else (2, 20, 67, 150):
+        rng = np.random.default_rng(M)
+        w, q = random_case(M, M, N, K)
+        q = (q // rng.choice([1, 8, 64], (M, 1))).astype(np.int8)
+        s, weight = SCALES[scales](rng, M).astype(np.float32), np.float32(rng.uniform(0.1, 3))
+        data, tile = pack(name, w)
+        shape = dict(zip(("BM", "BK", "bm"), tile, strict=False))
+        found = _native.matmul(data, name, N, K, q, s, weight, isa=isa, threads=2, **shape)
+        with np.errstate(all="ignore"):
+            want = matmul.sums(q, w).astype(np.float32) / s[:, None] * weight
+        np.testing.assert_array_equal(found, want, err_msg=f"M = {M}")

@@ -4,6 +4,7 @@
 
 #include <iterator>
 
+#include "kernels/gemm/x86_avx512_scales.hpp"
 #include "kernels/gemm/x86_dot.hpp"
 
 namespace bp {
@@ -78,6 +79,7 @@ constexpr add_function by_tokens[] = {add_panels<P, 1>,  add_panels<P, 2>,  add_
 
 struct sixteen_lanes {
   static constexpr std::int64_t most = std::size(by_tokens<2>);
+  static constexpr bool floats = true;
 
   // Rows n .. n + 16 P - 1 against the tokens from m on.
   template <int P, class Panel>
@@ -97,15 +99,9 @@ struct sixteen_lanes {
         by_tokens<P>[part.tokens - 1](work, q, columns / 4, work.sums + part.m * P * 16);
       }
     }
-    const std::int64_t rows = args.row_end - n;
-    for (std::int64_t m = 0; m < tokens; ++m) {
-      std::int32_t* y = args.y + (m_begin + m) * args.N + n;
-      for (int p = 0; p < P; ++p) {
-        const std::int64_t past = rows - 16 * p;
-        const auto mask = static_cast<__mmask16>(past >= 16 ? 0xffff : (1 << past) - 1);
-        _mm512_mask_storeu_epi32(y + 16 * p, mask, _mm512_load_si512(work.sums + (m * P + p) * 16));
-      }
-    }
+    const std::int64_t left = args.row_end - n, rows = left < 16 * P ? left : 16 * P;
+    for (std::int64_t m = 0; m < tokens; ++m)
+      store_results(args, m_begin + m, n, rows, work.sums + m * P * 16, 16);
   }
 
   template <class Panel>

@@ -42,6 +42,7 @@ using add_function = void (*)(const std::uint8_t*, const std::uint8_t*, std::int
 
 struct eight_lanes {
   static constexpr std::int64_t most = 6;
+  static constexpr bool floats = false;
   static constexpr add_function by_tokens[most] = {add_panel<1>, add_panel<2>, add_panel<3>,
                                                    add_panel<4>, add_panel<5>, add_panel<6>};
 

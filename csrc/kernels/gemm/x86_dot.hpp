@@ -1,5 +1,6 @@
 // gemm by vpdpbusd from the panels of x86_avx2.hpp and x86_avx2_lut.hpp. A class `Packed` says how
-// many tokens a tile of them has at most, and multiplies all rows with the tiles.
+// many tokens a tile of them has at most and whether it makes float results itself, and multiplies
+// all rows with the tiles.
 #pragma once
 
 #include "kernels/gemm/tiles.hpp"
@@ -27,7 +28,8 @@ inline void by_panels_dot(const product_args& args) {
     case product_step::plan:
       *args.needs = {
           panel_rows, static_cast<std::size_t>(args.M * args.K),
-          args.M / token_block * in_block + tiles_of(args.M % token_block, Packed::most)};
+          args.M / token_block * in_block + tiles_of(args.M % token_block, Packed::most), true,
+          Packed::floats};
       break;
     case product_step::prepare:
       for (std::int64_t i = args.part_begin; i < args.part_end; ++i) {

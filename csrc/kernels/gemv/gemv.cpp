@@ -57,7 +57,8 @@ void run_product(const kernel_row& kernel, product_args args, int threads) {
   args.q = pad(args);
   args.q_sum = needs.sums ? sums(args) : nullptr;
   args.scaled = nullptr;
-  if (!integers) {
+  const bool floats = needs.floats && !args.block_scales;
+  if (!integers && !floats) {
     // Sums are written where the result will stand, and turned into floats while in cache.
     if (args.block_scales) {
       args.scaled = args.out;
@@ -81,7 +82,7 @@ void run_product(const kernel_row& kernel, product_args args, int threads) {
     part.row_begin = begin;
     part.row_end = end;
     fn(part);
-    if (!integers) apply_scales(part);
+    if (!integers && !floats) apply_scales(part);
   });
 }
 

@@ -16,6 +16,7 @@ struct product_needs {
   std::size_t shared_bytes = 0;   // memory that all threads read in step `rows` (look-up tables)
   std::int64_t shared_parts = 0;  // it is filled in so many parts, by all threads
   bool sums = true;               // q_sum is wanted
+  bool floats = false;            // step `rows` makes the float results itself
 };
 
 // A variant is called once with `plan`, then for every range of parts with `prepare` (where it
@@ -30,6 +31,7 @@ enum class product_step { plan, prepare, rows };
 //            sum d_b * float32(sum_b) over their blocks, in order, in float32; where act_blocks is
 //            given d_b is multiplied by that of the block (formats of 256 weights a block, tq1_0,
 //            tq2_0, native layouts; d_b is 1 where a native layout has no `beside`).
+//            With needs->floats, y null and no scales in blocks: out, as apply_scales makes it.
 //   - q has M rows of K values, K values apart, zero beyond the true K; K is padded to the group of
 //     the format (weights there are zero). w holds only codes that the format admits.
 //   - exact for any q in -128 .. 127, any ternary W and K <= largest_columns (layout.hpp: codes 0,

@@ -1,6 +1,6 @@
-#include "kernels/x86_amx.hpp"
 #include "kernels/gemm/gemm.hpp"
-#include "kernels/two_bit.hpp"
+#include "kernels/gemm/x86_amx_fill.hpp"
+#include "kernels/gemm/x86_avx512_scales.hpp"
 
 namespace bp {
 
@@ -17,7 +17,6 @@ constexpr std::int64_t block_tokens = 128;  // between two uses of a panel: L2 h
 constexpr std::int64_t pair_tokens = 2 * tile_rows;
 constexpr std::int64_t pair_bytes = pair_tokens * group_weights;  // a group of a pair of tiles
 constexpr std::int64_t tile_sums = tile_rows * tile_rows;
-constexpr std::int64_t page = 4096;
 constexpr std::int64_t least_tokens = 4;  // below it vpdpbusd is as fast
 
 inline std::int64_t token_pairs(const product_args& args) {
@@ -61,97 +60,6 @@ void pack_tile(const product_args& args, std::int64_t pair, std::int64_t side) {
   }
 }
 
-// Codes 0, 1, 2 at bits `shift`, shift + 1 of every byte as int8 -1, 0, 1. Bit i of the result is
-// the parity of byte 7 - i of the matrix and the code, inverted: bit 0 is set where the low bit of
-// the code is not, the other bits where both are zero.
-constexpr std::int64_t signs_of(int shift) {
-  std::uint64_t rows = 0;
-  for (int row = 0; row < 7; ++row) rows |= (std::uint64_t{3} << shift) << (8 * row);
-  return static_cast<std::int64_t>(rows | (std::uint64_t{1} << shift) << 56);
-}
-
-template <int s>
-inline void store_signs(__m512i bytes, std::int8_t* to) {
-  constexpr int shift = native_i2_r4::shift(s);
-  _mm512_store_si512(
-      to, _mm512_gf2p8affine_epi64_epi8(bytes, _mm512_set1_epi64(signs_of(shift)), 0xff));
-}
-
-// 16 rows of W: four blocks of four rows, each one stream.
-struct sixteen_rows {
-  const std::uint8_t* fours[4];
-};
-
-// Rows n .. n + 15; where fewer exist, the first of them in place of the others.
-inline sixteen_rows rows_from(const product_args& args, std::int64_t n, std::int64_t g) {
-  sixteen_rows found;
-  for (int i = 0; i < 4; ++i) {
-    const std::int64_t row = n + 4 * i < args.N ? n + 4 * i : args.row_begin;
-    found.fours[i] = native_i2_r4::group(args.w, args.K, row, g);
-  }
-  return found;
-}
-
-// 16 bytes at `at` of rows r, 4 + r, 8 + r, 12 + r.
-inline __m512i quarter(const sixteen_rows& w, std::int64_t at) {
-  const auto load = [&](int i) {
-    return _mm_loadu_si128(reinterpret_cast<const __m128i*>(w.fours[i] + at));
-  };
-  __m512i found = _mm512_castsi128_si512(load(0));
-  found = _mm512_inserti32x4(found, load(1), 1);
-  found = _mm512_inserti32x4(found, load(2), 2);
-  return _mm512_inserti32x4(found, load(3), 3);
-}
-
-// The rows of a panel on their way into its tiles, a group at a time. A group takes a page, and its
-// tiles are written after those of the group before are read: a load waits for earlier stores to
-// addresses with the same last twelve bits.
-struct filling {
-  sixteen_rows rows[2];
-  std::int64_t ahead;    // 128 bytes hold a group of four rows: to what is unpacked next
-  std::int8_t* to;       // tiles of a group: [2 of 64 columns][2 of 16 rows]
-  __m512i dwords[2][8];  // dword i of the bytes of 16 rows: weights 4i .. 4i + 3 of each quarter
-
-  // Half (0, 1) of the bytes of a group.
-  //   rows, by quarters of a vector      a0 a1 a2 a3 | e0 .. | i0 .. | m0 ..    and so b, c, d
-  //   unpack dwords                      a0 b0 a1 b1 | ..      c0 d0 c1 d1 | .. and so 2, 3
-  //   unpack qwords                      a0 b0 c0 d0 | e0 f0 g0 h0 | ..         dword 0 of 16 rows
-  template <int side, int half>
-  inline __attribute__((always_inline)) void take_half() {
-    const sixteen_rows& w = rows[side];
-    const __m512i a = quarter(w, 16 * half), b = quarter(w, 16 * half + 32);
-    const __m512i c = quarter(w, 16 * half + 64), d = quarter(w, 16 * half + 96);
-    const __m512i ab01 = _mm512_unpacklo_epi32(a, b), ab23 = _mm512_unpackhi_epi32(a, b);
-    const __m512i cd01 = _mm512_unpacklo_epi32(c, d), cd23 = _mm512_unpackhi_epi32(c, d);
-    dwords[side][4 * half] = _mm512_unpacklo_epi64(ab01, cd01);
-    dwords[side][4 * half + 1] = _mm512_unpackhi_epi64(ab01, cd01);
-    dwords[side][4 * half + 2] = _mm512_unpacklo_epi64(ab23, cd23);
-    dwords[side][4 * half + 3] = _mm512_unpackhi_epi64(ab23, cd23);
-  }
-
-  template <int side>
-  inline __attribute__((always_inline)) void take() {
-    take_half<side, 0>();
-    take_half<side, 1>();
-    for (auto& four : rows[side].fours) {
-      _mm_prefetch(four + ahead, _MM_HINT_T1);
-      _mm_prefetch(four + ahead + 64, _MM_HINT_T1);
-      four += group_weights;
-    }
-  }
-
-  // Weights 64 line .. 64 line + 63 of the group.
-  template <int side, int line>
-  inline __attribute__((always_inline)) void put() {
-    std::int8_t* tile = to + (2 * line + side) * tile_bytes;
-#pragma GCC unroll 8
-    for (int i = 0; i < 8; ++i) {
-      store_signs<2 * line>(dwords[side][i], tile + i * tile_line);
-      store_signs<2 * line + 1>(dwords[side][i], tile + (8 + i) * tile_line);
-    }
-  }
-};
-
 // Tiles 0 .. 3 hold sums: tokens 0 .. 15 in 0 and 1, tokens 16 .. 31 in 2 and 3, the second half of
 // the panel's rows in 1 and 3.
 template <int tiles>
@@ -175,13 +83,12 @@ inline void load_sums(const std::int32_t* from) {
 }
 
 template <int tiles>
-inline void store_sums(std::int32_t* to, std::int64_t right, std::int64_t down,
-                       std::int64_t stride) {
-  store_tile<0>(to, stride);
-  store_tile<1>(to + right, stride);
+inline void store_sums(std::int32_t* to) {
+  store_tile<0>(to);
+  store_tile<1>(to + tile_sums);
   if constexpr (tiles == 2) {
-    store_tile<2>(to + down, stride);
-    store_tile<3>(to + down + right, stride);
+    store_tile<2>(to + 2 * tile_sums);
+    store_tile<3>(to + 3 * tile_sums);
   }
 }
 
@@ -204,16 +111,35 @@ inline __attribute__((always_inline)) void multiply_line(const std::uint8_t* tok
   multiply_tiles<1, 4, 7>();
 }
 
-// Asks for the lines of y that sums of a pair go to: their stores would wait for memory.
-struct fetching {
-  const std::int32_t* y;
-  std::int64_t N, tokens, each;
+// The way of the sums of a pair to their results, some tokens at a time: while the next pair is
+// multiplied, because what makes floats has ports of its own. Asks for the lines of the results of
+// that next pair: their stores would wait for memory.
+struct draining {
+  const product_args* args;
+  std::int64_t n, rows;
+  std::int64_t m = 0, tokens = 0;  // what is left of the pair
+  const std::int32_t* sums = nullptr;
+  std::int64_t next_m = 0, next_tokens = 0;
+  std::int64_t each = 0;
 
   void operator()() {
-    for (std::int64_t i = 0; i < each && tokens > 0; ++i, --tokens, y += N) {
-      __builtin_prefetch(y, 1);
-      __builtin_prefetch(y + tile_rows, 1);
+    for (std::int64_t i = 0; i < each && tokens > 0; ++i) drain_token();
+    for (std::int64_t i = 0; i < each && next_tokens > 0; ++i, ++next_m, --next_tokens) {
+      const std::int64_t at = next_m * args->N + n;
+      const auto* to = args->y != nullptr ? static_cast<const void*>(args->y + at) : args->out + at;
+      __builtin_prefetch(to, 1);
+      __builtin_prefetch(static_cast<const std::int32_t*>(to) + tile_rows, 1);
     }
+  }
+
+  void finish() {
+    while (tokens > 0) drain_token();
+  }
+
+  void drain_token() {
+    store_results(*args, m++, n, rows, sums, tile_sums);
+    sums += m % tile_rows == 0 ? tile_rows + tile_sums : tile_rows;  // over the second half's tile
+    --tokens;
   }
 };
 
@@ -221,7 +147,7 @@ struct fetching {
 // magnitude, half of what largest_columns allows.
 template <int tiles, class Between>
 inline void multiply(const std::uint8_t* tokens, const std::int8_t* panel, std::int64_t groups,
-                     Between&& between) {
+                     Between& between) {
   for (std::int64_t k = 0; k < 2 * groups; ++k)
     multiply_line<tiles>(tokens + k * 2 * tile_bytes, panel + k * 2 * tile_bytes, [] {}, between);
 }
@@ -252,7 +178,8 @@ inline void fill_and_multiply(const std::uint8_t* tokens, std::int8_t* panel, st
         tokens + 2 * tile_bytes, panel + 2 * tile_bytes, [&] { rows.put<0, 1>(); },
         [&] { rows.put<1, 1>(); });
   }
-  multiply<tiles>(tokens, panel, 1, [] {});
+  const auto nothing = [] {};
+  multiply<tiles>(tokens, panel, 1, nothing);
 }
 
 struct workspace {
@@ -276,61 +203,52 @@ inline filling fill_from(const product_args& args, const part_of_panel& part, st
           {}};
 }
 
-// `tokens` by `rows` of the sums of a pair to y of token m and row n.
-void copy_sums(const product_args& args, std::int64_t m, std::int64_t n, std::int64_t tokens,
-               std::int64_t rows, const std::int32_t* sums) {
-  for (std::int64_t t = 0; t < tokens; ++t) {
-    const std::int32_t* from = sums + t / tile_rows * 2 * tile_sums + t % tile_rows * tile_rows;
-    std::int32_t* to = args.y + (m + t) * args.N + n;
-    for (std::int64_t i = 0; i < rows; i += tile_rows) {
-      const auto mask = static_cast<__mmask16>(rows - i >= 16 ? 0xffff : (1 << (rows - i)) - 1);
-      _mm512_mask_storeu_epi32(to + i, mask, _mm512_load_si512(from + i * tile_rows));
-    }
-  }
-}
-
-// The sums of a pair of tiles of tokens (the first tile alone where tiles is 1) in `sums`, moved to
-// y after the last part: only rows and tokens that are there.
+// Adds the products of a pair of tiles of tokens (the first tile alone where tiles is 1) to `sums`.
 template <int tiles, bool fill>
 void add_part(const product_args& args, const part_of_panel& part, std::int64_t pair,
-              std::int8_t* panel, std::int32_t* sums) {
-  const std::int64_t m = pair * pair_tokens, n = part.n, groups = part.columns.groups;
-  const std::int64_t tokens = args.M - m < tiles * tile_rows ? args.M - m : tiles * tile_rows;
-  const std::int64_t rows = args.row_end - n < panel_rows ? args.row_end - n : panel_rows;
+              workspace& work, std::int32_t* sums, draining& drain) {
+  const std::int64_t groups = part.columns.groups;
   const std::uint8_t* packed = packed_tokens(args, part.columns, pair);
-  std::int32_t* y = args.y + m * args.N + n;
   part.first ? clear_sums<tiles>() : load_sums<tiles>(sums);
   if constexpr (fill) {
-    filling from = fill_from(args, part, panel);
-    fill_and_multiply<tiles>(packed, panel, groups, from);
+    filling from = fill_from(args, part, work.panel);
+    fill_and_multiply<tiles>(packed, work.panel, groups, from);
   } else {
-    multiply<tiles>(packed, panel, groups,
-                    fetching{y, args.N, part.last ? tokens : 0, pair_tokens / groups / 2 + 1});
+    drain.each = pair_tokens / groups / 2 + 1;
+    multiply<tiles>(packed, work.panel, groups, drain);
   }
-  if (part.last && tokens == tiles * tile_rows && rows == panel_rows)
-    return store_sums<tiles>(y, tile_rows, tile_rows * args.N, 4 * args.N);
-  store_sums<tiles>(sums, tile_sums, 2 * tile_sums, tile_line);
-  if (part.last) copy_sums(args, m, n, tokens, rows, sums);
-}
-
-template <bool fill>
-void add_pair(const product_args& args, const part_of_panel& part, std::int64_t pair,
-              std::int8_t* panel, std::int32_t* sums) {
-  args.M - pair* pair_tokens > tile_rows ? add_part<2, fill>(args, part, pair, panel, sums)
-                                         : add_part<1, fill>(args, part, pair, panel, sums);
+  drain.finish();
+  store_sums<tiles>(sums);
 }
 
 // Rows n .. n + 31 against pairs begin .. end of tiles of tokens.
 void panel_by_tokens(const product_args& args, std::int64_t n, std::int64_t begin, std::int64_t end,
                      workspace& work) {
   const std::int64_t parts = parts_of(args);
+  const std::int64_t rows = args.row_end - n < panel_rows ? args.row_end - n : panel_rows;
+  draining drain{&args, n, rows};
   for (std::int64_t p = 0; p < parts; ++p) {
     const part_of_panel part{n, part_at(args, p), p == 0, p == parts - 1};
     std::int32_t* sums = work.sums;
-    add_pair<true>(args, part, begin, work.panel, sums);
-    for (std::int64_t i = begin + 1; i < end; ++i)
-      add_pair<false>(args, part, i, work.panel, sums += pair_tokens * panel_rows);
+    for (std::int64_t i = begin; i < end; ++i, sums += pair_tokens * panel_rows) {
+      const std::int64_t m = i * pair_tokens, left = args.M - m;
+      const std::int64_t tokens = left < pair_tokens ? left : pair_tokens;
+      if (part.last) {
+        drain.next_m = m;
+        drain.next_tokens = tokens;
+      }
+      const bool pair = left > tile_rows;
+      const auto add = i == begin ? (pair ? add_part<2, true> : add_part<1, true>)
+                                  : (pair ? add_part<2, false> : add_part<1, false>);
+      add(args, part, i, work, sums, drain);
+      if (part.last) {
+        drain.m = m;
+        drain.tokens = tokens;
+        drain.sums = sums;
+      }
+    }
   }
+  drain.finish();
 }
 
 void rows_by_tokens(const product_args& args) {
@@ -353,7 +271,7 @@ void gemm_native_i2_r4_x86_amx(const gemm_args& args) {
     case product_step::plan:
       *args.needs = {panel_rows,
                      static_cast<std::size_t>(token_pairs(args) * pair_tokens * args.K + page),
-                     2 * token_pairs(args), false};
+                     2 * token_pairs(args), false, true};
       break;
     case product_step::prepare:
       for (std::int64_t i = args.part_begin; i < args.part_end; ++i) pack_tile(args, i / 2, i % 2);
