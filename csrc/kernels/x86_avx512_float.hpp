@@ -25,8 +25,7 @@ inline lanes load_first(const float* p) {
 }
 
 inline lanes load_half_first(const void* p) {
-  return _mm512_cvtph_ps(
-      _mm256_zextsi128_si256(_mm_loadu_si128(static_cast<const __m128i*>(p))));
+  return _mm512_cvtph_ps(_mm256_zextsi128_si256(_mm_loadu_si128(static_cast<const __m128i*>(p))));
 }
 
 inline void store_lanes(float* p, lanes v) {

@@ -15,8 +15,8 @@ namespace bp {
 namespace {
 
 constexpr std::int64_t products_before_threads = 1 << 19;  // below, waking a team costs more
-constexpr std::int64_t most_queries = 64;                  // of a tile: 32 KiB where head_dim is 128
-constexpr std::int64_t most_tile_floats = 3 << 16;         // 768 KiB: in L2
+constexpr std::int64_t most_queries = 64;           // of a tile: 32 KiB where head_dim is 128
+constexpr std::int64_t most_tile_floats = 3 << 16;  // 768 KiB: in L2
 
 // Memory of the calling thread, kept from call to call; the team uses it while the caller waits.
 enum slot { states, rounded_q, slots };
@@ -96,8 +96,7 @@ const std::vector<std::int64_t>& tiles_of(const attention_args& args, int thread
   const auto joins = [&](std::int64_t m) {
     const std::int64_t tokens = m + 1 - starts.back();
     return tokens <= most && args.keys[m] == args.keys[m - 1] &&
-           args.values[m] == args.values[m - 1] &&
-           args.head_stride[m] == args.head_stride[m - 1] &&
+           args.values[m] == args.values[m - 1] && args.head_stride[m] == args.head_stride[m - 1] &&
            args.length[m] >= args.length[m - 1] &&
            tile_floats(args, tokens, blocks_seen(args, m)) <= most_tile_floats;
   };
@@ -134,8 +133,8 @@ void run_tiles(kernel_fn<attention_args> fn, attention_args args, int threads) {
   const std::vector<std::int64_t>& starts = tiles_of(args, threads);
   std::int64_t floats = 0;
   for (std::size_t i = 1; i < starts.size(); ++i)
-    floats = std::max(floats, tile_floats(args, starts[i] - starts[i - 1],
-                                          blocks_seen(args, starts[i] - 1)));
+    floats = std::max(
+        floats, tile_floats(args, starts[i] - starts[i - 1], blocks_seen(args, starts[i] - 1)));
   state_pool pool(reuse(states, threads * floats), floats, threads);
   const auto tiles = static_cast<std::int64_t>(starts.size()) - 1;
   args.step = attention_step::tile;

@@ -50,8 +50,8 @@ struct attention_args {
   // Set by the driver.
   attention_step step;
   std::int64_t begin, end;
-  std::int64_t head;        // of a tile
-  float* state;             // of a tile, or of the units of item first_item and later ones: unit.hpp
+  std::int64_t head;  // of a tile
+  float* state;       // of a tile, or of the units of item first_item and later ones: unit.hpp
   std::int64_t first_item;  // the item that state begins with
 };
 

@@ -73,9 +73,9 @@ inline void score_four(const float* q, const typename Cache::element* const* k, 
 
 // Of `queries` queries with keys t .. t + 3 of `count`; behind the last key, that key again.
 template <class Cache>
-inline void score_queries(const float* q, std::int64_t queries,
-                          const typename Cache::element* keys, std::int64_t t, std::int64_t count,
-                          std::int64_t D, float scale, float* e) {
+inline void score_queries(const float* q, std::int64_t queries, const typename Cache::element* keys,
+                          std::int64_t t, std::int64_t count, std::int64_t D, float scale,
+                          float* e) {
   const typename Cache::element* k[4];
   for (std::int64_t j = 0; j < 4; ++j) k[j] = keys + (t + j < count ? t + j : count - 1) * D;
   std::int64_t i = 0;
@@ -234,8 +234,7 @@ void sum_unit(const attention_args& args, const attention_unit& unit) {
       sum_values<Cache, 4>(e + i * attention_block, v, count, D, unit.values + i * D);
     for (; i + 2 <= group; i += 2)
       sum_values<Cache, 2>(e + i * attention_block, v, count, D, unit.values + i * D);
-    if (i < group)
-      sum_values<Cache, 1>(e + i * attention_block, v, count, D, unit.values + i * D);
+    if (i < group) sum_values<Cache, 1>(e + i * attention_block, v, count, D, unit.values + i * D);
   }
 }
 

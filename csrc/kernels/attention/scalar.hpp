@@ -111,8 +111,7 @@ inline void merge_item(const attention_args& args, std::int64_t m, std::int64_t 
 template <class Cache>
 void put_head(const float* from, std::int64_t count, void* cache, std::int64_t at,
               std::int64_t head_dim) {
-  for (std::int64_t d = 0; d < head_dim; ++d)
-    Cache::put(cache, at + d, d < count ? from[d] : 0.0f);
+  for (std::int64_t d = 0; d < head_dim; ++d) Cache::put(cache, at + d, d < count ? from[d] : 0.0f);
 }
 
 template <class Cache>

@@ -43,10 +43,10 @@ inline std::int64_t state_floats(const attention_args& args) {
 // token.
 struct tile_state {
   std::int64_t queries, blocks;
-  float* rows;    // [attention_block, head_dim]: keys or values of a block
-  float* q;       // [queries, head_dim]
-  float* e;       // [queries, attention_block], of one block at a time
-  float* values;  // [blocks, queries, head_dim]
+  float* rows;     // [attention_block, head_dim]: keys or values of a block
+  float* q;        // [queries, head_dim]
+  float* e;        // [queries, attention_block], of one block at a time
+  float* values;   // [blocks, queries, head_dim]
   float* softmax;  // [blocks, tokens, 2, lanes]: most and sum
 };
 

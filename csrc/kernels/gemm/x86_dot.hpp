@@ -26,10 +26,9 @@ inline void by_panels_dot(const product_args& args) {
   constexpr std::int64_t in_block = (token_block + Packed::most - 1) / Packed::most;
   switch (args.step) {
     case product_step::plan:
-      *args.needs = {
-          panel_rows, static_cast<std::size_t>(args.M * args.K),
-          args.M / token_block * in_block + tiles_of(args.M % token_block, Packed::most), true,
-          Packed::floats};
+      *args.needs = {panel_rows, static_cast<std::size_t>(args.M * args.K),
+                     args.M / token_block * in_block + tiles_of(args.M % token_block, Packed::most),
+                     true, Packed::floats};
       break;
     case product_step::prepare:
       for (std::int64_t i = args.part_begin; i < args.part_end; ++i) {
