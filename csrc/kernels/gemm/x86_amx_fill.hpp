@@ -40,15 +40,26 @@ inline sixteen_rows rows_from(const product_args& args, std::int64_t n, std::int
   return found;
 }
 
-// 16 bytes at `at` of rows r, 4 + r, 8 + r, 12 + r.
-inline __m512i quarter(const sixteen_rows& w, std::int64_t at) {
-  const auto load = [&](int i) {
-    return _mm_loadu_si128(reinterpret_cast<const __m128i*>(w.fours[i] + at));
-  };
-  __m512i found = _mm512_castsi128_si512(load(0));
-  found = _mm512_inserti32x4(found, load(1), 1);
-  found = _mm512_inserti32x4(found, load(2), 2);
-  return _mm512_inserti32x4(found, load(3), 3);
+// A group of four rows, eight dwords each: low and high four of them, by quarters of a vector.
+//   a0 .. a7 b0 .. b7, c0 .. c7 d0 .. d7      a0 b0 c0 d0 | a1 .. | a2 .. | a3 ..      a4 .. | ..
+struct four_rows {
+  __m512i low, high;
+};
+inline four_rows dwords_of(const std::uint8_t* group) {
+  const __m512i lows = _mm512_setr_epi32(0, 8, 16, 24, 1, 9, 17, 25, 2, 10, 18, 26, 3, 11, 19, 27);
+  const __m512i ab = _mm512_loadu_si512(group), cd = _mm512_loadu_si512(group + 64);
+  return {_mm512_permutex2var_epi32(ab, lows, cd),
+          _mm512_permutex2var_epi32(ab, _mm512_add_epi32(lows, _mm512_set1_epi32(4)), cd)};
+}
+
+// Four dwords of four times four rows: quarter i of each side by side.
+inline void side_by_side(__m512i a, __m512i b, __m512i c, __m512i d, __m512i* to) {
+  const __m512i ab01 = _mm512_shuffle_i32x4(a, b, 0x44), ab23 = _mm512_shuffle_i32x4(a, b, 0xee);
+  const __m512i cd01 = _mm512_shuffle_i32x4(c, d, 0x44), cd23 = _mm512_shuffle_i32x4(c, d, 0xee);
+  to[0] = _mm512_shuffle_i32x4(ab01, cd01, 0x88);
+  to[1] = _mm512_shuffle_i32x4(ab01, cd01, 0xdd);
+  to[2] = _mm512_shuffle_i32x4(ab23, cd23, 0x88);
+  to[3] = _mm512_shuffle_i32x4(ab23, cd23, 0xdd);
 }
 
 // The rows of a panel on their way into its tiles, a group at a time. A group takes a page, and its
@@ -60,28 +71,14 @@ struct filling {
   std::int8_t* to;       // tiles of a group: [2 of 64 columns][2 of 16 rows]
   __m512i dwords[2][8];  // dword i of the bytes of 16 rows: weights 4i .. 4i + 3 of each quarter
 
-  // Half (0, 1) of the bytes of a group.
-  //   rows, by quarters of a vector      a0 a1 a2 a3 | e0 .. | i0 .. | m0 ..    and so b, c, d
-  //   unpack dwords                      a0 b0 a1 b1 | ..      c0 d0 c1 d1 | .. and so 2, 3
-  //   unpack qwords                      a0 b0 c0 d0 | e0 f0 g0 h0 | ..         dword 0 of 16 rows
-  template <int side, int half>
-  inline __attribute__((always_inline)) void take_half() {
-    const sixteen_rows& w = rows[side];
-    const __m512i a = quarter(w, 16 * half), b = quarter(w, 16 * half + 32);
-    const __m512i c = quarter(w, 16 * half + 64), d = quarter(w, 16 * half + 96);
-    const __m512i ab01 = _mm512_unpacklo_epi32(a, b), ab23 = _mm512_unpackhi_epi32(a, b);
-    const __m512i cd01 = _mm512_unpacklo_epi32(c, d), cd23 = _mm512_unpackhi_epi32(c, d);
-    dwords[side][4 * half] = _mm512_unpacklo_epi64(ab01, cd01);
-    dwords[side][4 * half + 1] = _mm512_unpackhi_epi64(ab01, cd01);
-    dwords[side][4 * half + 2] = _mm512_unpacklo_epi64(ab23, cd23);
-    dwords[side][4 * half + 3] = _mm512_unpackhi_epi64(ab23, cd23);
-  }
-
   template <int side>
   inline __attribute__((always_inline)) void take() {
-    take_half<side, 0>();
-    take_half<side, 1>();
-    for (auto& four : rows[side].fours) {
+    auto& fours = rows[side].fours;
+    const four_rows a = dwords_of(fours[0]), b = dwords_of(fours[1]);
+    const four_rows c = dwords_of(fours[2]), d = dwords_of(fours[3]);
+    side_by_side(a.low, b.low, c.low, d.low, dwords[side]);
+    side_by_side(a.high, b.high, c.high, d.high, dwords[side] + 4);
+    for (auto& four : fours) {
       _mm_prefetch(four + ahead, _MM_HINT_T1);
       _mm_prefetch(four + ahead + 64, _MM_HINT_T1);
       four += group_weights;

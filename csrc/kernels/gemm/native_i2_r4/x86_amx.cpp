@@ -112,24 +112,16 @@ inline __attribute__((always_inline)) void multiply_line(const std::uint8_t* tok
 }
 
 // The way of the sums of a pair to their results, some tokens at a time: while the next pair is
-// multiplied, because what makes floats has ports of its own. Asks for the lines of the results of
-// that next pair: their stores would wait for memory.
+// multiplied, because what makes floats has ports of its own.
 struct draining {
   const product_args* args;
   std::int64_t n, rows;
   std::int64_t m = 0, tokens = 0;  // what is left of the pair
   const std::int32_t* sums = nullptr;
-  std::int64_t next_m = 0, next_tokens = 0;
   std::int64_t each = 0;
 
   void operator()() {
     for (std::int64_t i = 0; i < each && tokens > 0; ++i) drain_token();
-    for (std::int64_t i = 0; i < each && next_tokens > 0; ++i, ++next_m, --next_tokens) {
-      const std::int64_t at = next_m * args->N + n;
-      const auto* to = args->y != nullptr ? static_cast<const void*>(args->y + at) : args->out + at;
-      __builtin_prefetch(to, 1);
-      __builtin_prefetch(static_cast<const std::int32_t*>(to) + tile_rows, 1);
-    }
   }
 
   void finish() {
@@ -233,10 +225,6 @@ void panel_by_tokens(const product_args& args, std::int64_t n, std::int64_t begi
     for (std::int64_t i = begin; i < end; ++i, sums += pair_tokens * panel_rows) {
       const std::int64_t m = i * pair_tokens, left = args.M - m;
       const std::int64_t tokens = left < pair_tokens ? left : pair_tokens;
-      if (part.last) {
-        drain.next_m = m;
-        drain.next_tokens = tokens;
-      }
       const bool pair = left > tile_rows;
       const auto add = i == begin ? (pair ? add_part<2, true> : add_part<1, true>)
                                   : (pair ? add_part<2, false> : add_part<1, false>);
