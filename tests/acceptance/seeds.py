@@ -212,7 +212,7 @@ THREADS = Edit(
     part.row_begin = begin;
     part.row_end = end;
     fn(part);
-    if (!integers) apply_scales(part);
+    if (!integers && !floats) apply_scales(part);
   });
 """,
     f"""\
@@ -221,7 +221,7 @@ THREADS = Edit(
     part.row_begin = begin;
     part.row_end = end;
     fn(part);
-    if (!integers) apply_scales(part);
+    if (!integers && !floats) apply_scales(part);
   }};
   const std::int64_t alone =
       threads > 1 ? args.N * {DOSE} / 10000 / needs.row_step * needs.row_step : 0;
