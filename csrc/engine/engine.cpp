@@ -67,7 +67,7 @@ std::vector<const kernel_row*> engine::kernels() const {
 
 std::int32_t engine::add_sequence() {
   const auto free = std::find(caches_.begin(), caches_.end(), nullptr);
-  auto made = std::make_unique<kv_cache>(config_);
+  auto made = spare_ ? std::move(spare_) : std::make_unique<kv_cache>(config_);
   if (free == caches_.end()) {
     caches_.push_back(std::move(made));
     return static_cast<std::int32_t>(caches_.size() - 1);
@@ -85,8 +85,8 @@ kv_cache& engine::cache(std::int32_t sequence) {
 }
 
 void engine::drop_sequence(std::int32_t sequence) {
-  cache(sequence);
-  caches_[static_cast<std::size_t>(sequence)].reset();
+  cache(sequence).set_length(0);
+  spare_ = std::move(caches_[static_cast<std::size_t>(sequence)]);
 }
 
 void engine::check(std::span<const batch_token> tokens) {

@@ -90,6 +90,8 @@ class engine {
   model_weights weights_;
   workspace work_;
   std::vector<std::unique_ptr<kv_cache>> caches_;
+  // The last one dropped: the next sequence takes its memory, whose pages are there already.
+  std::unique_ptr<kv_cache> spare_;
   std::vector<std::int64_t> lengths_, wanted_;  // of the caches, before and after a call
 };
 
