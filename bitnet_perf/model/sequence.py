@@ -18,8 +18,8 @@ __all__ = ["TokenSequence", "extend_together", "token_ids"]
 class TokenSequence:
     """The tokens that an engine has seen of one text, as keys and values of every layer.
 
-    A context manager. At its end the engine keeps its memory for the next sequence, in place of what
-    the one before left: at most one is kept, until the model is gone.
+    A context manager. At its end the engine keeps its memory for the next sequence, in place of
+    what the one before left: at most one is kept, until the model is gone.
     """
 
     def __init__(self, engine: _native.Engine) -> None:
