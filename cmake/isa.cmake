@@ -72,6 +72,10 @@ bp_isa(x86_amx ARCH x86_64 NEEDS "AMX-TILE, AMX-INT8, GFNI, AVX-512 F, BW, DQ, V
        FLAGS -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mgfni
              -mamx-tile -mamx-int8 -mprefer-vector-width=512 ${BP_AVX512_WARNINGS})
 bp_isa(arm_neon ARCH aarch64 NEEDS "NEON" TEST "true" FLAGS -march=armv8-a)
+bp_isa(arm_neondot ARCH aarch64 NEEDS "NEON dot products (FEAT_DotProd)"
+       TEST "cpu_has_dotprod()" FLAGS -march=armv8.2-a+dotprod)
+bp_isa(arm_i8mm ARCH aarch64 NEEDS "int8 matrix products (FEAT_I8MM, FEAT_DotProd)"
+       TEST "cpu_has_dotprod() && cpu_has_i8mm()" FLAGS -march=armv8.2-a+dotprod+i8mm)
 
 string(PREPEND BP_ISA_HEADER "// Made by cmake/isa.cmake.\n#pragma once\n")
 string(APPEND BP_ISA_HEADER "#define BP_ARCH \"${BP_ARCH}\"\n#define BP_ISAS(X) \\\n${BP_ISA_ROWS}\n")

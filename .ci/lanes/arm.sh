@@ -1,5 +1,5 @@
 # Cross-built for 64-bit ARM and run under an emulator: every variant that such a build holds against
-# the runner's oracles, bit for bit or within the bound of its family, and a seeded fault in each NEON
+# the runner's oracles, bit for bit or within the bound of its family, and a seeded fault in each ARM
 # one. Probes give no result to check.
 set -u
 for tool in aarch64-linux-gnu-g++ qemu-aarch64; do
@@ -25,26 +25,37 @@ weak=$(find "$build/CMakeFiles/bp_core.dir/csrc/kernels" -mindepth 3 -name '*.o'
 [ -z "$weak" ] || fail "weak symbols in kernel objects:
 $weak"
 
-# cortex-a72: NEON alone; cortex-a76: dot products; max: everything the emulator has.
-models="cortex-a72"
+# What each model has; variants of the others say what the CPU lacks.
+has() {
+  case $1 in
+    cortex-a72) echo arm_neon ;;
+    cortex-a76) echo arm_neon arm_neondot ;;
+    max) echo arm_neon arm_neondot arm_i8mm ;;
+  esac
+}
+models="cortex-a72 max"
 [ -z "${LANE_ALL:-}" ] || models="cortex-a72 cortex-a76 max"
 for model in $models; do
   on_arm() { qemu-aarch64 -L /usr/aarch64-linux-gnu -cpu "$model" "$build/bp_runner" "$@"; }
   rows=$(on_arm --list) || fail "$model: the runner does not start"
   echo "$rows" | grep '/x86_' | grep -v ': needs x86_64, this build is for aarch64$' &&
     fail "$model: an x86 row that does not say so"
-  echo "$rows" | grep '/arm_' | grep -v ': runs$' && fail "$model: a NEON row that does not run"
-  neon=$(echo "$rows" | sed -n 's|/arm_neon: runs$|/arm_neon|p' | grep -v '^probe_')
-  [ -n "$neon" ] || fail "$model: no NEON row"
-  for row in $neon; do
-    on_arm --seed-fault "$row" >"$build/fault.log" && fail "$model: a seeded fault in $row passed"
-    grep -q "^FAILED $row:" "$build/fault.log" || fail "$model: a seeded fault in $row was not named"
-  done
+  echo "$rows" | awk -F '/|: ' -v has=" $(has "$model") " '$3 ~ /^arm_/ {
+      runs = index(has, " " $3 " ") > 0
+      if (runs ? $4 != "runs" : $4 !~ /^this CPU lacks /) { print; wrong = 1 }
+    } END { exit wrong }' || fail "$model has $(has "$model"), and an ARM row says otherwise"
   on_arm >"$build/$model.log" || { grep -E 'FAILED|passed' "$build/$model.log"; fail "$model: wrong results"; }
-  for row in $neon; do
-    grep -q "^$row: [1-9][0-9]* passed, 0 failed$" "$build/$model.log" || fail "$model: $row was not checked"
+  counts=
+  for isa in $(has "$model"); do
+    here=$(echo "$rows" | sed -n "s|/$isa: runs\$|/$isa|p" | grep -v '^probe_')
+    [ -n "$here" ] || fail "$model: no row of $isa"
+    for row in $here; do
+      grep -q "^$row: [1-9][0-9]* passed, 0 failed$" "$build/$model.log" || fail "$model: $row was not checked"
+      on_arm --seed-fault "$row" >"$build/fault.log" && fail "$model: a seeded fault in $row passed"
+      grep -q "^FAILED $row:" "$build/fault.log" || fail "$model: a seeded fault in $row was not named"
+    done
+    counts+="$(echo "$here" | wc -l) $isa, "
   done
-  echo "$model: $(grep -c '/arm_neon: [1-9][0-9]* passed' "$build/$model.log") NEON and" \
-    "$(grep -c '/scalar: [1-9][0-9]* passed' "$build/$model.log") scalar variants"
+  echo "$model: $counts$(grep -c '/scalar: [1-9][0-9]* passed' "$build/$model.log") scalar variants"
   tail -n 1 "$build/$model.log"
 done

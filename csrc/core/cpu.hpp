@@ -1,4 +1,4 @@
-// What __builtin_cpu_supports does not know in every compiler that is accepted here.
+// What __builtin_cpu_supports does not know in every compiler that is accepted here: of ARM nothing.
 #pragma once
 
 #if defined(__x86_64__)
@@ -26,6 +26,16 @@ bool cpu_has_amx();
 // stays: children have it by fork, and a program that is started asks anew. From then on
 // sigaltstack() refuses stacks too small for tile data (below AT_MINSIGSTKSZ, about 12 KB).
 const char* tiles_refused();
+
+}  // namespace bp
+#endif
+
+#if defined(__aarch64__)
+namespace bp {
+
+// As the operating system tells; where it does not tell (no Linux), no.
+bool cpu_has_dotprod();  // sdot, udot
+bool cpu_has_i8mm();     // smmla, ummla, usmmla, usdot
 
 }  // namespace bp
 #endif

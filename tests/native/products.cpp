@@ -65,6 +65,20 @@ exact<std::int32_t> sums(const shape& s, std::int64_t M, exact<std::int8_t>& w,
   return y;
 }
 
+product_args arguments(const layout& w, exact<std::uint8_t>& data, exact<std::int8_t>& q,
+                       std::int64_t M) {
+  product_args args{};
+  args.w = data.data();
+  args.w_bytes = data.size();
+  args.q = q.data();
+  args.M = M;
+  args.N = w.N;
+  args.K = w.K_padded;
+  args.K_true = w.K;
+  args.tile = w.tile;
+  return args;
+}
+
 void check_sums(const kernel_row& row, engine& random, const shape& s, std::int64_t M,
                 const fill& f) {
   const layout w = make_layout(row.format, s.N, s.K, s.tile);
@@ -74,18 +88,52 @@ void check_sums(const kernel_row& row, engine& random, const shape& s, std::int6
   exact<std::int32_t> wanted = sums(s, M, codes, q);
   for (const int threads : team_sizes) {
     exact<std::int32_t> y(M * s.N);
-    product_args args{};
-    args.w = data.data();
-    args.w_bytes = data.size();
-    args.q = q.data();
+    product_args args = arguments(w, data, q, M);
     args.y = y.data();
-    args.M = M;
-    args.N = w.N;
-    args.K = w.K_padded;
-    args.K_true = w.K;
-    args.tile = w.tile;
     run_product(row, args, threads);
     expect_same(row, describe(s, M, f.name, threads), y, wanted);
+  }
+}
+
+// Scales in blocks, of the activations and, in a native layout, of the weights: the floats of the
+// scalar variant, bit for bit.
+void check_scaled(const kernel_row& row, engine& random, const shape& s, std::int64_t M) {
+  const layout w = make_layout(row.format, s.N, s.K);
+  const std::int64_t blocks = (s.K + 255) / 256;
+  exact<std::int8_t> codes(integers<std::int8_t>(random, s.N * s.K, -1, 1));
+  exact<std::int8_t> q(integers<std::int8_t>(random, M * s.K, -128, 127));
+  exact<std::uint8_t> data = packed(w, codes);
+  std::uniform_real_distribution<float> scale(0.01f, 3.0f);
+  std::vector<float> of_tokens(static_cast<std::size_t>(M * blocks)),
+      of_rows(static_cast<std::size_t>(s.N * blocks));
+  for (float& each : of_tokens) each = scale(random);
+  for (float& each : of_rows) each = scale(random);
+  product_args args = arguments(w, data, q, M);
+  args.weight_scale = 1.0f;
+  args.act_blocks = of_tokens.data();
+  args.beside = w.format->native ? of_rows.data() : nullptr;
+  exact<float> wanted(M * s.N);
+  args.out = wanted.data();
+  run_product(select(row.family, row.format, "scalar"), args, 1);
+  for (const int threads : team_sizes) {
+    exact<float> out(M * s.N);
+    args.out = out.data();
+    run_product(row, args, threads);
+    expect_same(row, describe(s, M, "scales in blocks", threads), out, wanted);
+  }
+}
+
+bool has_blocks(std::string_view format) {
+  return format == "tq1_0" || format == "tq2_0" || format == "native_i2_r4";
+}
+
+// More tokens than a block of them (of the panels) holds, and the most columns.
+void check_largest(const kernel_row& row, engine& random) {
+  const bool tiled = std::string_view(row.format).starts_with("tl");
+  if (std::string_view(row.family) == "gemm") {
+    check_sums(row, random, tiled ? shapes(row.format)[1] : shape{17, 384}, 261, fills[0]);
+  } else if (!tiled) {
+    check_sums(row, random, {1, largest_columns}, 1, {"all 1, all -128", 1, 1, -128, -128});
   }
 }
 
@@ -94,10 +142,12 @@ void check_sums(const kernel_row& row, engine& random, const shape& s, std::int6
 void check_product(const kernel_row& row) {
   engine random(7);
   const bool batches = std::string_view(row.family) == "gemm";
+  check_largest(row, random);
   for (const shape& s : shapes(row.format)) {
     for (const std::int64_t M : {1, 2, 5, 13}) {
       if (M > 1 && !batches) continue;
       for (const fill& f : fills) check_sums(row, random, s, M, f);
+      if (has_blocks(row.format)) check_scaled(row, random, s, M);
     }
   }
 }

@@ -2,14 +2,12 @@
 // More tokens: 16 rows by 512 columns are unpacked into a panel in L1, which all tokens read.
 #pragma once
 
-#include "kernels/gemm/gemm.hpp"
+#include "kernels/gemm/panels.hpp"
 #include "kernels/gemv/x86_avx2.hpp"
 
 namespace bp {
 namespace {
 
-constexpr std::int64_t panel_rows = 16, panel_columns = 512;
-constexpr std::int64_t token_block = 256;       // activations of a panel's columns stay in L2
 constexpr std::int64_t tokens_for_panels = 12;  // measured: below, row by row is faster
 
 // sum += v in int16 lanes, here and in one register. Left alone, GCC 12 computes the products of
@@ -94,18 +92,7 @@ struct two_bit_panel {
         }
       }
     }
-    const bool last = k + columns >= args.K;
-    fetch(args, last ? n + panel_rows : n, last ? 0 : (k + columns) / group_weights);
-  }
-
-  // Asks for the bytes of the next panel while this one is used: 16 rows are more streams than the
-  // hardware prefetcher follows. A line of 64 bytes holds two groups of a row, or of two rows.
-  static void fetch(const product_args& args, std::int64_t n, std::int64_t g) {
-    constexpr bool interleaved = Format::step(0) > 64;
-    for (int r = 0; r < panel_rows && n + r < args.N; r += interleaved ? 2 : 1) {
-      for (int i = 0; i < panel_columns / group_weights; i += interleaved ? 1 : 2)
-        prefetch(Format::group(args.w, args.K, n + r, g + i));
-    }
+    fetch_next_panel<Format>(args, n, k + columns);
   }
 };
 
@@ -122,36 +109,6 @@ struct pair_products {
       panel_by_tokens<1>(panel, q + m * args.K, args.K, columns, sums + m * panel_rows);
   }
 };
-
-template <class Panel, class Products>
-inline void sixteen_rows(const product_args& args, std::int64_t n, std::int64_t m_begin,
-                         std::int64_t tokens) {
-  alignas(64) std::uint8_t panel[panel_rows * panel_columns];
-  alignas(64) std::int32_t sums[token_block * panel_rows];
-  __builtin_memset(sums, 0, static_cast<std::size_t>(tokens * panel_rows) * sizeof sums[0]);
-  for (std::int64_t k = 0; k < args.K; k += Panel::width) {
-    const std::int64_t left = args.K - k, columns = left < Panel::width ? left : Panel::width;
-    Panel::fill(args, n, k, columns, panel);
-    Products::add(args, panel, k, columns, m_begin, tokens, sums);
-  }
-  const std::int64_t rows = args.row_end - n < panel_rows ? args.row_end - n : panel_rows;
-  for (std::int64_t m = 0; m < tokens; ++m) {
-    const std::int32_t q_sum = args.q_sum[m_begin + m];
-    std::int32_t* y = args.y + (m_begin + m) * args.N + n;
-    for (std::int64_t r = 0; r < rows; ++r) y[r] = sums[m * panel_rows + r] - q_sum;
-  }
-}
-
-// Panel::fill(args, n, k, columns, panel) unpacks codes of rows n .. n + 15 and of the given
-// columns (a multiple of 4; k is a multiple of Panel::width, which is at most panel_columns).
-template <class Panel, class Products = pair_products>
-inline void gemm_by_panels(const product_args& args) {
-  for (std::int64_t m = 0; m < args.M; m += token_block) {
-    const std::int64_t tokens = args.M - m < token_block ? args.M - m : token_block;
-    for (std::int64_t n = args.row_begin; n < args.row_end; n += panel_rows)
-      sixteen_rows<Panel, Products>(args, n, m, tokens);
-  }
-}
 
 // Eight rows at a time, so that four tokens stay in L1 while the rows pass.
 template <class Format>
@@ -177,7 +134,7 @@ inline void gemm_two_bit(const product_args& args) {
   if (args.M < tokens_for_panels) {
     gemm_row_by_row<Format>(args);
   } else {
-    gemm_by_panels<two_bit_panel<Format>>(args);
+    gemm_by_panels<two_bit_panel<Format>, pair_products>(args);
   }
 }
 

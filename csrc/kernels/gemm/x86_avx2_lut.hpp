@@ -3,6 +3,7 @@
 // `tokens` of a panel: measured, from so many tokens on it is faster than row by row.
 #pragma once
 
+#include "kernels/gemm/tl_panels.hpp"
 #include "kernels/gemm/x86_avx2.hpp"
 #include "kernels/gemv/x86_avx2_tl1.hpp"
 #include "kernels/gemv/x86_avx2_tl2.hpp"
@@ -42,23 +43,6 @@ inline void store_pairs(std::uint8_t* panel, __m128i bytes) {
                 _mm_shuffle_epi8(first, low), _mm_shuffle_epi8(second, low));
 }
 
-struct tl1_panel {
-  static constexpr std::int64_t width = 512, tokens = 12;
-
-  static void fill(const product_args& args, std::int64_t n, std::int64_t begin, std::int64_t count,
-                   std::uint8_t* panel) {
-    const auto [BM, BK, bm] = args.tile;
-    const std::int64_t by = 256 / bm, strip = n - n % bm;
-    for (std::int64_t k = begin; k < begin + count; k += 4, panel += 64) {
-      const std::int64_t in_tile = k % BK;
-      const std::uint8_t* w = args.w + tile_weights(args.tile, args.K, strip, k - in_tile) / 4;
-      // Within a strip: [BK/by] blocks of 64 bytes, [bm/16][by/4] units of 16 bytes.
-      w += in_tile / by * 64 + (n - strip) / 16 * (by / 4) * 16 + in_tile % by / 4 * 16;
-      store_pairs(panel, load_half(w));
-    }
-  }
-};
-
 // Rows n .. n + 15 of a vector of 32 rows: 0-15 at bytes 0-7 and 16-23, 16-31 at 8-15 and 24-31.
 inline __m128i sixteen(const std::uint8_t* w, std::int64_t n) {
   const std::uint8_t* at = w + n % 32 / 2;
@@ -94,24 +78,24 @@ inline void store_triples(std::uint8_t* panel, const std::uint8_t* w, const std:
     store_columns(panel, column[c], column[c + 1], column[c + 2], column[c + 3]);
 }
 
-struct tl2_panel {
-  static constexpr std::int64_t width = 480, tokens = 8;  // groups of 24 columns
-
-  static void fill(const product_args& args, std::int64_t n, std::int64_t begin, std::int64_t count,
-                   std::uint8_t* panel) {
-    const tl2_parts part(args.w, args.N, args.K, args.tile);
-    const std::int64_t strip = n - n % 32, end = begin + count;
-    std::int64_t k = begin;
-    for (; k < end && k < part.K3; k += 24, panel += 24 * panel_rows) {
-      const std::int64_t in_tile = k % args.tile.BK;
-      store_triples(panel, part.triples(strip, k - in_tile) + in_tile / 6 * 32,
-                    part.signs(strip, k - in_tile) + in_tile / 24 * 32, n);
-    }
-    for (; k < end; k += 4, panel += 4 * panel_rows) {
-      const std::int64_t in_group = (k - part.K3) % 32;
-      store_pairs(panel, sixteen(part.pairs(strip, k - in_group) + in_group / 4 * 32, n));
-    }
+// What tl_panels.hpp asks for.
+struct tl_codes {
+  static void pairs(std::uint8_t* panel, const std::uint8_t* w) { store_pairs(panel, load_half(w)); }
+  static void pairs(std::uint8_t* panel, const std::uint8_t* w, std::int64_t n) {
+    store_pairs(panel, sixteen(w, n));
   }
+  static void triples(std::uint8_t* panel, const std::uint8_t* w, const std::uint8_t* signs,
+                      std::int64_t n) {
+    store_triples(panel, w, signs, n);
+  }
+};
+
+struct tl1_panel : tl1_columns<tl_codes> {
+  static constexpr std::int64_t tokens = 12;
+};
+
+struct tl2_panel : tl2_columns<tl_codes> {
+  static constexpr std::int64_t tokens = 8;
 };
 
 struct tq1_0_panel {
@@ -142,7 +126,7 @@ struct tq1_0_panel {
 template <class Panel>
 inline void by_panels(const product_args& args) {
   if (args.step == product_step::plan) args.needs->row_step = panel_rows;
-  if (args.step == product_step::rows) gemm_by_panels<Panel>(args);
+  if (args.step == product_step::rows) gemm_by_panels<Panel, pair_products>(args);
 }
 
 }  // namespace

@@ -2,7 +2,7 @@
 // The format is a class of two_bit.hpp.
 #pragma once
 
-#include "kernels/two_bit.hpp"
+#include "kernels/gemv/scaled.hpp"
 #include "kernels/x86_avx2.hpp"
 
 namespace bp {
@@ -96,73 +96,50 @@ inline void four_rows(const product_args& args, std::int64_t n) {
   }
 }
 
-// Sum of `count` activations, a multiple of 32.
-inline std::int32_t sum_of(const std::int8_t* q, std::int64_t count) {
-  __m256i wide = _mm256_setzero_si256();
-  for (std::int64_t k = 0; k < count; k += 32)
-    wide = widen(wide, _mm256_maddubs_epi16(_mm256_set1_epi8(1), load(q + k)));
-  return sum_lanes(wide);
-}
+// What scaled.hpp asks for.
+struct scaled_by_pairs {
+  static std::int32_t sum_of(const std::int8_t* q, std::int64_t count) {
+    __m256i wide = _mm256_setzero_si256();
+    for (std::int64_t k = 0; k < count; k += 32)
+      wide = widen(wide, _mm256_maddubs_epi16(_mm256_set1_epi8(1), load(q + k)));
+    return sum_lanes(wide);
+  }
 
-// scaled[m, n] for row n and T tokens: the sum over blocks of d_b * float32(sum_b). q_blocks holds
-// the sum of each block of activations, [M][blocks].
-template <class Format, int T>
-inline void scaled_row_by_tokens(const product_args& args, const std::int32_t* q_blocks,
-                                 std::int64_t n, std::int64_t m) {
-  constexpr std::int64_t block_groups = Format::block_weights / group_weights;
-  static_assert(block_groups <= groups_before_widening);
-  const std::int64_t groups = args.K / group_weights;
-  const std::int64_t blocks = (groups + block_groups - 1) / block_groups;
-  const std::int8_t* q = args.q + m * args.K;
-  float total[T] = {};
-  for (std::int64_t b = 0; b < blocks; ++b) {
-    const float d = Format::scale(args, n, b);
-    __m256i narrow[T];
-    for (auto& v : narrow) v = _mm256_setzero_si256();
-    for (std::int64_t g = b * block_groups; g < (b + 1) * block_groups && g < groups; ++g) {
-      const std::uint8_t* w = Format::group(args.w, args.K, n, g);
-      prefetch(w + prefetch_ahead);
-      const codes c = unpack<Format>(load(w));
+  template <class Format, int T>
+  static void scaled(const product_args& args, const std::int32_t* q_blocks, std::int64_t n,
+                     std::int64_t m) {
+    constexpr std::int64_t block_groups = Format::block_weights / group_weights;
+    static_assert(block_groups <= groups_before_widening);
+    const std::int64_t groups = args.K / group_weights;
+    const std::int64_t blocks = (groups + block_groups - 1) / block_groups;
+    const std::int8_t* q = args.q + m * args.K;
+    float total[T] = {};
+    for (std::int64_t b = 0; b < blocks; ++b) {
+      const float d = Format::scale(args, n, b);
+      __m256i narrow[T];
+      for (auto& v : narrow) v = _mm256_setzero_si256();
+      for (std::int64_t g = b * block_groups; g < (b + 1) * block_groups && g < groups; ++g) {
+        const std::uint8_t* w = Format::group(args.w, args.K, n, g);
+        prefetch(w + prefetch_ahead);
+        const codes c = unpack<Format>(load(w));
+        for (int t = 0; t < T; ++t) {
+          const std::int8_t* x = q + t * args.K + g * group_weights;
+          narrow[t] = _mm256_add_epi16(narrow[t], pair_sums(c, x));
+        }
+      }
       for (int t = 0; t < T; ++t) {
-        const std::int8_t* x = q + t * args.K + g * group_weights;
-        narrow[t] = _mm256_add_epi16(narrow[t], pair_sums(c, x));
+        const std::int32_t sum = sum_lanes(widen(_mm256_setzero_si256(), narrow[t]));
+        const float scale = d * activation_scale(args, blocks, m + t, b);
+        total[t] += scale * static_cast<float>(sum - q_blocks[(m + t) * blocks + b]);
       }
     }
-    for (int t = 0; t < T; ++t) {
-      const std::int32_t sum = sum_lanes(widen(_mm256_setzero_si256(), narrow[t]));
-      const float scale = d * activation_scale(args, blocks, m + t, b);
-      total[t] += scale * static_cast<float>(sum - q_blocks[(m + t) * blocks + b]);
-    }
+    for (int t = 0; t < T; ++t) args.scaled[(m + t) * args.N + n] = total[t];
   }
-  for (int t = 0; t < T; ++t) args.scaled[(m + t) * args.N + n] = total[t];
-}
+};
 
-// gemv and gemm with a scale in each block; the shared memory holds the sums of activation blocks.
 template <class Format>
 inline void scaled_rows(const product_args& args) {
-  constexpr std::int64_t weights = Format::block_weights;
-  const std::int64_t blocks = (args.K + weights - 1) / weights;
-  auto* sums = reinterpret_cast<std::int32_t*>(args.shared);
-  if (args.step == product_step::plan) {
-    args.needs->shared_bytes = static_cast<std::size_t>(args.M * blocks) * sizeof sums[0];
-    args.needs->shared_parts = args.M;
-    return;
-  }
-  if (args.step == product_step::prepare) {
-    for (std::int64_t m = args.part_begin; m < args.part_end; ++m) {
-      for (std::int64_t b = 0; b < blocks; ++b) {
-        const std::int64_t left = args.K - b * weights;
-        sums[m * blocks + b] =
-            sum_of(args.q + m * args.K + b * weights, left < weights ? left : weights);
-      }
-    }
-    return;
-  }
-  for (std::int64_t n = args.row_begin; n < args.row_end; ++n) {
-    std::int64_t m = 0;
-    for (; m + 4 <= args.M; m += 4) scaled_row_by_tokens<Format, 4>(args, sums, n, m);
-    for (; m < args.M; ++m) scaled_row_by_tokens<Format, 1>(args, sums, n, m);
-  }
+  scaled_rows_by<Format, scaled_by_pairs>(args);
 }
 
 template <class Format>

@@ -1,0 +1,84 @@
+// Products of unsigned codes (0, 1, 2 and multiples of them) and signed activations, 16 at a time,
+// by what the ISA of a file has for them: dot products into int32, or long multiplications into
+// int16. For ISA files: everything is in an anonymous namespace.
+#pragma once
+
+#include <arm_neon.h>
+
+#include <cstdint>
+
+namespace bp {
+namespace {
+
+inline uint8x16_t load(const std::uint8_t* w) {
+  return vld1q_u8(w);
+}
+
+inline int8x16_t load(const std::int8_t* q) {
+  return vld1q_s8(q);
+}
+
+// Bytes ahead of the row being read: past what the hardware prefetcher has asked for.
+constexpr int prefetch_ahead = 3072;
+
+inline void prefetch(const void* p) {
+  __builtin_prefetch(p);
+}
+
+#if defined(__ARM_FEATURE_DOTPROD)
+
+// Lane i: the products of bytes 4 i .. 4 i + 3.
+struct partial {
+  int32x4_t sum = vdupq_n_s32(0);
+};
+
+inline void add(partial& to, uint8x16_t codes, int8x16_t q) {
+  to.sum = vdotq_s32(to.sum, vreinterpretq_s8_u8(codes), q);
+}
+
+// Every four codes against the activations 4 j .. 4 j + 3.
+template <int j>
+inline void add_quad(partial& to, uint8x16_t codes, int8x16_t q) {
+  to.sum = vdotq_laneq_s32(to.sum, vreinterpretq_s8_u8(codes), q, j);
+}
+
+// Four sums that together are all of it.
+inline int32x4_t widened(const partial& from) {
+  return from.sum;
+}
+
+// The sums of every four codes.
+inline int32x4_t by_quads(const partial& from) {
+  return from.sum;
+}
+
+#else
+
+// low: bytes 0 .. 7, high: bytes 8 .. 15.
+struct partial {
+  int16x8_t low = vdupq_n_s16(0), high = vdupq_n_s16(0);
+};
+
+inline void add(partial& to, uint8x16_t codes, int8x16_t q) {
+  const int8x16_t c = vreinterpretq_s8_u8(codes);
+  to.low = vmlal_s8(to.low, vget_low_s8(c), vget_low_s8(q));
+  to.high = vmlal_high_s8(to.high, c, q);
+}
+
+template <int j>
+inline void add_quad(partial& to, uint8x16_t codes, int8x16_t q) {
+  add(to, codes, vreinterpretq_s8_s32(vdupq_laneq_s32(vreinterpretq_s32_s8(q), j)));
+}
+
+inline int32x4_t widened(const partial& from) {
+  return vpadalq_s16(vpaddlq_s16(from.low), from.high);
+}
+
+inline int32x4_t by_quads(const partial& from) {
+  return vpaddq_s32(vpaddlq_s16(from.low), vpaddlq_s16(from.high));
+}
+
+#endif
+
+}  // namespace
+}  // namespace bp

@@ -1,0 +1,201 @@
+// Rows of the 2-bit formats on ARM: unsigned codes 0, 1, 2 against signed activations, in the sums
+// of arm_dot.hpp. The format is a class of two_bit.hpp.
+#pragma once
+
+#include "kernels/arm_dot.hpp"
+#include "kernels/gemv/scaled.hpp"
+
+namespace bp {
+namespace {
+
+// Codes are masked where they stand in their byte, as far as sums have room, and count 4 and 16
+// times in sums of their own: times[i] counts 4^i times. In the top bits they are shifted down.
+#if defined(__ARM_FEATURE_DOTPROD)
+// A group adds to a lane of int32 at most 8 * 16 * 2 * 128 = 2^15 in magnitude in times[2] (a
+// quarter of its weights), 2^13 in times[1] and 2^12 in times[0]: largest_columns, 2^15 groups,
+// reach 2^30.
+constexpr int top_in_place = 4;
+constexpr std::int64_t groups_before_widening = 1 << 15;
+#else
+// A group adds to a lane of int16 six products of at most 2 * 128 in magnitude in times[0], and two
+// of at most 8 * 128 in times[1]: 16 groups reach -32768 at the lowest and 32512 at the highest.
+constexpr int top_in_place = 2;
+constexpr std::int64_t groups_before_widening = 16;
+#endif
+
+struct group_sums {
+  partial times[top_in_place / 2 + 1];
+};
+
+// Four sums that together are all of it; multiples shift back without a remainder.
+inline int32x4_t widened(const group_sums& from) {
+  int32x4_t sum = widened(from.times[0]);
+  sum = vsraq_n_s32(sum, widened(from.times[1]), 2);
+  if constexpr (top_in_place == 4) sum = vsraq_n_s32(sum, widened(from.times[2]), 4);
+  return sum;
+}
+
+// 16 codes at bit `shift` of their bytes, times 4^times_of<shift>.
+template <int shift>
+constexpr int times_of = shift <= top_in_place ? shift / 2 : 0;
+
+template <int shift>
+inline uint8x16_t codes_at(uint8x16_t bytes) {
+  if constexpr (shift == 6) {
+    return vshrq_n_u8(bytes, 6);
+  } else if constexpr (shift <= top_in_place) {
+    return vandq_u8(bytes, vdupq_n_u8(3 << shift));
+  } else {
+    return vandq_u8(vshrq_n_u8(bytes, shift), vdupq_n_u8(3));
+  }
+}
+
+// The codes of 16 bytes by quarter of their group.
+struct codes {
+  uint8x16_t c[4];
+};
+
+template <class Format>
+inline codes unpack(uint8x16_t bytes) {
+  return {{codes_at<Format::shift(0)>(bytes), codes_at<Format::shift(1)>(bytes),
+           codes_at<Format::shift(2)>(bytes), codes_at<Format::shift(3)>(bytes)}};
+}
+
+// Activations of the same 16 bytes, by quarter.
+struct activations {
+  int8x16_t x[4];
+};
+
+inline activations load_quarters(const std::int8_t* q) {
+  return {{load(q), load(q + 32), load(q + 64), load(q + 96)}};
+}
+
+template <class Format>
+inline void add(group_sums& to, const codes& w, const activations& q) {
+  add(to.times[times_of<Format::shift(0)>], w.c[0], q.x[0]);
+  add(to.times[times_of<Format::shift(1)>], w.c[1], q.x[1]);
+  add(to.times[times_of<Format::shift(2)>], w.c[2], q.x[2]);
+  add(to.times[times_of<Format::shift(3)>], w.c[3], q.x[3]);
+}
+
+// Adds a group of one row to the sums of T tokens, `stride` apart: codes are unpacked once.
+template <class Format, int T>
+inline void add_group(group_sums (&to)[T], const std::uint8_t* w, const std::int8_t* q,
+                      std::int64_t stride) {
+#pragma GCC unroll 2
+  for (int half = 0; half < 32; half += 16) {
+    const codes c = unpack<Format>(load(w + half));
+#pragma GCC unroll 4
+    for (int t = 0; t < T; ++t) add<Format>(to[t], c, load_quarters(q + t * stride + half));
+  }
+}
+
+inline std::int64_t next_stop(std::int64_t g, std::int64_t groups) {
+  return groups - g < groups_before_widening ? groups : g + groups_before_widening;
+}
+
+// Row n against T tokens from token m on.
+template <class Format, int T>
+inline void row_by_tokens(const product_args& args, std::int64_t n, std::int64_t m) {
+  const std::int64_t groups = args.K / group_weights;
+  const std::uint8_t* w = Format::group(args.w, args.K, n, 0);
+  const std::int8_t* q = args.q + m * args.K;
+  int32x4_t wide[T];
+  for (auto& v : wide) v = vdupq_n_s32(0);
+  for (std::int64_t g = 0; g < groups;) {
+    group_sums sums[T];
+    for (const std::int64_t stop = next_stop(g, groups); g < stop; ++g) {
+      prefetch(w + prefetch_ahead);
+      add_group<Format, T>(sums, w, q, args.K);
+      w += Format::step(g);
+      q += group_weights;
+    }
+    for (int t = 0; t < T; ++t) wide[t] = vaddq_s32(wide[t], widened(sums[t]));
+  }
+  for (int t = 0; t < T; ++t)
+    args.y[(m + t) * args.N + n] = vaddvq_s32(wide[t]) - args.q_sum[m + t];
+}
+
+// Four rows whose groups stand in one 128-byte line, against one token: the weights are one stream
+// that the hardware prefetcher follows, and activations are loaded once for four rows.
+inline void four_rows(const product_args& args, std::int64_t n) {
+  const std::int64_t groups = args.K / group_weights;
+  const std::uint8_t* w = native_i2_r4::group(args.w, args.K, n, 0);
+  const std::int8_t* q = args.q;
+  int32x4_t wide[4];
+  for (auto& v : wide) v = vdupq_n_s32(0);
+  for (std::int64_t g = 0; g < groups;) {
+    group_sums sums[4];
+    for (const std::int64_t stop = next_stop(g, groups); g < stop; ++g) {
+      prefetch(w + prefetch_ahead);
+      prefetch(w + prefetch_ahead + 64);
+      const activations low = load_quarters(q), high = load_quarters(q + 16);
+#pragma GCC unroll 4
+      for (int r = 0; r < 4; ++r) {
+        add<native_i2_r4>(sums[r], unpack<native_i2_r4>(load(w + 32 * r)), low);
+        add<native_i2_r4>(sums[r], unpack<native_i2_r4>(load(w + 32 * r + 16)), high);
+      }
+      w += 128;
+      q += group_weights;
+    }
+    for (int r = 0; r < 4; ++r) wide[r] = vaddq_s32(wide[r], widened(sums[r]));
+  }
+  for (int r = 0; r < 4 && n + r < args.row_end; ++r)
+    args.y[n + r] = vaddvq_s32(wide[r]) - args.q_sum[0];
+}
+
+// What scaled.hpp asks for.
+struct scaled_by_dot {
+  static std::int32_t sum_of(const std::int8_t* q, std::int64_t count) {
+    int32x4_t wide = vdupq_n_s32(0);
+    for (std::int64_t k = 0; k < count; k += 16)
+      wide = vpadalq_s16(wide, vpaddlq_s8(load(q + k)));
+    return vaddvq_s32(wide);
+  }
+
+  template <class Format, int T>
+  static void scaled(const product_args& args, const std::int32_t* q_blocks, std::int64_t n,
+                     std::int64_t m) {
+    constexpr std::int64_t block_groups = Format::block_weights / group_weights;
+    static_assert(block_groups <= groups_before_widening);
+    const std::int64_t groups = args.K / group_weights;
+    const std::int64_t blocks = (groups + block_groups - 1) / block_groups;
+    const std::int8_t* q = args.q + m * args.K;
+    float total[T] = {};
+    for (std::int64_t b = 0; b < blocks; ++b) {
+      group_sums sums[T];
+      for (std::int64_t g = b * block_groups; g < (b + 1) * block_groups && g < groups; ++g) {
+        const std::uint8_t* w = Format::group(args.w, args.K, n, g);
+        prefetch(w + prefetch_ahead);
+        add_group<Format, T>(sums, w, q + g * group_weights, args.K);
+      }
+      const float d = Format::scale(args, n, b);
+      for (int t = 0; t < T; ++t) {
+        const std::int32_t sum = vaddvq_s32(widened(sums[t])) - q_blocks[(m + t) * blocks + b];
+        const float scale = d * activation_scale(args, blocks, m + t, b);
+        total[t] += scale * static_cast<float>(sum);
+      }
+    }
+    for (int t = 0; t < T; ++t) args.scaled[(m + t) * args.N + n] = total[t];
+  }
+};
+
+template <class Format>
+inline void scaled_rows(const product_args& args) {
+  scaled_rows_by<Format, scaled_by_dot>(args);
+}
+
+template <class Format>
+inline void gemv_rows(const product_args& args) {
+  if (args.step != product_step::rows) return;
+  for (std::int64_t n = args.row_begin; n < args.row_end; ++n) row_by_tokens<Format, 1>(args, n, 0);
+}
+
+inline void gemv_four_rows(const product_args& args) {
+  if (args.step == product_step::plan) args.needs->row_step = 4;
+  if (args.step != product_step::rows) return;
+  for (std::int64_t n = args.row_begin; n < args.row_end; n += 4) four_rows(args, n);
+}
+
+}  // namespace
+}  // namespace bp
