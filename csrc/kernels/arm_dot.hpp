@@ -25,12 +25,23 @@ inline void prefetch(const void* p) {
   __builtin_prefetch(p);
 }
 
+// What stands behind it is not loaded before it; keep_order, of a `partial` below, holds back only
+// what is loaded from w behind it, until that sum is there. Left alone, GCC 12 loads far ahead, runs
+// out of registers and keeps sums in memory.
+inline void load_no_further() {
+  asm volatile("" ::: "memory");
+}
+
 #if defined(__ARM_FEATURE_DOTPROD)
 
 // Lane i: the products of bytes 4 i .. 4 i + 3.
 struct partial {
   int32x4_t sum = vdupq_n_s32(0);
 };
+
+inline void keep_order(const std::uint8_t*& w, partial& from) {
+  asm volatile("" : "+r"(w), "+w"(from.sum));
+}
 
 inline void add(partial& to, uint8x16_t codes, int8x16_t q) {
   to.sum = vdotq_s32(to.sum, vreinterpretq_s8_u8(codes), q);
@@ -58,6 +69,10 @@ inline int32x4_t by_quads(const partial& from) {
 struct partial {
   int16x8_t low = vdupq_n_s16(0), high = vdupq_n_s16(0);
 };
+
+inline void keep_order(const std::uint8_t*& w, partial& from) {
+  asm volatile("" : "+r"(w), "+w"(from.low));
+}
 
 inline void add(partial& to, uint8x16_t codes, int8x16_t q) {
   const int8x16_t c = vreinterpretq_s8_u8(codes);

@@ -38,11 +38,20 @@ inline uint8x16_t plain_codes(uint8x16_t bytes) {
   return vandq_u8(low, vdupq_n_u8(3));
 }
 
-// 16 packed bytes of row n; rows past N repeat the last one (their sums are dropped).
+// Group g of row n; rows past N repeat the last one (their sums are dropped).
 template <class Format>
-inline uint8x16_t row_bytes(const product_args& args, std::int64_t n, std::int64_t g, int half) {
-  const std::int64_t row = n < args.N ? n : args.N - 1;
-  return load(Format::group(args.w, args.K, row, g) + half);
+inline const std::uint8_t* row_at(const product_args& args, std::int64_t n, std::int64_t g) {
+  return Format::group(args.w, args.K, n < args.N ? n : args.N - 1, g);
+}
+
+// Four vectors of codes for 16 bytes, those of weights 32 s + p at to + 512 s: a quarter of a group
+// of a panel.
+template <class Format>
+inline void store_codes(std::uint8_t* to, uint8x16_t bytes) {
+  vst1q_u8(to, plain_codes<Format, 0>(bytes));
+  vst1q_u8(to + 512, plain_codes<Format, 1>(bytes));
+  vst1q_u8(to + 1024, plain_codes<Format, 2>(bytes));
+  vst1q_u8(to + 1536, plain_codes<Format, 3>(bytes));
 }
 
 // Packed bytes are transposed before they are unpacked: a quarter of the shuffles.
@@ -52,20 +61,21 @@ struct two_bit_panel {
 
   static void fill(const product_args& args, std::int64_t n, std::int64_t k, std::int64_t columns,
                    std::uint8_t* panel) {
-    const std::int64_t end = (k + columns) / group_weights;
-    for (std::int64_t g = k / group_weights; g < end; ++g, panel += group_weights * panel_rows) {
-      for (int i = 0; i < 8; ++i) {
-        const int r = i / 2 * 4, half = i % 2 * 16;
-        uint8x16_t v[4];
-        for (int j = 0; j < 4; ++j) v[j] = row_bytes<Format>(args, n + r + j, g, half);
-        transpose(v);
-        for (int j = 0; j < 4; ++j) {
-          std::uint8_t* to = panel + (half / 4 + j) * 64 + 4 * r;
-          vst1q_u8(to, plain_codes<Format, 0>(v[j]));
-          vst1q_u8(to + 512, plain_codes<Format, 1>(v[j]));
-          vst1q_u8(to + 1024, plain_codes<Format, 2>(v[j]));
-          vst1q_u8(to + 1536, plain_codes<Format, 3>(v[j]));
+    const std::int64_t first = k / group_weights, end = (k + columns) / group_weights;
+    for (int r = 0; r < panel_rows; r += 4) {
+      std::uint8_t* to = panel + 4 * r;
+      const std::uint8_t* w[4];
+      for (int j = 0; j < 4; ++j) w[j] = row_at<Format>(args, n + r + j, first);
+      for (std::int64_t g = first; g < end; ++g, to += group_weights * panel_rows) {
+#pragma GCC unroll 2
+        for (int half = 0; half < 2; ++half) {
+          uint8x16_t v[4] = {load(w[0] + 16 * half), load(w[1] + 16 * half),
+                             load(w[2] + 16 * half), load(w[3] + 16 * half)};
+          transpose(v);
+#pragma GCC unroll 4
+          for (int j = 0; j < 4; ++j) store_codes<Format>(to + (4 * half + j) * 64, v[j]);
         }
+        for (auto& at : w) at += Format::step(g);
       }
     }
     fetch_next_panel<Format>(args, n, k + columns);
@@ -91,11 +101,13 @@ template <int j, int T, int... t>
 inline __attribute__((always_inline)) void add_columns(numbers<t...>, panel_sums (&sums)[T],
                                                        const std::uint8_t* panel,
                                                        const int8x16_t (&x)[T]) {
-  const uint8x16_t w[4] = {load(panel), load(panel + 16), load(panel + 32), load(panel + 48)};
+  const uint8x16_t w[4] = {load(panel + 64 * j), load(panel + 64 * j + 16),
+                           load(panel + 64 * j + 32), load(panel + 64 * j + 48)};
   (add_quad<j>(sums[t].of[0], w[0], x[t]), ...);
   (add_quad<j>(sums[t].of[1], w[1], x[t]), ...);
   (add_quad<j>(sums[t].of[2], w[2], x[t]), ...);
   (add_quad<j>(sums[t].of[3], w[3], x[t]), ...);
+  load_no_further();
 }
 
 inline int8x16_t load_quad(const std::int8_t* q) {
@@ -116,9 +128,9 @@ inline __attribute__((always_inline)) void add_panel(numbers<t...> all, const st
   for (; columns >= 16; columns -= 16, panel += 256, q += 16) {
     const int8x16_t x[T] = {load(q + t * stride)...};
     add_columns<0, T>(all, sums, panel, x);
-    add_columns<1, T>(all, sums, panel + 64, x);
-    add_columns<2, T>(all, sums, panel + 128, x);
-    add_columns<3, T>(all, sums, panel + 192, x);
+    add_columns<1, T>(all, sums, panel, x);
+    add_columns<2, T>(all, sums, panel, x);
+    add_columns<3, T>(all, sums, panel, x);
   }
   for (; columns > 0; columns -= 4, panel += 64, q += 4) {
     const int8x16_t x[T] = {load_quad(q + t * stride)...};

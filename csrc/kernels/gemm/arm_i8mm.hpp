@@ -14,24 +14,23 @@ template <class Format>
 struct two_bit_pairs {
   static constexpr std::int64_t width = panel_columns;
 
-  static void store(std::uint8_t* to, uint8x16_t bytes) {
-    vst1q_u8(to, plain_codes<Format, 0>(bytes));
-    vst1q_u8(to + 512, plain_codes<Format, 1>(bytes));
-    vst1q_u8(to + 1024, plain_codes<Format, 2>(bytes));
-    vst1q_u8(to + 1536, plain_codes<Format, 3>(bytes));
-  }
-
   static void fill(const product_args& args, std::int64_t n, std::int64_t k, std::int64_t columns,
                    std::uint8_t* panel) {
-    const std::int64_t end = (k + columns) / group_weights;
-    for (std::int64_t g = k / group_weights; g < end; ++g, panel += group_weights * panel_rows) {
-      for (int i = 0; i < 2 * row_pairs; ++i) {
-        const int r = i / 2 * 2, half = i % 2 * 16;
-        const uint64x2_t a = vreinterpretq_u64_u8(row_bytes<Format>(args, n + r, g, half));
-        const uint64x2_t b = vreinterpretq_u64_u8(row_bytes<Format>(args, n + r + 1, g, half));
-        std::uint8_t* to = panel + half / 8 * 128 + 8 * r;
-        store(to, vreinterpretq_u8_u64(vzip1q_u64(a, b)));
-        store(to + 128, vreinterpretq_u8_u64(vzip2q_u64(a, b)));
+    const std::int64_t first = k / group_weights, end = (k + columns) / group_weights;
+    for (int r = 0; r < panel_rows; r += 2) {
+      std::uint8_t* to = panel + 8 * r;
+      const std::uint8_t *w0 = row_at<Format>(args, n + r, first),
+                         *w1 = row_at<Format>(args, n + r + 1, first);
+      for (std::int64_t g = first; g < end; ++g, to += group_weights * panel_rows) {
+#pragma GCC unroll 2
+        for (int half = 0; half < 2; ++half) {
+          const uint64x2_t a = vreinterpretq_u64_u8(load(w0 + 16 * half));
+          const uint64x2_t b = vreinterpretq_u64_u8(load(w1 + 16 * half));
+          store_codes<Format>(to + 256 * half, vreinterpretq_u8_u64(vzip1q_u64(a, b)));
+          store_codes<Format>(to + 256 * half + 128, vreinterpretq_u8_u64(vzip2q_u64(a, b)));
+        }
+        w0 += Format::step(g);
+        w1 += Format::step(g);
       }
     }
     fetch_next_panel<Format>(args, n, k + columns);
@@ -99,12 +98,16 @@ inline __attribute__((always_inline)) void store_sums(numbers<i...>, std::int32_
   (vst1_s32(to + panel_rows + 2 * i, vget_high_s32(sums.of[i])), ...);
 }
 
+// Four rows of eight columns against the same of each pair of tokens.
 template <int i, int P, int... p>
 inline __attribute__((always_inline)) void add_rows(numbers<p...>, pair_sums (&sums)[P],
                                                     const std::uint8_t* panel,
                                                     const int8x16_t (&x)[P]) {
-  const int8x16_t w = vreinterpretq_s8_u8(load(panel + 16 * i));
-  ((sums[p].of[i] = vmmlaq_s32(sums[p].of[i], x[p], w)), ...);
+  const int8x16_t w0 = vreinterpretq_s8_u8(load(panel + 16 * i));
+  const int8x16_t w1 = vreinterpretq_s8_u8(load(panel + 16 * i + 16));
+  ((sums[p].of[i] = vmmlaq_s32(sums[p].of[i], x[p], w0)), ...);
+  ((sums[p].of[i + 1] = vmmlaq_s32(sums[p].of[i + 1], x[p], w1)), ...);
+  load_no_further();
 }
 
 template <int P, int... p, int... i>
@@ -115,7 +118,10 @@ inline __attribute__((always_inline)) void add_pairs(numbers<p...> pairs, number
   pair_sums sums[P] = {load_sums(rows, to + 2 * p * panel_rows)...};
   for (; columns > 0; columns -= 8, panel += 128, q += 16) {
     const int8x16_t x[P] = {load(q + p * stride)...};
-    (add_rows<i, P>(pairs, sums, panel, x), ...);
+    add_rows<0, P>(pairs, sums, panel, x);
+    add_rows<2, P>(pairs, sums, panel, x);
+    add_rows<4, P>(pairs, sums, panel, x);
+    add_rows<6, P>(pairs, sums, panel, x);
   }
   (store_sums(rows, to + 2 * p * panel_rows, sums[p]), ...);
 }

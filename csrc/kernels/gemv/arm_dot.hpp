@@ -52,30 +52,41 @@ inline uint8x16_t codes_at(uint8x16_t bytes) {
 
 // The codes of 16 bytes by quarter of their group.
 struct codes {
-  uint8x16_t c[4];
+  uint8x16_t a, b, c, d;
 };
 
 template <class Format>
 inline codes unpack(uint8x16_t bytes) {
-  return {{codes_at<Format::shift(0)>(bytes), codes_at<Format::shift(1)>(bytes),
-           codes_at<Format::shift(2)>(bytes), codes_at<Format::shift(3)>(bytes)}};
+  return {codes_at<Format::shift(0)>(bytes), codes_at<Format::shift(1)>(bytes),
+          codes_at<Format::shift(2)>(bytes), codes_at<Format::shift(3)>(bytes)};
 }
 
 // Activations of the same 16 bytes, by quarter.
 struct activations {
-  int8x16_t x[4];
+  int8x16_t a, b, c, d;
 };
 
 inline activations load_quarters(const std::int8_t* q) {
-  return {{load(q), load(q + 32), load(q + 64), load(q + 96)}};
+  return {load(q), load(q + 32), load(q + 64), load(q + 96)};
+}
+
+// Of a group; loads stand in the order of memory, so that they go in pairs.
+struct pair_of_activations {
+  activations low, high;
+};
+
+inline pair_of_activations load_group(const std::int8_t* q) {
+  const int8x16_t a = load(q), b = load(q + 16), c = load(q + 32), d = load(q + 48);
+  const int8x16_t e = load(q + 64), f = load(q + 80), g = load(q + 96), h = load(q + 112);
+  return {{a, c, e, g}, {b, d, f, h}};
 }
 
 template <class Format>
 inline void add(group_sums& to, const codes& w, const activations& q) {
-  add(to.times[times_of<Format::shift(0)>], w.c[0], q.x[0]);
-  add(to.times[times_of<Format::shift(1)>], w.c[1], q.x[1]);
-  add(to.times[times_of<Format::shift(2)>], w.c[2], q.x[2]);
-  add(to.times[times_of<Format::shift(3)>], w.c[3], q.x[3]);
+  add(to.times[times_of<Format::shift(0)>], w.a, q.a);
+  add(to.times[times_of<Format::shift(1)>], w.b, q.b);
+  add(to.times[times_of<Format::shift(2)>], w.c, q.c);
+  add(to.times[times_of<Format::shift(3)>], w.d, q.d);
 }
 
 // Adds a group of one row to the sums of T tokens, `stride` apart: codes are unpacked once.
@@ -116,6 +127,15 @@ inline void row_by_tokens(const product_args& args, std::int64_t n, std::int64_t
     args.y[(m + t) * args.N + n] = vaddvq_s32(wide[t]) - args.q_sum[m + t];
 }
 
+// Moves w on to the next row, whose bytes are loaded after this one's sums.
+inline void add_row(group_sums& to, const std::uint8_t*& w, const pair_of_activations& q) {
+  const uint8x16_t low = load(w), high = load(w + 16);
+  add<native_i2_r4>(to, unpack<native_i2_r4>(low), q.low);
+  add<native_i2_r4>(to, unpack<native_i2_r4>(high), q.high);
+  w += 32;
+  keep_order(w, to.times[0]);
+}
+
 // Four rows whose groups stand in one 128-byte line, against one token: the weights are one stream
 // that the hardware prefetcher follows, and activations are loaded once for four rows.
 inline void four_rows(const product_args& args, std::int64_t n) {
@@ -129,13 +149,8 @@ inline void four_rows(const product_args& args, std::int64_t n) {
     for (const std::int64_t stop = next_stop(g, groups); g < stop; ++g) {
       prefetch(w + prefetch_ahead);
       prefetch(w + prefetch_ahead + 64);
-      const activations low = load_quarters(q), high = load_quarters(q + 16);
-#pragma GCC unroll 4
-      for (int r = 0; r < 4; ++r) {
-        add<native_i2_r4>(sums[r], unpack<native_i2_r4>(load(w + 32 * r)), low);
-        add<native_i2_r4>(sums[r], unpack<native_i2_r4>(load(w + 32 * r + 16)), high);
-      }
-      w += 128;
+      const pair_of_activations x = load_group(q);
+      for (auto& row : sums) add_row(row, w, x);
       q += group_weights;
     }
     for (int r = 0; r < 4; ++r) wide[r] = vaddq_s32(wide[r], widened(sums[r]));
