@@ -9,9 +9,13 @@
 namespace bp {
 namespace {
 
-// The entries of a table of tl.hpp by index.
-inline uint8x16_t weights_of(const std::int8_t* table, uint8x16_t index) {
-  return vqtbl1q_u8(vreinterpretq_u8_s8(vld1q_s8(table)), index);
+// A table of tl.hpp, and its weights as codes.
+inline uint8x16_t weights_of(const std::int8_t* table) {
+  return vreinterpretq_u8_s8(vld1q_s8(table));
+}
+
+inline uint8x16_t codes_of(const std::int8_t* table) {
+  return vaddq_u8(weights_of(table), vdupq_n_u8(1));
 }
 
 inline uint8x16_t high_nibbles(uint8x16_t bytes) {
@@ -22,19 +26,12 @@ inline uint8x16_t low_nibbles(uint8x16_t bytes) {
   return vandq_u8(bytes, vdupq_n_u8(15));
 }
 
-// Four columns of 16 weights, a vector each, to 16 rows of four codes.
-inline void store_columns(std::uint8_t* panel, const uint8x16_t* weights) {
-  const uint8x16_t one = vdupq_n_u8(1);
-  vst4q_u8(panel, uint8x16x4_t{{vaddq_u8(weights[0], one), vaddq_u8(weights[1], one),
-                                vaddq_u8(weights[2], one), vaddq_u8(weights[3], one)}});
-}
-
-// 16 bytes of two pair indices each.
+// 16 bytes of two pair indices each: four columns, stored row by row.
 inline void store_pairs(std::uint8_t* panel, uint8x16_t bytes) {
+  const uint8x16_t first = codes_of(tl_pair[0]), second = codes_of(tl_pair[1]);
   const uint8x16_t high = high_nibbles(bytes), low = low_nibbles(bytes);
-  const uint8x16_t columns[4] = {weights_of(tl_pair[0], high), weights_of(tl_pair[1], high),
-                                 weights_of(tl_pair[0], low), weights_of(tl_pair[1], low)};
-  store_columns(panel, columns);
+  vst4q_u8(panel, uint8x16x4_t{{vqtbl1q_u8(first, high), vqtbl1q_u8(second, high),
+                                vqtbl1q_u8(first, low), vqtbl1q_u8(second, low)}});
 }
 
 // Rows n .. n + 15 of a vector of 32 rows: 0-15 at bytes 0-7 and 16-23, 16-31 at 8-15 and 24-31.
@@ -51,7 +48,8 @@ inline uint8x16_t minus_of(uint8x16_t low, uint8x16_t high, int bit) {
 }
 
 // 24 columns of 16 rows: eight triples. The lane of rows r, r + 16 has the sign of triple t at bits
-// 15 - 2 t and 14 - 2 t. A weight is negated by flipping its bits and adding one.
+// 15 - 2 t and 14 - 2 t. The code of a weight is weight + 1, and of a negated one 1 - weight, its
+// flipped bits + 2.
 inline void store_triples(std::uint8_t* panel, const std::uint8_t* w, const std::uint8_t* signs,
                           std::int64_t n) {
   const uint8x16_t first = load(signs), second = load(signs + 16);
@@ -61,10 +59,14 @@ inline void store_triples(std::uint8_t* panel, const std::uint8_t* w, const std:
     const uint8x16_t bytes = sixteen(w + t / 2 * 32, n);
     const uint8x16_t index = t % 2 == 0 ? high_nibbles(bytes) : low_nibbles(bytes);
     const uint8x16_t minus = minus_of(first, second, top - 2 * t);
-    for (int i = 0; i < 3; ++i)
-      column[3 * t + i] = vsubq_u8(veorq_u8(weights_of(tl_triple[i], index), minus), minus);
+    const uint8x16_t one_or_two = vsubq_u8(vdupq_n_u8(1), minus);
+    for (int i = 0; i < 3; ++i) {
+      const uint8x16_t weights = vqtbl1q_u8(weights_of(tl_triple[i]), index);
+      column[3 * t + i] = vaddq_u8(veorq_u8(weights, minus), one_or_two);
+    }
   }
-  for (int c = 0; c < 24; c += 4, panel += 4 * panel_rows) store_columns(panel, column + c);
+  for (int c = 0; c < 24; c += 4, panel += 4 * panel_rows)
+    vst4q_u8(panel, uint8x16x4_t{{column[c], column[c + 1], column[c + 2], column[c + 3]}});
 }
 
 // What tl_panels.hpp asks for.

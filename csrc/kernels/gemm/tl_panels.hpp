@@ -19,13 +19,16 @@ struct tl1_columns {
   static void fill(const product_args& args, std::int64_t n, std::int64_t begin, std::int64_t count,
                    std::uint8_t* panel) {
     const auto [BM, BK, bm] = args.tile;
-    const std::int64_t by = 256 / bm, strip = n - n % bm;
-    for (std::int64_t k = begin; k < begin + count; k += 4, panel += 4 * panel_rows) {
-      const std::int64_t in_tile = k % BK;
+    // Within a strip: [BK/by] blocks of 64 bytes, [bm/16][by/4] units of 16 bytes; by is 8 or 4.
+    const int two = bm == 32 ? 1 : 0;
+    const std::int64_t strip = n - n % bm, end = begin + count;
+    for (std::int64_t k = begin; k < end;) {
+      const std::int64_t in_tile = k % BK, rest = BK - in_tile;
       const std::uint8_t* w = args.w + tile_weights(args.tile, args.K, strip, k - in_tile) / 4;
-      // Within a strip: [BK/by] blocks of 64 bytes, [bm/16][by/4] units of 16 bytes.
-      w += in_tile / by * 64 + (n - strip) / 16 * (by / 4) * 16 + in_tile % by / 4 * 16;
-      Codes::pairs(panel, w);
+      w += (n - strip) / 16 * (16 << two);
+      const std::int64_t stop = end - k < rest ? end : k + rest;
+      for (std::int64_t unit = in_tile / 4; k < stop; k += 4, ++unit, panel += 4 * panel_rows)
+        Codes::pairs(panel, w + (unit >> two) * 64 + (unit & two) * 16);
     }
   }
 };
