@@ -1,20 +1,12 @@
 // AVX2 encoders of the two-bit codecs: a maximum over the block, then a few comparisons a value
 // instead of a division (device_tl2 divides). Blocks that the comparisons do not cover (an
 // infinity, a scale of 0), and blocks that do not end on a whole byte, take the scalar path.
-//
-// Why comparisons are exact. Every code is a step function of r = RN(x / s), RN rounding to the
-// nearest float32, and steps up where r >= c for a few constants c. With p the float32 before c and
-// mid = (p + c) / 2,
-//     RN(x / s) >= c   where   x / s > mid   where   x > mid * s,
-// because x / s is never mid itself: mid has 25 significant bits, so mid * s has at least 25 and is
-// no float32. mid * s has at most 49 bits, so a double holds it exactly; the smallest float32 that
-// is not below it is the threshold of x for the block. That x / s loses bits where it is
-// subnormal does not matter, because no c is.
 #pragma once
 
 #include <immintrin.h>
 
 #include "kernels/block_quantize/scalar.hpp"
+#include "kernels/block_quantize/steps.hpp"
 
 namespace bp {
 namespace {
@@ -75,9 +67,7 @@ inline __m256i at_least(__m256 x, __m256 threshold) {
   return _mm256_castps_si256(_mm256_cmp_ps(x, threshold, _CMP_GE_OQ));
 }
 
-// quant_i2s, device_i2s, kernel_i2s: +1, 0, -1 where r is above, between, below +-0.5. Floats next
-// to s / 2 differ from it by more than 2^-25 s, so RN(x / s) > 0.5 where 2 x > s, and >= where
-// 2 x >= s; 2 x is exact or infinite. All false for NaN, s = Inf (also for x = Inf) and s = 0.
+// quant_i2s, device_i2s, kernel_i2s: +1, 0, -1.
 template <int compare_up, int compare_down>
 struct sign_steps {
   __m256 high, low;
@@ -142,8 +132,7 @@ inline void encode_block(const block_quantize_args& args, const Steps& steps, co
 }
 
 // Maximum, thresholds and codes of one block are one long chain of latencies, those of eight blocks
-// overlap. Steps: admits(most) says whether the comparisons cover a block of that absmax,
-// scale(most) gives the scale to store, and Steps(most) compares.
+// overlap. Steps is a rule of steps.hpp; Steps(most) compares.
 template <class Codec, class Steps>
 inline void encode_blocks_avx2(const block_quantize_args& args) {
   if (args.block % 4 != 0) {

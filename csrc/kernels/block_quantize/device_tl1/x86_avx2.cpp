@@ -5,8 +5,7 @@
 namespace bp {
 namespace {
 
-// trunc((x / s + 1) * 7.5) of eight values as int32. |x / s| <= 1 for finite s > 0, so the clamp of
-// the crate does nothing; NaN becomes INT_MIN.
+// trunc((x / s + 1) * 7.5) of eight values as int32. NaN becomes INT_MIN.
 inline __m256i level(__m256 x, __m256 s) {
   const __m256 r = _mm256_div_ps(x, s);
   return _mm256_cvttps_epi32(
@@ -44,7 +43,7 @@ void block_quantize_device_tl1_x86_avx2(const block_quantize_args& args) {
       most[j] = absmax_avx2(x + 16 * j, 16);
     }
     for (std::int64_t j = 0; j < group; ++j) {
-      if (!(most[j] > 0.0f && most[j] <= largest)) [[unlikely]] {
+      if (!device_level_rule::admits(most[j])) [[unlikely]] {
         encode_blocks<device_tl1>(args, b + j, b + j + 1);
         continue;
       }

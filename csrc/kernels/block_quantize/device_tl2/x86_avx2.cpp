@@ -5,15 +5,12 @@
 namespace bp {
 namespace {
 
-// trunc((x / s + 1) * 1.5), where three thresholds a block would take longer than the divisions.
-// |x / s| <= 1 for finite s > 0, so the clamp of the crate does nothing; NaN becomes INT_MIN, which
-// the packing saturates: negative, so code 0. A scale of 0 makes every code 1, of NaN too.
-struct steps {
+// trunc((x / s + 1) * 1.5), where three thresholds a block would take longer than the divisions. NaN
+// becomes INT_MIN, which the packing saturates: negative, so code 0.
+struct steps : device_level_rule {
   __m256 s;
 
   explicit steps(float most) : s(_mm256_set1_ps(most)) {}
-  static bool admits(float most) { return most > 0.0f && most <= largest; }
-  static float scale(float most) { return most; }
   __m256i lanes(__m256 x) const {
     const __m256 r = _mm256_div_ps(x, s);
     return _mm256_cvttps_epi32(

@@ -5,10 +5,8 @@
 namespace bp {
 namespace {
 
-struct steps : sign_steps<_CMP_GT_OQ, _CMP_LT_OQ> {
-  explicit steps(float most) : sign_steps(kernel_scale(most)) {}
-  static bool admits(float) { return true; }
-  static float scale(float most) { return kernel_scale(most); }
+struct steps : kernel_i2s_rule, sign_steps<_CMP_GT_OQ, _CMP_LT_OQ> {
+  explicit steps(float most) : sign_steps(scale(most)) {}
   static __m256i codes(__m256i v) { return _mm256_and_si256(v, _mm256_set1_epi8(3)); }
 };
 

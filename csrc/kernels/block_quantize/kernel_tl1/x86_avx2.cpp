@@ -5,20 +5,15 @@
 namespace bp {
 namespace {
 
-// |r - table[i]| rounds; the nearest of -1, -0.33, 0.33, 1 changes at r = -0x1.547aep-1,
-// 0x1p-26, 0x1.547ae2p-1. NaN is at least nothing: code 0.
-struct steps {
+struct steps : kernel_tl1_rule {
   __m256 first, second, third;
 
   explicit steps(float most) {
-    const __m128 t = thresholds(_mm256_setr_pd(-0x1.547ae1p-1, 0x1.ffffffp-27, 0x1.547ae1p-1, 0.0),
-                                kernel_scale(most));
+    const __m128 t = thresholds(_mm256_setr_pd(mids[0], mids[1], mids[2], 0.0), unit(most));
     first = every<0>(t);
     second = every<1>(t);
     third = every<2>(t);
   }
-  static bool admits(float most) { return most <= largest; }
-  static float scale(float most) { return kernel_scale(most); }
   __m256i lanes(__m256 x) const {
     return _mm256_add_epi32(_mm256_add_epi32(at_least(x, first), at_least(x, second)),
                             at_least(x, third));

@@ -5,11 +5,8 @@
 namespace bp {
 namespace {
 
-// Above 1e30 the scale is cut, and codes down to -2 appear. NaN takes no step: code 2.
-struct steps : sign_steps<_CMP_GE_OQ, _CMP_LE_OQ> {
-  explicit steps(float most) : sign_steps(quant_scale(most)) {}
-  static bool admits(float most) { return most <= huge_scale; }
-  static float scale(float most) { return quant_scale(most); }
+struct steps : quant_i2s_rule, sign_steps<_CMP_GE_OQ, _CMP_LE_OQ> {
+  explicit steps(float most) : sign_steps(scale(most)) {}
   static __m256i codes(__m256i v) { return _mm256_add_epi8(v, _mm256_set1_epi8(2)); }
 };
 

@@ -5,19 +5,14 @@
 namespace bp {
 namespace {
 
-// RN(128 r + 128) is at least 64.5 from r = -0x1.fc0002p-2 on, at least 191.5 from 0x1.fbfffcp-2
-// on. NaN is at least nothing: code 1.
-struct steps {
+struct steps : quant_tl2_rule {
   __m256 second, third;
 
   explicit steps(float most) {
-    const __m128 t =
-        thresholds(_mm256_setr_pd(-0x1.fc0003p-2, 0x1.fbfffbp-2, 0.0, 0.0), quant_scale(most));
+    const __m128 t = thresholds(_mm256_setr_pd(mids[0], mids[1], 0.0, 0.0), unit(most));
     second = every<0>(t);
     third = every<1>(t);
   }
-  static bool admits(float most) { return most <= largest; }
-  static float scale(float most) { return quant_scale(most); }
   __m256i lanes(__m256 x) const {
     return _mm256_add_epi32(at_least(x, second), at_least(x, third));
   }

@@ -1,0 +1,11 @@
+#include "kernels/block_dequantize/arm_neon.hpp"
+
+#include "kernels/block_dequantize/block_dequantize.hpp"
+
+namespace bp {
+
+void block_dequantize_device_tl2_arm_neon(const block_dequantize_args& args) {
+  decode_blocks_neon(args, device_tl2_decoder);
+}
+
+}  // namespace bp
