@@ -1,4 +1,5 @@
-// What __builtin_cpu_supports does not know in every compiler that is accepted here: of ARM nothing.
+// What __builtin_cpu_supports does not know in every compiler that is accepted here: of ARM
+// nothing.
 #pragma once
 
 #if defined(__x86_64__)

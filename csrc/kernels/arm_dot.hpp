@@ -26,8 +26,8 @@ inline void prefetch(const void* p) {
 }
 
 // What stands behind it is not loaded before it; keep_order, of a `partial` below, holds back only
-// what is loaded from w behind it, until that sum is there. Left alone, GCC 12 loads far ahead, runs
-// out of registers and keeps sums in memory.
+// what is loaded from w behind it, until that sum is there. Left alone, GCC 12 loads far ahead,
+// runs out of registers and keeps sums in memory.
 inline void load_no_further() {
   asm volatile("" ::: "memory");
 }

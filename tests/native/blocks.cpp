@@ -77,6 +77,21 @@ std::vector<float> values(engine& random, std::int64_t count, bool special) {
   return all;
 }
 
+// Values next to where codes change, as parts of the largest one, which stands in every 16 values.
+std::vector<float> edges(engine& random, std::int64_t count) {
+  constexpr float parts[] = {0.5f,      0.49998f, 0.50003f,  0.496f, 1.0f / 3, 0.44333333f,
+                             8.0f / 15, 0.8f,     2.0f / 15, 0.6f,   0x1p-27f};
+  const float most = std::uniform_real_distribution<float>(0.1f, 9.0f)(random);
+  std::vector<float> all(static_cast<std::size_t>(count));
+  for (float& value : all) {
+    value = most * parts[random() % std::size(parts)] * (random() % 2 == 0 ? 1.0f : -1.0f);
+    for (std::uint64_t ulps = random() % 4; ulps > 0; --ulps)
+      value = std::nextafter(value, random() % 2 == 0 ? 0.0f : value * 2);
+  }
+  for (std::size_t i = 0; i < all.size(); i += 16) all[i] = most;
+  return all;
+}
+
 std::string describe(std::int64_t count, std::int64_t block, int threads) {
   return std::to_string(count) + " values, block " + std::to_string(block) + ", " +
          std::to_string(threads) + " threads";
@@ -98,8 +113,8 @@ void check_block_quantize(const kernel_row& row) {
   const kernel_row& scalar = select("block_quantize", row.format, "scalar");
   for (const std::int64_t count : {1, 3, 15, 16, 17, 31, 32, 33, 64, 255, 1003, 4096}) {
     for (const std::int64_t block : {1, 6, 16, 20, 32, 48, 64, 256}) {
-      for (const bool special : {false, true}) {
-        exact<float> x(values(random, count, special));
+      for (const int kind : {0, 1, 2}) {
+        exact<float> x(kind == 2 ? edges(random, count) : values(random, count, kind == 1));
         encoded wanted = encode(scalar, x, block, 1);
         for (const int threads : team_sizes) {
           encoded found = encode(row, x, block, threads);

@@ -9,8 +9,7 @@ namespace {
 
 // The bytes of entries code[0 .. 3] of a table of float32.
 inline uint8x16_t entry_bytes(uint32x4_t codes) {
-  return vreinterpretq_u8_u32(
-      vmlaq_u32(vdupq_n_u32(0x03020100), codes, vdupq_n_u32(0x04040404)));
+  return vreinterpretq_u8_u32(vmlaq_u32(vdupq_n_u32(0x03020100), codes, vdupq_n_u32(0x04040404)));
 }
 
 // Four values from the codes at bits `from` .. `from` + 7 of a word, from a table of four entries.

@@ -84,8 +84,8 @@ struct level_steps : device_level_rule {
 
 template <class Steps>
 inline uint8x16_t codes_16(const Steps& steps, const float* x) {
-  const int16x8_t low = vcombine_s16(vmovn_s32(steps.lanes(vld1q_f32(x))),
-                                     vmovn_s32(steps.lanes(vld1q_f32(x + 4))));
+  const int16x8_t low =
+      vcombine_s16(vmovn_s32(steps.lanes(vld1q_f32(x))), vmovn_s32(steps.lanes(vld1q_f32(x + 4))));
   const int16x8_t high = vcombine_s16(vmovn_s32(steps.lanes(vld1q_f32(x + 8))),
                                       vmovn_s32(steps.lanes(vld1q_f32(x + 12))));
   return vreinterpretq_u8_s8(Steps::codes(vcombine_s8(vmovn_s16(low), vmovn_s16(high))));

@@ -69,8 +69,8 @@ struct two_bit_panel {
       for (std::int64_t g = first; g < end; ++g, to += group_weights * panel_rows) {
 #pragma GCC unroll 2
         for (int half = 0; half < 2; ++half) {
-          uint8x16_t v[4] = {load(w[0] + 16 * half), load(w[1] + 16 * half),
-                             load(w[2] + 16 * half), load(w[3] + 16 * half)};
+          uint8x16_t v[4] = {load(w[0] + 16 * half), load(w[1] + 16 * half), load(w[2] + 16 * half),
+                             load(w[3] + 16 * half)};
           transpose(v);
 #pragma GCC unroll 4
           for (int j = 0; j < 4; ++j) store_codes<Format>(to + (4 * half + j) * 64, v[j]);

@@ -96,8 +96,8 @@ struct tq1_0_panel {
         for (int j = 0; j < 4; ++j) {
           const std::int64_t row = n + r + j < args.N ? n + r + j : args.N - 1;
           const std::uint8_t* w = args.w + (row * blocks + k / 256) * tq1_0::block_bytes;
-          block_weights_of(
-              w, [&](int i, uint8x16_t v) { codes[i][j] = vaddq_u8(v, vdupq_n_u8(1)); });
+          block_weights_of(w,
+                           [&](int i, uint8x16_t v) { codes[i][j] = vaddq_u8(v, vdupq_n_u8(1)); });
         }
         for (int i = 0; i < 16; ++i) {
           transpose(codes[i]);

@@ -1,5 +1,5 @@
-// gemm by panels: codes of 16 rows and some columns are unpacked into L1, which all tokens read. For
-// ISA files: everything is in an anonymous namespace.
+// gemm by panels: codes of 16 rows and some columns are unpacked into L1, which all tokens read.
+// For ISA files: everything is in an anonymous namespace.
 #pragma once
 
 #include "kernels/gemm/gemm.hpp"
@@ -28,14 +28,15 @@ inline void fetch_next_panel(const product_args& args, std::int64_t n, std::int6
 // A class `Panel` gives fill(args, n, k, columns, panel): the codes of rows n .. n + 15 and of the
 // given columns (a multiple of 4; k is a multiple of Panel::width, which is at most panel_columns).
 // A class `Products` gives add(args, panel, k, columns, m, tokens, sums): sum(code * q) of these
-// rows and columns and the tokens from m on, added to sums [tokens][16], which have room for an even
-// number of tokens.
+// rows and columns and the tokens from m on, added to sums [tokens][16], which have room for an
+// even number of tokens.
 template <class Panel, class Products>
 inline void sixteen_rows(const product_args& args, std::int64_t n, std::int64_t m_begin,
                          std::int64_t tokens) {
   alignas(64) std::uint8_t panel[panel_rows * panel_columns];
   alignas(64) std::int32_t sums[token_block * panel_rows];
-  __builtin_memset(sums, 0, static_cast<std::size_t>((tokens + 1) / 2 * 2 * panel_rows) * sizeof sums[0]);
+  __builtin_memset(sums, 0,
+                   static_cast<std::size_t>((tokens + 1) / 2 * 2 * panel_rows) * sizeof sums[0]);
   for (std::int64_t k = 0; k < args.K; k += Panel::width) {
     const std::int64_t left = args.K - k, columns = left < Panel::width ? left : Panel::width;
     Panel::fill(args, n, k, columns, panel);

@@ -80,7 +80,9 @@ inline void store_triples(std::uint8_t* panel, const std::uint8_t* w, const std:
 
 // What tl_panels.hpp asks for.
 struct tl_codes {
-  static void pairs(std::uint8_t* panel, const std::uint8_t* w) { store_pairs(panel, load_half(w)); }
+  static void pairs(std::uint8_t* panel, const std::uint8_t* w) {
+    store_pairs(panel, load_half(w));
+  }
   static void pairs(std::uint8_t* panel, const std::uint8_t* w, std::int64_t n) {
     store_pairs(panel, sixteen(w, n));
   }

@@ -41,8 +41,8 @@ inline __attribute__((always_inline)) void block_weights_of(const std::uint8_t* 
   }
   std::uint32_t last;
   __builtin_memcpy(&last, w + 48, sizeof last);
-  const uint8x16_t powers = vreinterpretq_u8_u32(
-      uint32x4_t{0x01010101, 0x01010101 * 3, 0x01010101 * 9, 0x01010101 * 27});
+  const uint8x16_t powers =
+      vreinterpretq_u8_u32(uint32x4_t{0x01010101, 0x01010101 * 3, 0x01010101 * 9, 0x01010101 * 27});
   use(15, leading_weight(vmulq_u8(vreinterpretq_u8_u32(vdupq_n_u32(last)), powers)));
 }
 

@@ -14,8 +14,7 @@ struct signs {
   static float32x4_t of(uint32x4_t words) {
     const uint32x4_t one = vandq_u32(words, vdupq_n_u32(1));
     const uint32x4_t sign = vshlq_n_u32(vandq_u32(words, vshlq_n_u32(one, 1)), 30);
-    return vreinterpretq_f32_u32(
-        vorrq_u32(vreinterpretq_u32_f32(vcvtq_f32_u32(one)), sign));
+    return vreinterpretq_f32_u32(vorrq_u32(vreinterpretq_u32_f32(vcvtq_f32_u32(one)), sign));
   }
   eight weights() const { return {of(low), of(high)}; }
   void next() {

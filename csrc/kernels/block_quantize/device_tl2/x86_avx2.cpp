@@ -5,8 +5,8 @@
 namespace bp {
 namespace {
 
-// trunc((x / s + 1) * 1.5), where three thresholds a block would take longer than the divisions. NaN
-// becomes INT_MIN, which the packing saturates: negative, so code 0.
+// trunc((x / s + 1) * 1.5), where three thresholds a block would take longer than the divisions.
+// NaN becomes INT_MIN, which the packing saturates: negative, so code 0.
 struct steps : device_level_rule {
   __m256 s;
 
