@@ -89,15 +89,30 @@ inline void add(group_sums& to, const codes& w, const activations& q) {
   add(to.times[times_of<Format::shift(3)>], w.d, q.d);
 }
 
+// One row against T tokens. One token has two sums, so that one waits for the other less.
+template <int T>
+struct row_sums {
+  static constexpr int chains = T == 1 ? 2 : 1;
+  group_sums of[T * chains];
+
+  int32x4_t token(int t) const {
+    const int32x4_t sum = widened(of[t]);
+    return chains == 1 ? sum : vaddq_s32(sum, widened(of[T * chains - 1]));
+  }
+};
+
 // Adds a group of one row to the sums of T tokens, `stride` apart: codes are unpacked once.
 template <class Format, int T>
-inline void add_group(group_sums (&to)[T], const std::uint8_t* w, const std::int8_t* q,
+inline void add_group(row_sums<T>& to, const std::uint8_t* w, const std::int8_t* q,
                       std::int64_t stride) {
 #pragma GCC unroll 2
-  for (int half = 0; half < 32; half += 16) {
-    const codes c = unpack<Format>(load(w + half));
+  for (int half = 0; half < 2; ++half) {
+    const codes c = unpack<Format>(load(w + 16 * half));
 #pragma GCC unroll 4
-    for (int t = 0; t < T; ++t) add<Format>(to[t], c, load_quarters(q + t * stride + half));
+    for (int t = 0; t < T; ++t) {
+      const activations x = load_quarters(q + t * stride + 16 * half);
+      add<Format>(to.of[t + half * (to.chains - 1)], c, x);
+    }
   }
 }
 
@@ -114,14 +129,14 @@ inline void row_by_tokens(const product_args& args, std::int64_t n, std::int64_t
   int32x4_t wide[T];
   for (auto& v : wide) v = vdupq_n_s32(0);
   for (std::int64_t g = 0; g < groups;) {
-    group_sums sums[T];
+    row_sums<T> sums;
     for (const std::int64_t stop = next_stop(g, groups); g < stop; ++g) {
       prefetch(w + prefetch_ahead);
       add_group<Format, T>(sums, w, q, args.K);
       w += Format::step(g);
       q += group_weights;
     }
-    for (int t = 0; t < T; ++t) wide[t] = vaddq_s32(wide[t], widened(sums[t]));
+    for (int t = 0; t < T; ++t) wide[t] = vaddq_s32(wide[t], sums.token(t));
   }
   for (int t = 0; t < T; ++t)
     args.y[(m + t) * args.N + n] = vaddvq_s32(wide[t]) - args.q_sum[m + t];
@@ -170,22 +185,22 @@ struct scaled_by_dot {
   template <class Format, int T>
   static void scaled(const product_args& args, const std::int32_t* q_blocks, std::int64_t n,
                      std::int64_t m) {
-    constexpr std::int64_t block_groups = Format::block_weights / group_weights;
-    static_assert(block_groups <= groups_before_widening);
-    const std::int64_t groups = args.K / group_weights;
-    const std::int64_t blocks = (groups + block_groups - 1) / block_groups;
+    static_assert(Format::block_weights == 2 * group_weights);
+    const std::int64_t groups = args.K / group_weights, blocks = (groups + 1) / 2;
+    const std::uint8_t* w = Format::group(args.w, args.K, n, 0);
     const std::int8_t* q = args.q + m * args.K;
     float total[T] = {};
     for (std::int64_t b = 0; b < blocks; ++b) {
-      group_sums sums[T];
-      for (std::int64_t g = b * block_groups; g < (b + 1) * block_groups && g < groups; ++g) {
-        const std::uint8_t* w = Format::group(args.w, args.K, n, g);
-        prefetch(w + prefetch_ahead);
-        add_group<Format, T>(sums, w, q + g * group_weights, args.K);
-      }
+      row_sums<T> sums;
+      prefetch(w + prefetch_ahead);
+      add_group<Format, T>(sums, w, q, args.K);
+      if (2 * b + 1 < groups)
+        add_group<Format, T>(sums, w + Format::step(0), q + group_weights, args.K);
+      w += Format::step(0) + Format::step(1);
+      q += Format::block_weights;
       const float d = Format::scale(args, n, b);
       for (int t = 0; t < T; ++t) {
-        const std::int32_t sum = vaddvq_s32(widened(sums[t])) - q_blocks[(m + t) * blocks + b];
+        const std::int32_t sum = vaddvq_s32(sums.token(t)) - q_blocks[(m + t) * blocks + b];
         const float scale = d * activation_scale(args, blocks, m + t, b);
         total[t] += scale * static_cast<float>(sum);
       }

@@ -54,9 +54,11 @@ constexpr std::int64_t blocks_before_widening = 1 << 14;
 constexpr std::int64_t blocks_before_widening = 15;
 #endif
 
-// Row n against T tokens from token m on: weights are unpacked once for all of them.
+// Row n against T tokens from token m on: weights are unpacked once for all of them. One token has
+// two sums, so that one waits for the other less.
 template <int T>
 inline void tq1_0_row(const product_args& args, std::int64_t n, std::int64_t m) {
+  constexpr int chains = T == 1 ? 2 : 1;
   const std::int64_t blocks = args.K / tq1_0::block_weights;
   const std::uint8_t* w = args.w + n * blocks * tq1_0::block_bytes;
   const std::int8_t* q = args.q + m * args.K;
@@ -65,15 +67,15 @@ inline void tq1_0_row(const product_args& args, std::int64_t n, std::int64_t m) 
   for (std::int64_t b = 0; b < blocks;) {
     const std::int64_t left = blocks - b;
     const std::int64_t stop = b + (left < blocks_before_widening ? left : blocks_before_widening);
-    partial sums[T];
+    partial sums[T * chains];
     for (; b < stop; ++b, w += tq1_0::block_bytes, q += tq1_0::block_weights) {
       prefetch(w + prefetch_ahead);
       block_weights_of(w, [&](int i, uint8x16_t v) {
 #pragma GCC unroll 4
-        for (int t = 0; t < T; ++t) add(sums[t], v, load(q + t * args.K + 16 * i));
+        for (int t = 0; t < T; ++t) add(sums[t + i % chains * T], v, load(q + t * args.K + 16 * i));
       });
     }
-    for (int t = 0; t < T; ++t) wide[t] = vaddq_s32(wide[t], widened(sums[t]));
+    for (int i = 0; i < T * chains; ++i) wide[i % T] = vaddq_s32(wide[i % T], widened(sums[i]));
   }
   for (int t = 0; t < T; ++t) args.y[(m + t) * args.N + n] = vaddvq_s32(wide[t]);
 }
@@ -86,10 +88,11 @@ inline void tq1_0_scaled_row(const product_args& args, std::int64_t n, std::int6
   float total = 0.0f;
   for (std::int64_t b = 0; b < blocks; ++b) {
     prefetch(w + prefetch_ahead);
-    partial sums;
-    block_weights_of(w, [&](int i, uint8x16_t v) { add(sums, v, load(q + 16 * i)); });
+    partial sums[2];
+    block_weights_of(w, [&](int i, uint8x16_t v) { add(sums[i % 2], v, load(q + 16 * i)); });
+    const int32x4_t sum = vaddq_s32(widened(sums[0]), widened(sums[1]));
     const float d = half_to_float(w + tq1_0::scale_offset) * activation_scale(args, blocks, m, b);
-    total += d * static_cast<float>(vaddvq_s32(widened(sums)));
+    total += d * static_cast<float>(vaddvq_s32(sum));
     w += tq1_0::block_bytes;
     q += tq1_0::block_weights;
   }
