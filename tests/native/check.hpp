@@ -5,33 +5,53 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <random>
 #include <string>
 #include <vector>
 
+#include "bench/guarded.hpp"
 #include "core/registry.hpp"
 
 namespace bp::test {
 
-// `count` values at an odd address, at the end of their allocation: a read or write past them is
-// seen by the address sanitizer, and no kernel may count on alignment.
+// `bytes` bytes, cleared, past which nothing may be read or written: the address sanitizer sees it,
+// and without one the page behind them faults. With it, bytes stand at an odd address, because no
+// kernel may count on alignment.
+class fenced {
+ public:
+  fenced(std::size_t bytes, std::size_t align);
+  std::uint8_t* data() const;
+
+ private:
+#if defined(__SANITIZE_ADDRESS__)
+  std::size_t shift_;
+  std::unique_ptr<std::uint8_t[]> bytes_;
+#else
+  std::unique_ptr<guarded> bytes_;
+#endif
+};
+
+// `count` values in such memory.
 template <class T>
 class exact {
  public:
   explicit exact(std::int64_t count)
-      : bytes_(static_cast<std::size_t>(count) * sizeof(T) + shift) {}
+      : size_(count), memory_(static_cast<std::size_t>(count) * sizeof(T), sizeof(T)) {}
   explicit exact(const std::vector<T>& from) : exact(static_cast<std::int64_t>(from.size())) {
     std::copy(from.begin(), from.end(), data());
   }
-  T* data() { return reinterpret_cast<T*>(bytes_.data() + shift); }
-  std::int64_t size() const {
-    return static_cast<std::int64_t>((bytes_.size() - shift) / sizeof(T));
+  exact(const exact& from) : exact(from.size_) {
+    std::memcpy(data(), from.data(), static_cast<std::size_t>(size_) * sizeof(T));
   }
+  exact(exact&&) = default;
+  exact& operator=(exact&&) = default;
+  T* data() const { return reinterpret_cast<T*>(memory_.data()); }
+  std::int64_t size() const { return size_; }
 
  private:
-  // int32 and float are aligned, as the drivers that hold them in typed pointers ask for.
-  static constexpr std::size_t shift = sizeof(T) == 1 ? 1 : 0;
-  std::vector<std::uint8_t> bytes_;
+  std::int64_t size_;
+  fenced memory_;
 };
 
 using engine = std::mt19937_64;
