@@ -10,9 +10,6 @@ namespace {
 // highest, and int16 never wraps.
 constexpr std::int64_t groups_before_widening = 16;
 
-// Bytes ahead of the row being read: past what the hardware prefetcher has asked for.
-constexpr int prefetch_ahead = 3072;
-
 struct sums {
   int16x8_t low, high;
 };
@@ -34,14 +31,15 @@ inline void multiply_bytes(sums& s, const std::uint8_t* w, const std::int8_t* q)
   multiply(s, vandq_u8(v, mask), q + 96);
 }
 
-inline std::int32_t row_sum(const std::uint8_t* w, const std::int8_t* q, std::int64_t groups) {
+inline std::int32_t row_sum(const std::uint8_t* w, const std::int8_t* q, std::int64_t groups,
+                            std::int64_t ahead) {
   int32x4_t wide = vdupq_n_s32(0);
   for (std::int64_t g = 0; g < groups;) {
     const std::int64_t left = groups - g;
     const std::int64_t stop = g + (left < groups_before_widening ? left : groups_before_widening);
     sums narrow{vdupq_n_s16(0), vdupq_n_s16(0)};
     for (; g < stop; ++g, w += 32, q += 128) {
-      __builtin_prefetch(w + prefetch_ahead);
+      __builtin_prefetch(w + ahead);
       multiply_bytes(narrow, w, q);
       multiply_bytes(narrow, w + 16, q + 16);
     }
@@ -57,7 +55,7 @@ void gemv_i2_s_arm_neon(const gemv_args& args) {
   const std::int64_t groups = args.K / 128;
   const std::uint8_t* w = args.w + args.row_begin * groups * 32;
   for (std::int64_t n = args.row_begin; n < args.row_end; ++n, w += groups * 32)
-    args.y[n] = row_sum(w, args.q, groups) - args.q_sum[0];
+    args.y[n] = row_sum(w, args.q, groups, args.tuned.prefetch_bytes) - args.q_sum[0];
 }
 
 }  // namespace bp
