@@ -6,6 +6,7 @@ of many tokens, over weights that stay warm. Few tokens (a batch of texts) read 
 
 from __future__ import annotations
 
+import random
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -281,6 +282,7 @@ def _take_set(
 ) -> None:
     """One set of fresh processes, shape after shape: what a layer takes in each round."""
     found, whys = into
+    alive = random.sample(alive, len(alive))  # neither place in memory nor in a round is fixed
     all_turns = {n: options[n].turns(part, ready) for n in alive}
     several = any(threads_of(options[n].chosen, part) > 1 for n in alive)
     clock: Clock = "wall" if several else "cpu"

@@ -71,14 +71,11 @@ def command(
 
 
 def _print(out: Console, found: Tuning) -> None:
-    out.print(
-        table(
-            f"Candidates, {found.subject}",
-            ["tunable", "candidate", "part", ">median", ">change", ">interval", ">rate", "says"],
-            (_cells(each) for each in found.candidates),
-        )
-    )
-    out.print()
+    columns = ["candidate", "part", ">median", ">change", ">interval", ">rate", "says"]
+    for name in dict.fromkeys(each.tunable for each in found.candidates):
+        rows = (_cells(each) for each in found.candidates if each.tunable == name)
+        out.print(table(f"{name}, layers of {found.subject}", columns, rows))
+        out.print()
     out.print(
         table(
             "Choice",
@@ -100,7 +97,6 @@ def _cells(row: Candidate) -> tuple[str, ...]:
         else f"{100 * row.low:+.1f} to {100 * row.high:+.1f}"
     )
     return (
-        row.tunable,
         row.candidate,
         row.part,
         "" if row.seconds is None else seconds_text(row.seconds),

@@ -41,7 +41,7 @@ __all__ = ["BUDGET", "kept_tuning", "tune"]
 BUDGET = 120.0  # seconds
 LARGEST = 1 << 20  # bytes of a kept file
 SPENT = "not measured: the time is spent"
-DEFAULT = "default"
+REFERENCE = "what the others are compared with"
 
 OnProgress = Callable[[float, str], None]
 Value = int | str
@@ -167,11 +167,22 @@ class _Run:
         self.say(self.share, name)
 
     def sweep(self, name: str, parts: list[Part]) -> None:
-        """Measure the candidates of a tunable and take the best."""
+        """Measure the candidates of a tunable and take the best, where it is so once more."""
         options = options_of(name, self.chosen, self.work)
         if len(options) == 1 or time.monotonic() > self.end:
             self._leave(name, "nothing else runs here" if len(options) == 1 else SPENT)
             return
+        value, why = self._compared(name, parts, options)
+        if value != options[0].value:
+            self.say(self.share, f"{name}: {value} once more")
+            pair = [options[0], next(each for each in options if each.value == value)]
+            value, why = self._compared(name, parts, pair)
+            if value == pair[0].value:
+                why = f"{pair[1].value} was faster once, not twice"
+        self._choose(name, value, why)
+
+    def _compared(self, name: str, parts: list[Part], options: list[Option]) -> tuple[Value, str]:
+        """The best option and why, the rows of what was measured."""
         times = time_options(
             parts, options, self.ready, self.end,
             lambda what: self.say(self.share, f"{name}: {what}"),
@@ -185,10 +196,11 @@ class _Run:
                     effects.setdefault(option.value, []).append(against)
                 self._row(name, str(option.value), (part, option.layout), own, against)
         whole = {value: each for value, each in effects.items() if len(each) == len(parts)}
-        self._choose(name, *best(whole, options[0].value))
+        return best(whole, options[0].value)
 
     def cross(self, crossover: Crossover) -> None:
-        """Measure both ways of a kernel at each number of tokens and take the crossover."""
+        """Measure both ways of a kernel at each number of tokens and take the crossover, where the
+        sizes between it and the default say so once more."""
         name = crossover.tunable
         isa = next((each for each in crossover.isas if runs("gemm", NATIVE, each)), None)
         if isa is None or time.monotonic() > self.end:
@@ -196,13 +208,30 @@ class _Run:
             self._leave(name, lacks if isa is None else SPENT)
             return
         row = next(each for each in tunables() if each.name == name)
+        default = int(row.default)
         chosen = {**self.chosen, "weights_layout": NATIVE}
         ways = [Option(least, chosen, {name: least}, isa) for least in (row.most, row.least)]
         points: dict[int, Effect] = {}
-        for part in crossover_parts(self.work, crossover):
+        parts = crossover_parts(self.work, crossover)
+        if not self._points(name, parts, ways, points):
+            self._leave(name, SPENT)
+            return
+        value, why = threshold(points, default, row.most)
+        if value != default:
+            between = range(min(value, default), max(value, default))
+            twice = self._points(name, [p for p in parts if p.tokens in between], ways, points)
+            again, why = threshold(points, default, row.most)
+            if not twice or again != value:
+                value, why = default, f"{value} was the crossover once, not twice"
+        self._choose(name, value, why)
+
+    def _points(
+        self, name: str, parts: list[Part], ways: list[Option], points: dict[int, Effect]
+    ) -> bool:
+        """Measure the second way against the first in each part; False where the time is spent."""
+        for part in parts:
             if time.monotonic() > self.end:
-                self._leave(name, SPENT)
-                return
+                return False
             self.say(self.share, f"{name}: {part.name}")
             first, second = (
                 each[part.name] for each in time_options([part], ways, self.ready, self.end)
@@ -210,9 +239,9 @@ class _Run:
             against = _against(first, second)
             if against is not None:
                 points[part.tokens] = against
-            self._row(name, f"> {part.tokens}", (part, NATIVE), first, None)
-            self._row(name, f"<= {part.tokens}", (part, NATIVE), second, against)
-        self._choose(name, *threshold(points, int(row.default), row.most))
+            self._row(name, "from more on", (part, NATIVE), first, None)
+            self._row(name, f"from {part.tokens} on", (part, NATIVE), second, against)
+        return True
 
     def _leave(self, name: str, why: str) -> None:
         """Keep the default."""
@@ -227,7 +256,7 @@ class _Run:
         against: Effect | None,
     ) -> None:
         part, layout = place
-        says = DEFAULT if against is None else against.says
+        says = REFERENCE if against is None else against.says
         if not times.seconds:
             says = (times.why or "not measured")[:300]
         row = Candidate(tunable=name, candidate=candidate, part=part.name, says=says)

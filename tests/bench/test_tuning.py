@@ -114,7 +114,7 @@ def test_candidates_that_are_far_behind_are_left_out(ready, monkeypatch):
     asked = []
 
     def fake(turns, rounds, *_):
-        asked.append([turn.options()["isa"] for turn in turns])
+        asked.append(sorted(turn.options()["isa"] for turn in turns))
         slow = {"a": 1.0, "b": 1.05, "c": 1.5, "d": 1.0}
         found = [Taken("x", (slow[t.options()["isa"]],) * rounds) for t in turns]
         return [Taken("", (), "no") if t.options()["isa"] == "d" else f

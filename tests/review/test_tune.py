@@ -53,9 +53,10 @@ def test_what_is_faster_is_chosen_and_the_rest_keeps_its_default():
     assert why["head_prefetch_bytes"] == "no difference seen"
     assert why["prefetch_bytes"].endswith(" % less time than 3072")
     rows = [each for each in found.candidates if each.tunable == "prefetch_bytes"]
-    assert [each.says for each in rows if each.candidate in ("3072", "0", "12288")] == [
-        "default", "slower", "faster",
-    ]  # fmt: skip
+    said = [(each.candidate, each.says) for each in rows]
+    assert said[:2] == [("3072", module.REFERENCE), ("0", "slower")]
+    once_more = [("3072", module.REFERENCE), ("12288", "faster")]
+    assert said[-3:] == [("12288", "faster"), *once_more]
     assert all(each.rate > 0 and each.unit == "GB/s" for each in rows)
     assert [share for share, _ in shares] == sorted(share for share, _ in shares)
     assert shares[-1][0] < 1
@@ -203,9 +204,24 @@ def test_a_table_for_people_and_json_for_programs(capsys):
     assert (code, found["host"], found["version"]) == (0, this_host(), 1)
     code, said = run(capsys)
     lines = said.out.splitlines()
-    assert lines[0].strip() == "Candidates, 2b4t"
-    assert any(line.split()[:2] == ["prefetch_bytes", "12288"] for line in lines)
+    assert lines[0].strip() == "weights_layout, layers of 2b4t"
+    assert any(line.split()[:2] == ["12288", "decode"] for line in lines)
     assert any(line.startswith("measured ") for line in lines)
     assert run(capsys, "--quiet") == (0, ("", ""))
     assert run(capsys, "--model", "absent.gguf")[0] == 2
     assert run(capsys, "--time-budget", "soon")[0] == 2
+
+
+@pytest.mark.usefixtures("calls")
+def test_what_is_faster_once_and_not_twice_is_not_taken(monkeypatch):
+    bests = iter([("tl2", "first"), ("native_i2_r4", "second")])
+    monkeypatch.setattr(module, "best", lambda _, default: next(bests, (default, "no difference")))
+    crossovers = iter([(8, "first"), (12, "second"), (48, ""), (2, "first"), (2, "second")])
+    monkeypatch.setattr(module, "threshold", lambda *_: next(crossovers))
+    monkeypatch.setattr(module, "runs", lambda *_: True)
+    found = bp.tune()
+    said = {each.tunable: (each.value, each.why) for each in found.choices}
+    assert said["weights_layout"] == ("native_i2_r4", "tl2 was faster once, not twice")
+    assert said["panel_tokens"] == (12, "8 was the crossover once, not twice")
+    assert said["avx512_panel_tokens"] == (48, "")
+    assert said["amx_tokens"] == (2, "second")
