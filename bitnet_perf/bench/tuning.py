@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bitnet_perf import _native
-from bitnet_perf.bench.cases import COLD, HEAD_SHAPE
+from bitnet_perf.bench.cases import COLD
 from bitnet_perf.bench.paired.sides import Ready
 from bitnet_perf.bench.turns import Clock, Taken, Turn, take_turns
 from bitnet_perf.errors import ConfigError
@@ -29,9 +29,10 @@ from bitnet_perf.model.weights import (
     TERNARY_FORMATS,
 )
 
-__all__ = ["CROSSOVERS", "Crossover", "Option", "Part", "Times", "Work", "crossover_parts",
+__all__ = ["CROSSOVERS", "SHAPE", "Crossover", "Option", "Part", "Times", "Work", "crossover_parts",
            "options_of", "parts_of", "runs", "threads_of", "time_options", "work_of"]  # fmt: skip
 
+SHAPE = "2b4t"  # of the model where none is named
 TOKENS = 128  # of a prefill
 MOST_PRODUCT = 1 << 32  # M * N * K of a case
 LEAST_SHARE = 0.1  # of the weights of a layer: shapes with less are left out
@@ -152,15 +153,15 @@ CROSSOVERS = (
 
 
 def work_of(model: str | None) -> Work:
-    """The layers of a GGUF file, or without one those of BitNet b1.58 2B4T. Raises ModelError for
-    what is no model file, ConfigError for one whose weights no kernel here multiplies."""
-    if model is None:
-        width, ffn, heads, kv = next(s[2:6] for s in _native.model_shapes() if s[0] == "2b4t")
+    """The layers of a GGUF file or of a shape that `make_model` knows, SHAPE without either. Raises
+    ModelError for what is no model file, ConfigError for one that no kernel here multiplies."""
+    known = {row[0]: row for row in _native.model_shapes()}
+    if model is None or model in known:
+        _, _, width, ffn, heads, kv, vocab, *_ = known[model or SHAPE]
         keys = width // heads * kv
-        all_shapes = [(width, width), (keys, width), (keys, width), (width, width)]
-        all_shapes += [(ffn, width), (ffn, width), (width, ffn)]
-        rows, columns = map(int, HEAD_SHAPE.split("x"))
-        return Work("2b4t", _counted(all_shapes), (rows, columns, "q6_k"), "i2_s")
+        layer = [(width, width), (keys, width), (keys, width), (width, width)]
+        layer += [(ffn, width), (ffn, width), (width, ffn)]
+        return Work(model or SHAPE, _counted(layer), (vocab, width, "q6_k"), "i2_s")
     file = read_gguf(Path(model))
     tensors = [file.tensor(f"blk.0.{name}.weight") for name in MATRICES]
     head = file.by_name.get(HEAD) or file.tensor(EMBEDDING)

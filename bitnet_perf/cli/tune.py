@@ -30,7 +30,8 @@ def command(
         bool, typer.Option("--apply", help="Write the choice to the settings, measure again.")
     ] = False,
     model: Annotated[
-        str | None, typer.Option("--model", "-m", help="GGUF file whose layers are measured.")
+        str | None,
+        typer.Option("--model", "-m", help="GGUF file, or shape, whose layers are measured."),
     ] = None,
     again: Annotated[bool, typer.Option("--again", help="Measure, whatever is kept.")] = False,
     time_budget: Annotated[

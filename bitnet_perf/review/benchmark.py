@@ -196,14 +196,12 @@ def benchmark(
     peak = peak_resident() if known_peak else None
     step(0.8, "stages")
     with profile() as recorded:
-        # Freed after the run: that is no part of a stage.
-        again = Model.load(path, threads=threads, isa=isa)
+        again = Model.load(path, threads=threads, isa=isa)  # freed later: no part of a stage
         again.generate(prompt, tokens, stop=())
     end = _native.now_ns()
     shown = recorded.result()
     step(0.9, "limits of the memory")
-    team = model.decode_threads
-    limit = measure_ceilings(team, rounds=9).read_limit(1 << 40, team) if stream else None
+    limit = _stream(model.decode_threads) if stream else None
     last = model.config.kv_bytes_per_token * (made[0].prompt_tokens + tokens)
     return Benchmark(
         model=str(path),
@@ -214,7 +212,7 @@ def benchmark(
         tokens=tokens,
         warmup_tokens=warmup_tokens,
         threads=model.threads,
-        decode_threads=team,
+        decode_threads=model.decode_threads,
         vocab=model.config.vocab,
         activation=model.config.activation,
         kernels=model.kernels,
@@ -227,13 +225,19 @@ def benchmark(
         decode=_decode(made),
         step_seconds=_percentiles([step for each in made for step in each.timings.steps]),
         bytes_per_token=model.weight_bytes + last,
-        stream_gb_per_s=None if limit is None else limit.gb_per_s,
+        stream_gb_per_s=limit,
         peak_rss=peak,
         stages=shown.stages(),
         outside_seconds=max(shown.outside, 0.0),
         samples=tuple(_sample(each) for each in made),
         timestamp=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
+
+
+def _stream(threads: int) -> float | None:
+    """GB/s of reading from memory."""
+    limit = measure_ceilings(threads, rounds=9).read_limit(1 << 40, threads)
+    return None if limit is None else limit.gb_per_s
 
 
 def _warm_up(model: Model, prompt: str, tokens: int) -> float:

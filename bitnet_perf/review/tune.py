@@ -66,7 +66,7 @@ def tune(
     again: bool = False,
     on_progress: OnProgress | None = None,
 ) -> Tuning:
-    """What is fastest on this host for the layers of `model` (a GGUF file; None: 2B4T's).
+    """What is fastest on this host for the layers of `model`: a GGUF file, or a shape (2B4T's).
 
     A run is kept in the cache by the host's fingerprint, and given back where one is there, unless
     `again`. After `time_budget` seconds no candidate is begun: what is left keeps its default, and

@@ -12,19 +12,21 @@ from bitnet_perf import _native
 from bitnet_perf.analyze.tuning import Effect, Tuning, effect
 from bitnet_perf.bench.inputs import model_cases, model_file
 from bitnet_perf.bench.paired.sides import Ready, Side, prepare_side
+from bitnet_perf.bench.tuning import SHAPE
 from bitnet_perf.bench.turns import Turn, take_turns
 from bitnet_perf.config.load import load_settings
 from bitnet_perf.config.tuned import tuned_settings, write_tuned
 from bitnet_perf.errors import MeasurementError
 from bitnet_perf.files import write_atomic
 from bitnet_perf.kernels.tunables import as_text, tunables
+from bitnet_perf.model.synthetic import SHAPES
 
 __all__ = ["Applied", "Whole", "apply_tuning"]
 
 SETS, ROUNDS = 3, 5
 SAMPLE = 0.1  # seconds
 SET_SECONDS = 15.0
-SHAPE, HEAD = "2b4t", "q6_k"  # of the model where none is named
+HEAD = "q6_k"  # of models of random weights
 LENGTHS = {"decode": 12, "prefill": 128}  # tokens
 
 OnProgress = Callable[[float, str], None]
@@ -97,7 +99,8 @@ def _measure(
 ) -> tuple[Whole, ...]:
     ready = prepare_side(Side.isa(""))
     say(0.0, "the model")
-    file = model or str(model_file(SHAPE, head=HEAD))
+    shape = SHAPE if model is None else model
+    file = str(model_file(shape, head=HEAD)) if shape in SHAPES else shape
     rows = []
     for number, (what, tokens) in enumerate(LENGTHS.items()):
         case = next(name for name in model_cases(file) if f"/{what}/" in name)
