@@ -128,6 +128,23 @@ def test_integer_products_give_the_same_sums(name, value):
             )
 
 
+FLOATS = np.random.default_rng(5).normal(size=(50, 768)).astype(np.float32)
+HELD = bp.prepare(bp.pack(np.random.default_rng(6).integers(-1, 2, (96, 768), np.int8), "i2_s"))
+
+
+@pytest.fixture(scope="module")
+def products():
+    return [bp.matmul(FLOATS[:M], HELD, isa="scalar") for M in (1, 2, 5, 17, 50)]
+
+
+@pytest.mark.parametrize(("name", "value"), SETTINGS)
+def test_products_in_float_give_the_same_bits(name, value, products):
+    bp.set_tunables({name: value})
+    for want in products:
+        found = bp.matmul(FLOATS[: len(want)], HELD, threads=2)
+        np.testing.assert_array_equal(found, want)
+
+
 @pytest.mark.parametrize("family", ["gemv", "gemm"])
 def test_a_tuned_variant_is_the_one_that_is_chosen(family):
     mine = [isa for f, format, isa in PRODUCTS if (f, format) == (family, "i2_s")]
