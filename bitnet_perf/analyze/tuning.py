@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = [
     "LEAST",
+    "SPENT",
     "Candidate",
     "Choice",
     "Effect",
@@ -29,6 +30,7 @@ __all__ = [
 ]
 
 ERROR = 0.01  # that the interval of a median misses it
+SPENT = "not measured: the time is spent"  # why a choice is what it was
 LEAST = 0.01  # a smaller difference is no reason to leave a default
 
 Says = Literal["faster", "slower", "no difference"]
@@ -155,3 +157,8 @@ class Tuning(_Record):
     def values(self) -> dict[str, Value]:
         """The choices that leave their default."""
         return {each.tunable: each.value for each in self.choices if each.value != each.default}
+
+    @property
+    def unmeasured(self) -> frozenset[str]:
+        """The tunables that the time did not reach."""
+        return frozenset(each.tunable for each in self.choices if each.why == SPENT)

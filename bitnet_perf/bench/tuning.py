@@ -146,9 +146,9 @@ class Crossover:
 
 
 CROSSOVERS = (
-    Crossover("panel_tokens", ("x86_avxvnni", "x86_avx2"), (4, 6, 8, 12, 16, 24), True),
-    Crossover("avx512_panel_tokens", ("x86_avx512vnni",), (16, 24, 32, 48, 64, 96, 128), False),
     Crossover("amx_tokens", ("x86_amx",), (2, 3, 4, 6, 8, 12, 16), True),
+    Crossover("avx512_panel_tokens", ("x86_avx512vnni",), (16, 24, 32, 48, 64, 96, 128), False),
+    Crossover("panel_tokens", ("x86_avxvnni", "x86_avx2"), (4, 6, 8, 12, 16, 24), True),
 )
 
 

@@ -12,7 +12,16 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from bitnet_perf import _native
-from bitnet_perf.analyze.tuning import Candidate, Choice, Effect, Tuning, best, effect, threshold
+from bitnet_perf.analyze.tuning import (
+    SPENT,
+    Candidate,
+    Choice,
+    Effect,
+    Tuning,
+    best,
+    effect,
+    threshold,
+)
 from bitnet_perf.bench.build_cache import cache_folder
 from bitnet_perf.bench.fingerprint import fingerprint, host_key
 from bitnet_perf.bench.paired.sides import Ready, Side, prepare_side
@@ -40,8 +49,7 @@ __all__ = ["BUDGET", "kept_tuning", "tune"]
 
 BUDGET = 120.0  # seconds
 LARGEST = 1 << 20  # bytes of a kept file
-SPENT = "not measured: the time is spent"
-REFERENCE = "what the others are compared with"
+REFERENCE = "reference"
 
 OnProgress = Callable[[float, str], None]
 Value = int | str
@@ -94,7 +102,7 @@ def tune(
         candidates=tuple(run.rows),
         choices=tuple(run.choices),
     )
-    if all(choice.why != SPENT for choice in found.choices):
+    if not found.unmeasured:
         write_atomic(path, found.model_dump_json(indent=2))
     return found
 

@@ -69,22 +69,24 @@ def apply_tuning(
     """Write the choice to the settings of `folder`, and measure decode and prefill of a whole model
     with what held before and with the choice, in turns.
 
-    Where one of them is slower for sure the file gets back what it held. Raises ConfigError for
+    What the run did not reach keeps its value. Where one of them is slower for sure the file gets
+    back what it held. Raises ConfigError for
     settings that cannot be written, MeasurementError where a model cannot be timed.
     """
     before = tuned_settings(load_settings(folder)).values
-    path, text = write_tuned(folder, found.values)
-    if dict(before) == found.values:
-        return Applied(path, before, found.values, (), True)
+    after = {k: v for k, v in before.items() if k in found.unmeasured} | found.values
+    path, text = write_tuned(folder, after)
+    if dict(before) == after:
+        return Applied(path, before, after, (), True)
     try:
-        rows = _measure(before, found.values, model, on_progress or (lambda _share, _what: None))
+        rows = _measure(before, after, model, on_progress or (lambda _share, _what: None))
     except BaseException:
         _restore(path, text)
         raise
     kept = all(row.effect.says != "slower" for row in rows)
     if not kept:
         _restore(path, text)
-    return Applied(path, before, found.values, rows, kept)
+    return Applied(path, before, after, rows, kept)
 
 
 def _restore(path: Path, text: str | None) -> None:

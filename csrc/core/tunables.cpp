@@ -14,10 +14,24 @@ namespace {
 // "list": the order of kernels.inc decides.
 constexpr std::string_view by_list = "list";
 
-std::vector<std::string> product_isas() {
+// The instruction sets that a family has a kernel for.
+std::vector<std::string> isas_of(std::string_view family) {
   std::vector<std::string> words{std::string(by_list)};
-  for (const isa_info& each : isas()) words.emplace_back(each.name);
+  for (const isa_info& each : isas()) {
+    const std::string_view name = each.name;
+    for (const kernel_row& row : kernels()) {
+      if (row.family != family || row.isa != name) continue;
+      words.emplace_back(name);
+      break;
+    }
+  }
   return words;
+}
+std::vector<std::string> gemv_isas() {
+  return isas_of("gemv");
+}
+std::vector<std::string> gemm_isas() {
+  return isas_of("gemm");
 }
 
 // The formats that both products have a kernel for, the one that models are held in first.

@@ -175,6 +175,15 @@ def test_the_choice_is_written_and_measured_again(model, tmp_path, capsys):
 
 
 @pytest.mark.usefixtures("calls")
+def test_what_was_not_measured_keeps_its_value(tmp_path, capsys):
+    (tmp_path / FILE).write_text(f'[tuned]\nhost = "{this_host()}"\namx_tokens = 9\n')
+    code, said = run(capsys, "--apply", "--time-budget", "0.000001s")
+    assert code == 0
+    assert "these held before" in said.out
+    assert tuned_settings(load_settings(tmp_path)).values == {"amx_tokens": 9}
+
+
+@pytest.mark.usefixtures("calls")
 def test_what_is_slower_is_taken_back(whole, model, tmp_path, capsys):
     whole["prefill"] = 1.2
     (tmp_path / FILE).write_text("[budgets]\nguard = 0.01\n")
@@ -216,7 +225,7 @@ def test_a_table_for_people_and_json_for_programs(capsys):
 def test_what_is_faster_once_and_not_twice_is_not_taken(monkeypatch):
     bests = iter([("tl2", "first"), ("native_i2_r4", "second")])
     monkeypatch.setattr(module, "best", lambda _, default: next(bests, (default, "no difference")))
-    crossovers = iter([(8, "first"), (12, "second"), (48, ""), (2, "first"), (2, "second")])
+    crossovers = iter([(2, "first"), (2, "second"), (48, ""), (8, "first"), (12, "second")])
     monkeypatch.setattr(module, "threshold", lambda *_: next(crossovers))
     monkeypatch.setattr(module, "runs", lambda *_: True)
     found = bp.tune()
