@@ -103,7 +103,7 @@ def _cells(row: Candidate) -> tuple[str, ...]:
         "" if row.seconds is None else seconds_text(row.seconds),
         change,
         interval,
-        "" if row.rate is None else f"{row.rate:.3g} {row.unit}",
+        "" if row.rate is None else f"{row.rate:.{0 if row.rate >= 100 else 1}f} {row.unit}",
         row.says,
     )
 
