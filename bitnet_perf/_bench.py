@@ -11,7 +11,8 @@ from collections import namedtuple  # that of typing is slow to load, and every 
 
 from bitnet_perf import _native
 
-__all__ = ["VERSION", "Times", "Work", "check", "families", "load_candidate", "loop", "work"]
+__all__ = ["VERSION", "Times", "Work", "check", "families", "load_candidate", "loop",
+           "set_tunables", "work"]  # fmt: skip
 
 VERSION = 1
 
@@ -69,6 +70,14 @@ def check(case: str, isa: str = "", flip: int = -1) -> None:
 def families() -> dict[str, str]:
     """Families that can be timed, each with its stage; `host` for limits of the host."""
     return dict(_native.bench_families())
+
+
+def set_tunables(values: str) -> None:
+    """Set tunables of this process, written as `name=value,name=value`.
+
+    Raises ConfigError (unknown name, value out of bounds), IsaError; then none is set.
+    """
+    _native.set_tunables([word.partition("=")[::2] for word in values.split(",") if word])
 
 
 def load_candidate(path: str) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ __all__ = [
     "roofline",
     "shape_of",
     "try_kernel",
+    "tune",
     "workspace",
     "xtask",
 ]
@@ -120,6 +121,11 @@ def profile(model: str | None = None, *, python: bool = False) -> str:
     """Stages, operations and kernels; of one layer without a model."""
     words = ("--model", model) if model else ()
     return _line("profile", *words, *(("--python-memory",) if python else ()))
+
+
+def tune(model: str | None = None) -> str:
+    """The fastest layout, threads, variants and crossovers of this host."""
+    return _line("tune", *(("--model", model) if model else ()))
 
 
 def gate(base: str, suite: str = "quick") -> str:

@@ -159,7 +159,9 @@ def _threads(facts: Facts) -> Found:
                 part(f"gain of each of {scaling.threads} threads", scaling.efficiency,
                      scaling.file, scaling.case),
             ]  # fmt: skip
-            test = commands.bench(scaling.case, scaling.threads)
+            slower = scaling.times <= 1  # fewer are faster: how many is for the host to say
+            again = commands.bench(scaling.case, scaling.threads)
+            test = commands.tune(facts.model) if slower else again
             yield _make("threads", scaling.case, text, seen, test)
 
 

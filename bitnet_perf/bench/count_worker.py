@@ -1,11 +1,12 @@
 """One case run for its instructions to be counted: by a side's own Python, with the standard
 library and that side's native entry alone. `counters` and `callgrind` start it as a script.
 
-Arguments: TOOL PACKAGE NATIVE LIBRARY CASE ISA LOOP... TOOL is `perf`, `perf-accesses`,
+Arguments: TOOL PACKAGE NATIVE LIBRARY CASE ISA TUNED LOOP... TOOL is `perf`, `perf-accesses`,
 `perf-misses` or `callgrind`; PACKAGE the folder that holds bitnet_perf/; NATIVE the folder of its
-extension where that is elsewhere, LIBRARY a candidate kernel, ISA an instruction set, or each of
-them empty; LOOP the iterations of one loop after the other. Writes `isa WHAT_RUNS`, then with perf
-a line `loop COUNT` for each: instructions, accesses to the last level of cache, or misses of it.
+extension where that is elsewhere, LIBRARY a candidate kernel, ISA an instruction set, TUNED values
+of tunables, or each of them empty; LOOP the iterations of one loop after the other. Writes `isa
+WHAT_RUNS`, then with perf a line `loop COUNT` for each: instructions, accesses to the last level of
+cache, or misses of it.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ def say(line: str) -> None:
 
 def main() -> None:
     """Check the case, then run its loops."""
-    tool, package, native, library, case, isa, *loops = sys.argv[1:]
+    tool, package, native, library, case, isa, tuned, *loops = sys.argv[1:]
     sys.path.insert(0, package)
     if native:
         import bitnet_perf
@@ -74,6 +75,8 @@ def main() -> None:
         bitnet_perf.__path__.append(native)
     from bitnet_perf import _bench
 
+    if tuned:
+        _bench.set_tunables(tuned)
     if library:
         _bench.load_candidate(library)
     say(f"isa {_bench.work(case, isa).isa}")  # makes the inputs and checks the result

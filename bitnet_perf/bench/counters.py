@@ -52,12 +52,13 @@ class Runnable(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is counted: one side, its forced instruction set ("" = its own choice), and the library
-    of a candidate kernel."""
+    """What is counted: one side, its forced instruction set ("" = its own choice), the library of a
+    candidate kernel, and what is tuned, as `_bench.set_tunables` takes it."""
 
     environment: Runnable
     isa: str = ""
     library: Path | None = None
+    tuned: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +236,7 @@ def _start(tool: str, subject: Subject, case: str, stack: ExitStack) -> Run | Un
     program = [
         *(str(environment.python), "-I", "-S", count_worker.__file__),
         *(tool, str(environment.package), "" if inside else str(extension.parent)),
-        *(str(subject.library or ""), case, subject.isa, *map(str, _LOOPS)),
+        *(str(subject.library or ""), case, subject.isa, subject.tuned, *map(str, _LOOPS)),
     ]
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bitnet-perf-")))
     try:

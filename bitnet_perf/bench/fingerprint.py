@@ -16,7 +16,8 @@ from pydantic import BaseModel, ConfigDict
 from bitnet_perf import _native
 from bitnet_perf.errors import EnvironmentRefused
 
-__all__ = ["Cache", "Fingerprint", "fingerprint", "host_key", "refuse_other_host", "same_host"]
+__all__ = ["Cache", "Fingerprint", "fingerprint", "host_key", "refuse_other_host", "same_host",
+           "this_host"]  # fmt: skip
 
 # What does not decide whether two times are of one host: what this process was given, what a
 # balloon driver may change, and the versions of what measures.
@@ -120,6 +121,11 @@ def host_key(facts: Mapping[str, Any] | str) -> str:
         facts = {key: value for key, value in facts.items() if key not in left_out}
     text = json.dumps(facts, sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def this_host() -> str:
+    """The key of the host that this process runs on."""
+    return host_key(fingerprint().model_dump(mode="json"))
 
 
 def refuse_other_host(a: Fingerprint, b: Fingerprint) -> None:

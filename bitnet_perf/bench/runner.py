@@ -21,6 +21,7 @@ from bitnet_perf.bench.interrupts import interrupt_held
 from bitnet_perf.bench.results import BenchRow, rows_of
 from bitnet_perf.errors import ConfigError, MeasurementError
 from bitnet_perf.files import write_atomic
+from bitnet_perf.kernels.tunables import as_text, tuned_values
 
 __all__ = ["QUICK_OPTIONS", "Progress", "run_suites"]
 
@@ -60,6 +61,7 @@ def run_suites(
     chosen = select(globs, quick=quick, threads=threads)
     suites = dict.fromkeys(case.suite for case in chosen)
     settings = [*options, "--isa", isa, "--threads", str(threads), *(["--quick"] if quick else [])]
+    settings += ["--tuned", as_text(tuned_values())]
     measured: list[pyperf.Benchmark] = []
     with tempfile.TemporaryDirectory(prefix="bitnet-perf-") as folder:
         for suite in suites:

@@ -29,18 +29,21 @@ def run_suite(name: str, program: tuple[str, ...] | None = None) -> None:
     """Run the cases of suite `name` as a pyperf program, with pyperf's command line.
 
     Beside pyperf's own options: `--cases GLOBS` (separated by commas), `--isa`, `--threads`,
-    `--quick` (the quick cases alone). `program` is how workers are started, where `sys.argv[0]` is
-    no script. Each benchmark's metadata holds isa, bytes, ops, footprint, threads, cpu_features.
+    `--quick` (the quick cases alone), `--tuned` (tunables). `program` is how workers are started,
+    where `sys.argv[0]` is no script. Each benchmark's metadata holds isa, bytes, ops, footprint,
+    threads, cpu_features.
     """
     runner = pyperf.Runner(program_args=program, add_cmdline_args=_pass_on)
     parser = runner.argparser
     parser.add_argument("--cases", default="", help="globs, separated by commas, from any segment")
     parser.add_argument("--isa", default="", help="the instruction set (default: the best)")
     parser.add_argument("--threads", type=int, default=1, help="threads of every case")
+    parser.add_argument("--tuned", default="", help="tunables: name=value,...")
     parser.add_argument("--quick", action="store_true", help="the quick cases alone")
     args = runner.parse_args()
     args.inherit_environ = [*(args.inherit_environ or ()), *NAMED_IN]
     try:
+        _bench.set_tunables(args.tuned)
         chosen = select(
             filter(None, args.cases.split(",")), suite=name, quick=args.quick, threads=args.threads
         )
@@ -70,6 +73,7 @@ def _caller(case: str, isa: str) -> Sampler:
 def _pass_on(command: list[str], args: Namespace) -> None:
     """pyperf empties the environment of its workers: choices travel as arguments."""
     command += ["--cases", args.cases, "--isa", args.isa, "--threads", str(args.threads)]
+    command += ["--tuned", args.tuned]
     if args.quick:
         command.append("--quick")
 
@@ -82,6 +86,7 @@ def _metadata(args: Namespace, task: int, case: str) -> dict[str, Any]:
     return {
         **work._asdict(),
         "threads": args.threads,
+        **({"tuned": args.tuned} if args.tuned else {}),
         "cpu_features": " ".join(isa[0] for isa in _native.isas() if isa[4]),
         "bitnet_perf_version": _native.__version__,
         "bitnet_perf_compiler": _native.compiler,

@@ -1,4 +1,5 @@
 """Cases timed in turns, each in a process of its own: what differs within a round is no drift.
+Turns that differ in tunables alone share a process, so that their inputs stand in the same memory.
 
 A paired comparison judges two sides of one case. This times what differs in more than its side: an
 instruction set, a number of threads, or another case altogether.
@@ -17,6 +18,7 @@ from bitnet_perf.bench.paired.host import allowed_cpus
 from bitnet_perf.bench.paired.process import Worker, WorkerFailed, wait_for
 from bitnet_perf.bench.paired.sides import Ready
 from bitnet_perf.errors import BitnetPerfError
+from bitnet_perf.kernels.tunables import as_text
 
 __all__ = ["Clock", "Taken", "Turn", "take_turns"]
 
@@ -30,12 +32,14 @@ Clock = Literal["wall", "cpu"]
 @dataclass(frozen=True, slots=True)
 class Turn:
     """One case on one side; `isa` forces an instruction set, `more` are further options of its
-    worker, which then take the place of those that the case would get."""
+    worker, which then take the place of those that the case would get. `tuned` are values of
+    tunables for its samples; turns that share a process name the same ones."""
 
     ready: Ready
     case: str
     isa: str = ""
     more: dict[str, str] = field(default_factory=dict)
+    tuned: dict[str, int] = field(default_factory=dict)
 
     def options(self) -> dict[str, str]:
         """What its worker is told."""
@@ -66,12 +70,11 @@ def take_turns(
     """
     failed: dict[int, str] = {}
     with ExitStack() as stack:
-        workers: dict[int, Worker] = {}
+        team = _Team(turns, stack, clock)
         said: dict[int, tuple[str, int]] = {}
-        for number, turn in enumerate(turns):
+        for number in range(len(turns)):
             try:
-                workers[number] = _start(turn, stack, clock)
-                said[number] = _calibrate(workers[number], length, clock)
+                said[number] = _calibrate(team.worker(number), length, clock)
             except BitnetPerfError as error:
                 failed[number] = str(error)
         samples: dict[int, list[float]] = {number: [] for number in said}
@@ -83,7 +86,8 @@ def take_turns(
             taken: dict[int, list[float]] = {number: [] for number in order}
             for number in (*order, *reversed(order)):
                 try:
-                    taken[number].append(_sample(workers[number], said[number][1], clock))
+                    worker = team.worker(number)
+                    taken[number].append(_sample(worker, said[number][1], clock))
                 except WorkerFailed as error:
                     failed[number] = str(error)
             for number, pair in taken.items():
@@ -96,11 +100,34 @@ def take_turns(
     ]
 
 
-def _start(turn: Turn, stack: ExitStack, clock: Clock) -> Worker:
+class _Team:
+    """The workers of some turns, ended with `stack`."""
+
+    def __init__(self, turns: Sequence[Turn], stack: ExitStack, clock: Clock) -> None:
+        self._turns, self._stack, self._clock = turns, stack, clock
+        self._workers: dict[object, Worker] = {}
+        self._tuned: dict[Worker, dict[str, int]] = {}
+
+    def worker(self, number: int) -> Worker:
+        """The worker of a turn, started at first use, with the tunables of that turn."""
+        turn = self._turns[number]
+        options = turn.options()
+        key = frozenset(options.items()) if turn.tuned else number
+        worker = self._workers.get(key)
+        if worker is None:
+            worker = self._workers[key] = _start(turn, options, self._stack, self._clock)
+        if self._tuned.get(worker, {}) != turn.tuned:
+            worker.ask("tune", as_text(turn.tuned))
+            wait_for((worker,), LIMIT)
+            self._tuned[worker] = turn.tuned
+        return worker
+
+
+def _start(turn: Turn, options: dict[str, str], stack: ExitStack, clock: Clock) -> Worker:
     """A worker that waits; it gives its token to nobody."""
     ends = os.pipe()
     try:
-        worker = Worker(0, turn.ready.python, turn.options(), (ends[1], ends[0]))
+        worker = Worker(0, turn.ready.python, options, (ends[1], ends[0]))
     finally:
         for end in ends:
             os.close(end)

@@ -8,12 +8,12 @@ from keyword import iskeyword
 
 import typer
 
-from bitnet_perf.cli.output import exit_code, fail
+from bitnet_perf.cli.output import exit_code, fail, use_settings
 
 # One line per command, in the order in which `--help` shows them.
 COMMANDS = ("run", "info", "bench", "benchmark", "compare", "try", "gate", "publish", "bisect",
             "roofline", "profile", "generate", "make-model", "quantize", "accuracy", "rust",
-            "report", "selftest", "import", "history", "config", "doctor")  # fmt: skip
+            "report", "selftest", "tune", "import", "history", "config", "doctor")  # fmt: skip
 
 # Options that may stand alone or take a value: `--recorded` and `--recorded DIR`.
 _OPTIONAL_VALUE = {"--recorded": "default"}
@@ -52,6 +52,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Run one command and exit with a code of the interface (0-7, 70, 130)."""
     words = sys.argv[1:] if arguments is None else arguments
     try:
+        use_settings(words)
         status = application()(_with_values(words), standalone_mode=False)
     except BaseException as error:
         fail(error)

@@ -77,8 +77,10 @@ def command(
 
 def _print(out: Console, found: Benchmark, target: float, *, text: bool) -> None:
     kind = "synthetic weights" if found.synthetic else "weights of the file"
+    alone = f" ({found.decode_threads} in decode)" if found.decode_threads != found.threads else ""
     out.print(
-        f"{found.model}: {kind}, {found.activation}, {found.threads} threads, {found.host['cpu']}",
+        f"{found.model}: {kind}, {found.activation}, {found.threads} threads{alone}, "
+        f"{found.host['cpu']}",
         markup=False,
     )
     if text:

@@ -37,11 +37,13 @@ def command(
     Examples: `bitnet-perf config --show`, `bitnet-perf config --show --set budgets.guard=0.01`
     """
     from bitnet_perf.config.load import load_settings, parse_flags
+    from bitnet_perf.config.tuned import tuned_settings
 
     found = load_settings(folder, parse_flags(set_ or ()))
     rows = found.rows()
     file = None if found.file is None else str(found.file)
-    emit({"file": file, "settings": [row.to_dict() for row in rows]}, json_to)
+    note = tuned_settings(found).note
+    emit({"file": file, "settings": [row.to_dict() for row in rows], "note": note}, json_to)
     if not shows_text(json_to, quiet):
         return
     out = console()
@@ -51,3 +53,5 @@ def command(
     given = sum(row.origin != "default" for row in rows)
     said = f"{file or 'no file'}: {given} of {len(rows)} settings are given"
     out.print(said, markup=False, soft_wrap=True)
+    if note:
+        out.print(note, markup=False, soft_wrap=True)

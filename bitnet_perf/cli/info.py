@@ -9,7 +9,7 @@ from bitnet_perf.cli.output import JsonOption, QuietOption, console, emit, shows
 
 
 def command(json_to: JsonOption = None, quiet: QuietOption = False) -> None:
-    """CPU, caches, compiler, versions, and the kernels by family with the chosen ISA and why.
+    """CPU, caches, compiler, versions, tunables, and the kernels by family with the chosen ISA.
 
     Example: `bitnet-perf info --json info.json`
     """
@@ -25,6 +25,14 @@ def command(json_to: JsonOption = None, quiet: QuietOption = False) -> None:
         (row["family"], row["format"], row["isa"], "chosen" if row["chosen"] else _state(row))
         for row in result["kernels"]
     )
+    rows_of_tunables = (
+        (r["name"], r["value"], "default" if r["value"] == r["default"] else "tuned", r["meaning"])
+        for r in result["tunables"]
+    )
+    out.print(table("Tunables", ["name", "value", "from", "meaning"], rows_of_tunables))
+    if result["note"]:
+        out.print(result["note"], markup=False, soft_wrap=True)
+    out.print()
     out.print(table("Kernels", ["family", "format", "isa", "here"], rows))
 
 
@@ -38,10 +46,18 @@ def _text(value: object) -> str:
 
 def _collect() -> dict[str, Any]:
     from bitnet_perf.bench.fingerprint import fingerprint
+    from bitnet_perf.config.tuned import use_tuned
     from bitnet_perf.kernels import isas
+    from bitnet_perf.kernels.tunables import tunables
 
     host: dict[str, Any] = {
         **fingerprint().model_dump(mode="json"),
         "python": sys.version.split()[0],
     }
-    return {"host": host, "kernels": [row.to_dict() for row in isas()]}
+    note = use_tuned().note
+    return {
+        "host": host,
+        "tunables": [row.to_dict() for row in tunables()],
+        "note": note,
+        "kernels": [row.to_dict() for row in isas()],
+    }

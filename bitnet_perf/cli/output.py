@@ -45,6 +45,11 @@ SetOption = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="A setting, before all other sources."),
 ]
 
+# Commands that run no kernel, or (tune) not with what the settings hold.
+NO_KERNELS = frozenset(
+    ("publish", "make-model", "report", "tune", "import", "history", "config", "doctor")
+)
+
 # The base of every usage error (BadParameter < UsageError < ClickException), wherever it lives.
 _USAGE: type[BaseException] = typer.BadParameter.__mro__[2]
 
@@ -57,6 +62,15 @@ _EXIT_CODES: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], 
     (MeasurementError, 6),
     (BaseException, 70),
 )
+
+
+def use_settings(words: Sequence[str]) -> None:
+    """Set what the settings of this folder hold for this host, for a command that runs kernels."""
+    if not words or words[0].startswith("-") or words[0] in NO_KERNELS or "--help" in words:
+        return
+    from bitnet_perf.config.tuned import use_tuned
+
+    use_tuned()
 
 
 def exit_code(error: BaseException) -> int:

@@ -22,7 +22,8 @@ from bitnet_perf.config import lines
 from bitnet_perf.config.settings import Settings
 from bitnet_perf.errors import ConfigError
 
-__all__ = ["FILE", "Loaded", "Row", "load_settings", "parse_flags", "without_password"]
+__all__ = ["FILE", "PROJECT", "TABLE", "Loaded", "Row", "load_settings", "parse_flags",
+           "without_password"]  # fmt: skip
 
 FILE = "bitnet-perf.toml"
 PROJECT = "pyproject.toml"

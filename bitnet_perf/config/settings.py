@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 
 from bitnet_perf.analyze.accepted import Accept
 from bitnet_perf.analyze.paired.rules import Budget, Rules
 from bitnet_perf.errors import ConfigError
+from bitnet_perf.kernels.tunables import Tunable, tunables
 
-__all__ = ["Budgets", "GitHub", "Limits", "Settings", "Storage", "Targets"]
+__all__ = ["Budgets", "GitHub", "Limits", "Settings", "Storage", "Targets", "Tuned"]
 
 Part = Annotated[float, Field(gt=0, lt=1)]
 
@@ -70,6 +71,34 @@ class Storage(_Table):
     record: bool = True
 
 
+class _Tuned(_Table):
+    """[tuned]: what `bitnet-perf tune --apply` chose, a key for each of `tunables()`, and the key
+    of the `host` that it was measured on: elsewhere it is not used."""
+
+    host: str | None = None
+
+    def values(self) -> dict[str, int | str]:
+        """What is given, by name."""
+        given = self.model_dump(exclude={"host"}, exclude_none=True)
+        return {str(name): value for name, value in given.items()}
+
+
+def _accepted(row: Tunable) -> Any:
+    if row.words:
+        return Literal[row.words]
+    return Annotated[int, Field(ge=row.least, le=row.most)]
+
+
+if TYPE_CHECKING:
+    Tuned = _Tuned
+else:
+    Tuned = create_model(
+        "Tuned",
+        __base__=_Tuned,
+        **{row.name: (_accepted(row) | None, None) for row in tunables()},
+    )
+
+
 class Settings(_Table):
     """All settings. `suites`: a name to the globs of its cases. `accept`: declared trade-offs."""
 
@@ -79,3 +108,4 @@ class Settings(_Table):
     accept: tuple[Accept, ...] = ()
     github: GitHub = GitHub()
     history: Storage = Storage()
+    tuned: Tuned = Tuned()

@@ -38,13 +38,11 @@ class Kernel:
 
 def isas() -> list[Kernel]:
     """Every kernel, by family and format, best first within one; the numba back end last."""
-    rows, taken = [], set()
+    rows = []
     codecs = {kernel: codec for codec, kernel, *_ in _native.block_codecs()}
     for family, kernel, isa, reason in _native.kernels():
         format = codecs.get(kernel, kernel)
-        chosen = not reason and (family, format) not in taken
-        if chosen:
-            taken.add((family, format))
+        chosen = not reason and isa == _native.select(family, kernel)
         rows.append(Kernel(family, format, isa, not reason, reason, chosen))
     reason = numba_backend.why_not()
     rows += [

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from bitnet_perf import _native
 from bitnet_perf.errors import ConfigError, ModelError
 from bitnet_perf.formats import Tiling
+from bitnet_perf.kernels.tunables import tunables
 from bitnet_perf.model.config import ModelConfig, read_config
 from bitnet_perf.model.generation import Generation, OnToken, generate
 from bitnet_perf.model.gguf import read_gguf
@@ -22,7 +23,7 @@ from bitnet_perf.model.sampling import Sampling
 from bitnet_perf.model.sequence import TokenSequence
 from bitnet_perf.model.synthetic import SYNTHETIC_KEY
 from bitnet_perf.model.tokenizer import Tokenizer, from_file, from_metadata
-from bitnet_perf.model.weights import EMBEDDING, load_weights
+from bitnet_perf.model.weights import EMBEDDING, NATIVE, load_weights
 from bitnet_perf.spans import span
 
 __all__ = ["Model"]
@@ -40,7 +41,8 @@ class Model:
         config: sizes and arithmetic, see ModelConfig.
         path: the file.
         metadata: the keys of the file.
-        threads: of every kernel.
+        threads: of a pass over more than one token, and of loading.
+        decode_threads: of a pass over one.
         weight_bytes: memory that the weights take.
     """
 
@@ -52,6 +54,7 @@ class Model:
         metadata: Mapping[str, Any],
         *,
         threads: int,
+        decode_threads: int,
         weight_bytes: int,
     ) -> None:
         self._engine = engine
@@ -59,6 +62,7 @@ class Model:
         self.path = path
         self.metadata = metadata
         self.threads = threads
+        self.decode_threads = decode_threads
         self.weight_bytes = weight_bytes
 
     @classmethod
@@ -77,8 +81,9 @@ class Model:
     ) -> Model:
         """Read a GGUF file, or the folder of a Hugging Face checkpoint, and make its weights ready.
 
-        threads: None is what this process may use.
-        isa: forces an instruction set of `isas()` in every kernel that has it; None is the best.
+        threads: None is what was tuned (`tunables()`: decode_threads, prefill_threads), else what
+            this process may use, which is the most.
+        isa: forces an instruction set of `isas()` in every kernel that has it; None is the chosen.
         activation: "relu2" or "silu"; None follows the file.
         act_quant: "q8_act" (one scale a token, BitNet's rule; None) or "q8_k" (one in 256 values,
             llama.cpp's, which also rounds the input of a float16 head to float16).
@@ -91,7 +96,7 @@ class Model:
         if device != "cpu":
             raise ConfigError(f"device: found {device!r}, accepted is 'cpu'")
         options = {"activation": activation, "act_quant": act_quant, "kv": kv, "parity": parity}
-        team = _native.default_threads() if threads is None else threads
+        team = _Team.of(threads)
         with span("model_load", peak=True):
             return cls._load(path, team, isa, options, tilings)
 
@@ -99,24 +104,31 @@ class Model:
     def _load(
         cls,
         path: str | os.PathLike[str],
-        threads: int,
+        team: _Team,
         isa: str | None,
         options: dict[str, str | None],
         tilings: Mapping[tuple[int, int], Tiling] | None,
     ) -> Model:
         if Path(path).is_dir():
-            return cls._load_folder(Path(path), threads, isa, options)
+            return cls._load_folder(Path(path), team, isa, options)
         with span("open"):
             file = read_gguf(path)
         shape = file.tensor(EMBEDDING).shape
         config = _config(file.metadata, shape, options)
-        engine = _native.Engine(_engine_config(config), isa or "", threads)
-        nbytes = load_weights(engine, file, config.layers, tilings, threads)
-        return cls(engine, config, file.path, file.metadata, threads=threads, weight_bytes=nbytes)
+        engine = _native.Engine(_engine_config(config), isa or "", *team)
+        # Sums a block, which q8_k needs, have a place beside NATIVE alone.
+        layout = NATIVE if config.act_quant == "q8_k" else _tuned("weights_layout")
+        nbytes = load_weights(
+            engine, file, config.layers, tilings, threads=team.more, layout=str(layout)
+        )
+        return cls(
+            engine, config, file.path, file.metadata,
+            threads=team.more, decode_threads=team.one, weight_bytes=nbytes,
+        )  # fmt: skip
 
     @classmethod
     def _load_folder(
-        cls, path: Path, threads: int, isa: str | None, options: dict[str, str | None]
+        cls, path: Path, team: _Team, isa: str | None, options: dict[str, str | None]
     ) -> Model:
         from bitnet_perf.model.checkpoint import load_checkpoint
         from bitnet_perf.model.safetensors import read_checkpoint
@@ -125,9 +137,12 @@ class Model:
             checkpoint = read_checkpoint(path)
         shape = checkpoint.stored_shape(EMBEDDING)
         config = _config(checkpoint.metadata, shape, options)
-        engine = _native.Engine(_engine_config(config), isa or "", threads)
-        nbytes = load_checkpoint(engine, checkpoint, config.layers, threads)
-        return cls(engine, config, path, checkpoint.metadata, threads=threads, weight_bytes=nbytes)
+        engine = _native.Engine(_engine_config(config), isa or "", *team)
+        nbytes = load_checkpoint(engine, checkpoint, config.layers, team.more)
+        return cls(
+            engine, config, path, checkpoint.metadata,
+            threads=team.more, decode_threads=team.one, weight_bytes=nbytes,
+        )  # fmt: skip
 
     @property
     def kernels(self) -> tuple[str, ...]:
@@ -210,6 +225,26 @@ class Model:
         """The file holds a vocabulary, or the folder of a checkpoint a tokenizer.json."""
         found = (self.path / TOKENIZER_FILE).is_file()
         return found or "tokenizer.ggml.tokens" in self.metadata
+
+
+class _Team(NamedTuple):
+    """Threads of a pass over more tokens, and over one."""
+
+    more: int
+    one: int
+
+    @classmethod
+    def of(cls, threads: int | None) -> _Team:
+        if threads is not None:
+            return cls(threads, threads)
+        most = _native.default_threads()
+        return cls(
+            *(min(int(_tuned(f"{name}_threads")) or most, most) for name in ("prefill", "decode"))
+        )
+
+
+def _tuned(name: str) -> int | str:
+    return next(row.value for row in tunables() if row.name == name)
 
 
 def _config(

@@ -44,7 +44,7 @@ class TokenSequence:
 
     @property
     def threads(self) -> int:
-        """Threads of every kernel."""
+        """Threads of a pass over one token, and of sampling."""
         return self._engine.threads()
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +48,7 @@ MATRICES = ("attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "
 _LAYER = re.compile(r"blk\.(\d+)\.(\w+)\.(weight|scale)")
 
 
-NATIVE = "native_i2_r4"  # the layout that the product kernels read fastest
+NATIVE = "native_i2_r4"  # the layout that holds every matrix, block scales beside it
 
 
 def load_weights(
@@ -55,12 +56,16 @@ def load_weights(
     file: GgufFile,
     layers: int,
     tilings: Mapping[tuple[int, int], Tiling] | None = None,
+    *,
     threads: int = 1,
+    layout: str = NATIVE,
 ) -> int:
-    """Give the engine every tensor of the file, ternary matrices in their fastest layout.
+    """Give the engine every tensor of the file.
 
     tilings: (N, K) -> tiling of tl1 and tl2 tensors of that shape; others are read with the tiling
     that `pack` would choose.
+    layout: how ternary matrices are held; those of a shape that it does not admit, and those with
+    a scale a block, in NATIVE.
     Returns the bytes of memory that the weights take.
     Raises ModelError for a tensor that is missing, unknown, of a type that does not fit, or whose
     bytes are no weights.
@@ -73,22 +78,25 @@ def load_weights(
             for layer in range(layers)
             for name in MATRICES
         ]
-        sizes = [_native.layout(NATIVE, *_shape(each))[4] for _, _, each in matrices]
-        memory = _native.empty(sum(sizes))  # one block: huge pages have no gaps
+        held = [_held(layout, *_shape(each)) for _, _, each in matrices]
+        memory = _native.empty(sum(each.nbytes for each in held))  # huge pages have no gaps
     begin = 0
-    for (layer, name, tensor), size in zip(matrices, sizes, strict=True):
+    for (layer, name, tensor), wanted in zip(matrices, held, strict=True):
         N, K = _shape(tensor)
         tiling = (tilings or {}).get((N, K))
         tile = NO_TILE if tiling is None else tiling.tile
-        part = memory[begin : begin + size]
-        begin += size
+        to, part = wanted, memory[begin : begin + wanted.nbytes]
+        begin += wanted.nbytes
         with naming(tensor):
-            scale, blocks = _native.load_native(
-                file.handle, tensor.offset, tensor.type, N, K, tile, NATIVE, part, threads
-            )
+            source = (file.handle, tensor.offset, tensor.type, N, K, tile)
+            scale, blocks = _native.load_native(*source, to.name, part, threads)
+            if blocks is not None and to.name != NATIVE:
+                to = _held(NATIVE, N, K)
+                part = _native.empty(to.nbytes)
+                scale, blocks = _native.load_native(*source, to.name, part, threads)
             factor = _factor(file, table.get(f"blk.{layer}.{name}.scale"))
             engine.set_ternary(
-                layer, name, part, NATIVE, N, K, NO_TILE,
+                layer, name, part, to.name, N, K, to.tile,
                 None if scale is None else scale * factor,
                 None if blocks is None else blocks * np.float32(factor),
             )  # fmt: skip
@@ -97,6 +105,22 @@ def load_weights(
             _load_norm(engine, file, table.get(f"blk.{layer}.{name}.weight"), layer, name)
     _load_norm(engine, file, table["output_norm.weight"], -1, "output_norm")
     return memory.nbytes + _load_dense(engine, file.handle, table, threads)
+
+
+class _Held(NamedTuple):
+    """How a matrix is held in memory."""
+
+    name: str
+    tile: tuple[int, int, int]
+    nbytes: int
+
+
+def _held(layout: str, N: int, K: int) -> _Held:
+    try:
+        found = _native.layout(layout, N, K)
+    except (FormatError, ShapeError):  # NATIVE admits every shape
+        layout, found = NATIVE, _native.layout(NATIVE, N, K)
+    return _Held(layout, found[1], found[4])
 
 
 def _required(layers: int) -> Iterator[str]:

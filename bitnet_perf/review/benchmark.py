@@ -49,13 +49,13 @@ class Spread:
 class Benchmark:
     """A measured model.
 
-    load_seconds: reading the file and making its weights ready. step_seconds: percentiles of single
-    decode steps, by name. bytes_per_token: what a decode step has to read at the end of the text:
-    every weight once, and the keys and values. stream_gb_per_s: reading from memory with the same
-    number of threads, measured after the runs; None where it was not. peak_rss: bytes of memory at
-    most while it was loaded and ran; None where the host does not say. stages: self times of one
-    more run, recorded; `outside_seconds` of it are in none of them. synthetic: the weights are
-    random.
+    threads: of prefill and loading; decode_threads: of decode steps. load_seconds: reading the file
+    and making its weights ready. step_seconds: percentiles of single decode steps, by name.
+    bytes_per_token: what a decode step has to read at the end of the text: every weight once, and
+    the keys and values. stream_gb_per_s: reading from memory with as many threads as a decode step,
+    measured after the runs; None where it was not. peak_rss: bytes of memory at most while it was
+    loaded and ran; None where the host does not say. stages: self times of one more run, recorded;
+    `outside_seconds` of it are in none of them. synthetic: the weights are random.
     """
 
     model: str
@@ -66,6 +66,7 @@ class Benchmark:
     tokens: int
     warmup_tokens: int
     threads: int
+    decode_threads: int
     vocab: int
     activation: str
     kernels: tuple[str, ...]
@@ -185,23 +186,22 @@ def benchmark(
     if tokens < 2:
         raise ConfigError(f"tokens: found {tokens}, accepted is 2 or more (decoding needs a step)")
     step = on_progress or _ignore
-    team = _native.default_threads() if threads is None else threads
     step(0.0, "load")
     known_peak = forget_peak()
     begin = _native.now_ns()
-    model = Model.load(path, threads=team, isa=isa)
+    model = Model.load(path, threads=threads, isa=isa)
     loaded = _native.now_ns()
     warmup = _warm_up(model, prompt, warmup_tokens)
     made = _repeat(model, prompt, tokens, step)
     peak = peak_resident() if known_peak else None
     step(0.8, "stages")
     with profile() as recorded:
-        again = Model.load(path, threads=team, isa=isa)  # freed after the run: no part of a stage
+        again = Model.load(path, threads=threads, isa=isa)  # freed later: no part of a stage
         again.generate(prompt, tokens, stop=())
     end = _native.now_ns()
     shown = recorded.result()
     step(0.9, "limits of the memory")
-    limit = measure_ceilings(team, rounds=9).read_limit(1 << 40, team) if stream else None
+    limit = _stream(model.decode_threads) if stream else None
     last = model.config.kv_bytes_per_token * (made[0].prompt_tokens + tokens)
     return Benchmark(
         model=str(path),
@@ -211,7 +211,8 @@ def benchmark(
         prompt_tokens=made[0].prompt_tokens,
         tokens=tokens,
         warmup_tokens=warmup_tokens,
-        threads=team,
+        threads=model.threads,
+        decode_threads=model.decode_threads,
         vocab=model.config.vocab,
         activation=model.config.activation,
         kernels=model.kernels,
@@ -224,13 +225,19 @@ def benchmark(
         decode=_decode(made),
         step_seconds=_percentiles([step for each in made for step in each.timings.steps]),
         bytes_per_token=model.weight_bytes + last,
-        stream_gb_per_s=None if limit is None else limit.gb_per_s,
+        stream_gb_per_s=limit,
         peak_rss=peak,
         stages=shown.stages(),
         outside_seconds=max(shown.outside, 0.0),
         samples=tuple(_sample(each) for each in made),
         timestamp=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
+
+
+def _stream(threads: int) -> float | None:
+    """GB/s of reading from memory."""
+    limit = measure_ceilings(threads, rounds=9).read_limit(1 << 40, threads)
+    return None if limit is None else limit.gb_per_s
 
 
 def _warm_up(model: Model, prompt: str, tokens: int) -> float:

@@ -25,7 +25,14 @@ from bitnet_perf.bench.paired.driver import CTRL_C, Driver, Recording, Settings,
 from bitnet_perf.bench.paired.interchange import write_pyperf
 from bitnet_perf.bench.paired.raw import Raw, clock_of
 from bitnet_perf.bench.paired.schema import printable
-from bitnet_perf.bench.paired.sides import NATIVE, Ready, Side, check_source, prepare_side
+from bitnet_perf.bench.paired.sides import (
+    NATIVE,
+    Ready,
+    Side,
+    check_source,
+    prepare_side,
+    prepare_sides,
+)
 from bitnet_perf.errors import ConfigError
 from bitnet_perf.notebook import frame, html_table
 from bitnet_perf.review.counted import Counting, Mode
@@ -176,7 +183,7 @@ def compare(
             raise ConfigError(f"pairs: found {pairs}, accepted is 2 or more")
         rules = replace(rules, looks=(pairs,), long_looks=(pairs,))
     seed = secrets.randbits(32) if seed is None else seed
-    ready = [prepare_side(side, lambda what: say(0.0, what)) for side in (base, candidate)]
+    ready, tuned = prepare_sides((base, candidate), lambda what: say(0.0, what))
     names = _names(ready, cases, threads)
     checks = _checks(ready, names, say)
     settings = Settings(rules.looks, rules.long_looks, rules.canary_pairs, time_budget, seed)
@@ -198,6 +205,7 @@ def compare(
         else:
             driver.run_cases(names, _stop_rule(recording, rules, counting))
     meta = _meta(ready, recording, rules, seed, code) | ({"checks": checks} if checks else {})
+    meta |= {"tuned": printable(tuned)} if tuned else {}
     raw = Raw.build(meta, recording.pairs)
     return Comparison(raw if recording.stopped == CTRL_C else counting.told(raw, rules), rules)
 

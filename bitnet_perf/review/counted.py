@@ -96,6 +96,7 @@ class Counting:
             if side.side.extra:
                 return Unavailable(f"{side.side.label} has work added")
             library = side.options.get("library")
-            subjects.append(Subject(side.environment, isa, Path(library) if library else None))
+            path = Path(library) if library else None
+            subjects.append(Subject(side.environment, isa, path, side.options.get("tuned", "")))
         base, candidate = subjects
         return compare_counts(*count_both(base, candidate, case["name"], timeout=left))

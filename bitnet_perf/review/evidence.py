@@ -216,7 +216,8 @@ def _cache(found: _Survey, scope: Scope) -> None:
             continue
         rows = []
         for case in cache_cases(found.cases, scope.slower):
-            subject = Subject(side.environment, side.side.isa_name)
+            tuned = side.options.get("tuned", "")
+            subject = Subject(side.environment, side.side.isa_name, None, tuned)
             counted = count_cache(subject, case)
             if isinstance(counted, Unavailable) and scope.cachegrind:
                 counted = count_cache(subject, case, simulate=True)

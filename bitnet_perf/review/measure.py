@@ -17,7 +17,7 @@ from bitnet_perf.bench.paired.driver import CTRL_C
 from bitnet_perf.bench.paired.profiled import profile_cases, record_profiles
 from bitnet_perf.bench.paired.profiles import Profiles
 from bitnet_perf.bench.paired.raw import Raw
-from bitnet_perf.bench.paired.sides import Ready, prepare_side
+from bitnet_perf.bench.paired.sides import Ready, prepare_sides
 from bitnet_perf.config.settings import Settings
 from bitnet_perf.review.attribution import commits_of, places_of
 from bitnet_perf.review.compare import Comparison
@@ -66,7 +66,8 @@ def measure(
     profile, evidence = None, unsurveyed(plan.sides, why or INTERRUPTED)
     interrupted = found.interrupted
     if not why:
-        sides = (prepare_side(plan.built[0]), prepare_side(plan.built[1]))
+        ready, _ = prepare_sides(plan.built)
+        sides = (ready[0], ready[1])
         profile = _profile(sides, found, min(PROFILE_SECONDS, apart), say)
         interrupted = profile is not None and profile.stopped == CTRL_C
         if not interrupted:
@@ -167,6 +168,8 @@ def _notes(plan: Plan, found: Comparison) -> tuple[str, ...]:
     notes += plan.notes
     if "code" in found.raw.meta:
         notes.append(f"Code: {found.raw.meta['code']}.")
+    if "tuned" in found.raw.meta:
+        notes.append(f"Tuned, the same on both sides: {found.raw.meta['tuned']}.")
     if "stopped" in found.raw.meta:
         notes.append(f"Stopped by {found.raw.meta['stopped']}: what was open is inconclusive.")
     return tuple(notes)

@@ -23,6 +23,7 @@ from bitnet_perf.bench.ceilings import measure_ceilings
 from bitnet_perf.bench.counters import Subject, Unavailable, count_both
 from bitnet_perf.bench.paired.sides import CandidateWrong, Side, own_environment
 from bitnet_perf.errors import BitnetPerfError, ConfigError, MeasurementError
+from bitnet_perf.kernels.tunables import as_text, tuned_values
 from bitnet_perf.review.compare import Comparison, compare
 from bitnet_perf.review.roofline import ROUNDS, place_case
 
@@ -146,7 +147,10 @@ def try_candidate(
         library = compile_candidate(path)
         say(1.0, "instructions")
         own = own_environment()
-        subjects = Subject(own, isa), Subject(own, "candidate", library)
+        tuned = as_text(tuned_values())
+        subjects = (
+            Subject(own, isa, None, tuned), Subject(own, "candidate", library, tuned),
+        )  # fmt: skip
         counts = compare_counts(*count_both(*subjects, case))
         say(1.0, "limits of this host")
         places = _places(library, case, isa)
@@ -157,7 +161,8 @@ def _places(library: Path, case: str, isa: str) -> Places | str:
     """Base and candidate under the limits, in a process of its own that may end in any way."""
     context = multiprocessing.get_context("spawn")
     try:
-        with ProcessPoolExecutor(1, context) as process:
+        tuned = (as_text(tuned_values()),)
+        with ProcessPoolExecutor(1, context, _bench.set_tunables, tuned) as process:
             return process.submit(_place_both, str(library), case, isa).result()
     except BrokenProcessPool:
         return "the process that places it died"

@@ -42,7 +42,7 @@ model_config config_of(const model_shape& shape) {
 // The memory of a model and the engine that reads it.
 struct random_model {
   random_model(const model_shape& shape, std::string_view isa, int threads)
-      : runs(config_of(shape), std::string(isa), threads) {
+      : runs(config_of(shape), std::string(isa), {threads, threads}) {
     const model_config& c = runs.config();
     norms = allocate(sizeof(float) * static_cast<std::size_t>(norm_length(c)));
     auto* ones = reinterpret_cast<float*>(norms.get());

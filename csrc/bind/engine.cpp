@@ -57,8 +57,9 @@ model_config config_of(const py::dict& d) {
 // The engine and the Python objects whose memory it reads.
 class engine_handle {
  public:
-  engine_handle(const py::dict& config, const std::string& isa, std::int64_t threads)
-      : engine_(config_of(config), isa, check_threads(threads)) {}
+  engine_handle(const py::dict& config, const std::string& isa, std::int64_t threads,
+                std::int64_t decode_threads)
+      : engine_(config_of(config), isa, {check_threads(decode_threads), check_threads(threads)}) {}
 
   void set_norm(std::int64_t layer, const std::string& name, const py::handle& value) {
     const auto x = input<float>(value, name.c_str(), 1);
@@ -184,8 +185,9 @@ void bind_engine(py::module_& m) {
   // A plain class: pybind11's own metaclass is nothing that a stub can name.
   const py::metaclass plain(reinterpret_cast<PyObject*>(&PyType_Type));
   py::class_<engine_handle>(m, "Engine", plain)
-      .def(py::init<const py::dict&, const std::string&, std::int64_t>(), py::arg("config"),
-           py::arg("isa") = "", py::arg("threads") = 1)
+      .def(py::init<const py::dict&, const std::string&, std::int64_t, std::int64_t>(),
+           py::arg("config"), py::arg("isa") = "", py::arg("threads") = 1,
+           py::arg("decode_threads") = 1)
       .def("set_norm", &engine_handle::set_norm, py::arg("layer"), py::arg("name"),
            py::arg("values"))
       .def("set_ternary", &engine_handle::set_ternary, py::arg("layer"), py::arg("name"),
@@ -215,7 +217,7 @@ void bind_engine(py::module_& m) {
       .def("forward", &engine_handle::forward, py::arg("tokens"), py::arg("sequences"),
            py::arg("rows"), py::arg("out") = py::none())
       .def("isa", [](engine_handle& self) { return self.core().isa(); })
-      .def("threads", [](engine_handle& self) { return self.core().threads(); })
+      .def("threads", [](engine_handle& self) { return self.core().threads().one; })
       .def("kernels", [](engine_handle& self) {
         std::vector<std::string> names;
         for (const kernel_row* row : self.core().kernels()) names.push_back(row->name());

@@ -1,6 +1,9 @@
 #include "core/registry.hpp"
 
+#include <pybind11/stl.h>
+
 #include "bind/arrays.hpp"
+#include "core/tunables.hpp"
 
 namespace bp::bind {
 
@@ -23,6 +26,16 @@ void bind_registry(py::module_& m) {
         return std::string(select(family, format, isa).isa);
       },
       py::arg("family"), py::arg("format"), py::arg("isa") = "");
+  // (name, value, default, least, most, words, unit, meaning)
+  m.def("tunables", [] {
+    py::list rows;
+    for (const tunable_info& each : tunables())
+      rows.append(py::make_tuple(each.name, tuned(static_cast<tunable>(py::len(rows))),
+                                 each.standard, each.least, each.most, each.words, each.unit,
+                                 each.meaning));
+    return rows;
+  });
+  m.def("set_tunables", &set_tunables, py::arg("values"));
   m.def("default_threads", &default_threads);
   m.def("allocations", [] {
     const allocation_count found = allocations();

@@ -32,7 +32,8 @@ std::span<const kernel_row> kernels();
 // Why `row` cannot run here; empty where it can.
 std::string why_not(const kernel_row& row);
 
-// The row that runs for (family, format): the first runnable one, or the one named by `isa`.
+// The row that runs for (family, format): the one named by `isa`; without a name the one of the
+// tunable <family>_isa where the format has it, else the first runnable one.
 // Unknown family, format or ISA, or one that cannot run here: an error that lists the choices.
 const kernel_row& select(std::string_view family, std::string_view format, std::string_view isa);
 

@@ -39,8 +39,12 @@ engine_kernels::engine_kernels(const model_config& config, std::string_view isa)
       quantize(&variant("quantize_activations",
                         config.quant == act_quant::q8_act ? "q8_act" : "q8_k", isa)) {}
 
-engine::engine(const model_config& config, std::string isa, int threads)
-    : config_(config), isa_(std::move(isa)), threads_(threads), kernels_(config, isa_) {
+engine::engine(const model_config& config, std::string isa, engine_threads threads)
+    : config_(config),
+      isa_(std::move(isa)),
+      teams_(threads),
+      threads_(threads.more),
+      kernels_(config, isa_) {
   check_isa(isa_);
   weights_.layers.resize(static_cast<std::size_t>(config.layers));
 }
@@ -60,7 +64,7 @@ std::vector<const kernel_row*> engine::kernels() const {
   }
   add(weights_.output.gemv);
   add(weights_.output.gemm);
-  const sampling_kernels sampling(isa_, threads_);
+  const sampling_kernels sampling(isa_, teams_.one);
   rows.insert(rows.end(), {sampling.argmax, sampling.softmax});
   return rows;
 }
@@ -131,6 +135,7 @@ void engine::forward(std::span<const batch_token> tokens, std::span<const std::i
 void engine::run_batch(std::span<const batch_token> tokens, std::span<const std::int64_t> rows,
                        std::int64_t first, bool alone, float* logits) {
   const auto M = static_cast<std::int64_t>(tokens.size());
+  threads_ = M == 1 ? teams_.one : teams_.more;
   place(tokens);
   {
     const span_guard span(operation::embed(), 0, 0);

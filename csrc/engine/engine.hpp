@@ -46,14 +46,19 @@ struct product_input {
   bool gated;        // x is the gate, which goes through the activation first
 };
 
+// Threads of a pass over one token, and of one over more.
+struct engine_threads {
+  int one, more;
+};
+
 class engine {
  public:
-  engine(const model_config& config, std::string isa, int threads);
+  engine(const model_config& config, std::string isa, engine_threads threads);
 
   const model_config& config() const { return config_; }
   const std::string& isa() const { return isa_; }
   model_weights& weights() { return weights_; }
-  int threads() const { return threads_; }
+  engine_threads threads() const { return teams_; }
   std::vector<const kernel_row*> kernels() const;  // those that run, and sample, each once
 
   std::int32_t add_sequence();
@@ -85,7 +90,8 @@ class engine {
 
   model_config config_;
   std::string isa_;
-  int threads_;
+  engine_threads teams_;
+  int threads_;  // of the pass that runs
   engine_kernels kernels_;
   model_weights weights_;
   workspace work_;

@@ -18,9 +18,6 @@ inline int8x16_t load(const std::int8_t* q) {
   return vld1q_s8(q);
 }
 
-// Bytes ahead of the row being read: past what the hardware prefetcher has asked for.
-constexpr int prefetch_ahead = 3072;
-
 inline void prefetch(const void* p) {
   __builtin_prefetch(p);
 }

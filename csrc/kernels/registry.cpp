@@ -2,6 +2,7 @@
 
 #include "core/cpu.hpp"
 #include "core/status.hpp"
+#include "core/tunables.hpp"
 #include "kernels/families.hpp"
 
 namespace bp {
@@ -30,6 +31,13 @@ kernel_row* rows() {
 
 void add_choice(std::string& list, std::string_view word) {
   if (list.find(word) == std::string::npos) (list += list.empty() ? "" : ", ") += word;
+}
+
+// The instruction set that was tuned for a family, empty where none was.
+std::string_view preferred(std::string_view family) {
+  if (family != "gemv" && family != "gemm") return {};
+  const tunable which = family == "gemv" ? tunable::gemv_isa : tunable::gemm_isa;
+  return tuned(which) == 0 ? std::string_view{} : tuned_word(which);
 }
 
 }  // namespace
@@ -69,6 +77,7 @@ std::string why_not(const kernel_row& row) {
 
 const kernel_row& select(std::string_view family, std::string_view format, std::string_view isa) {
   std::string formats, choices;
+  const std::string_view wanted = isa.empty() ? preferred(family) : std::string_view{};
   const kernel_row* named = nullptr;
   bool family_known = false, format_known = false;
   for (const kernel_row& row : kernels()) {
@@ -80,7 +89,7 @@ const kernel_row& select(std::string_view family, std::string_view format, std::
     const bool runs = why_not(row).empty();
     if (runs) add_choice(choices, row.isa);
     if (isa.empty() ? runs : row.isa == isa) {
-      if (named == nullptr) named = &row;
+      if (named == nullptr || row.isa == wanted) named = &row;
     }
   }
   const std::string what = std::string(family) + '/' + std::string(format);

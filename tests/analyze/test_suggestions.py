@@ -119,7 +119,16 @@ def test_a_rule_fires_on_its_evidence_and_just_short_of_it_does_not(rule):
     assert not [s for s in found(**short) if s.rule == rule]
 
 
+def test_threads_that_make_it_slower_are_for_a_tuning_run():
+    (each,) = found(scaling=(Scaling(GEMV, 2, 0.97),), model="m.gguf")
+    assert each.command == "bitnet-perf tune --model m.gguf"
+    (each,) = found(scaling=(Scaling(GEMV, 2, 1.2),))
+    assert each.command.startswith("bitnet-perf bench")
+
+
 LINES_OF_ALL = [
+    commands.tune(),
+    commands.tune("m.gguf"),
     commands.compare("HEAD~1", "tree", GEMV, "a'b; rm -rf $HOME/t1"),
     commands.counted("HEAD~1", "tree", GEMV),
     commands.gate("main"),

@@ -91,6 +91,15 @@ def test_what_the_side_refuses_is_the_reason(case, isa, says):
     assert "Error" not in reason
 
 
+@pytest.mark.skipif(shutil.which("valgrind") is None, reason="valgrind is missing")
+def test_what_is_tuned_is_counted():
+    tuned = Subject(Here(), "", None, "gemv_isa=scalar")
+    found = count(tuned, CASE, tool="callgrind")
+    assert (found.isa, found.total) == (
+        "scalar", count(Subject(Here(), "scalar"), CASE, tool="callgrind").total,
+    )  # fmt: skip
+
+
 def test_the_count_of_an_iteration_is_a_difference(program, stripped):
     program(without_symbols([900, 110, 110, 410]))
     assert count(stripped, CASE, tool="callgrind") == Counts(

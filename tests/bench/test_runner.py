@@ -15,6 +15,7 @@ import pytest
 import bitnet_perf as bp
 from bitnet_perf.bench.results import read_rows
 from bitnet_perf.bench.runner import run_suites
+from bitnet_perf.kernels.tunables import tuned_with
 
 ROOT = Path(__file__).parents[2]
 CASE = "forward/gemv/i2_s/640x2560/t1"
@@ -84,6 +85,15 @@ def test_rows_of_two_suites_come_in_one_file(tmp_path):
     assert list(tmp_path.iterdir()) == [out]
 
 
+def test_suites_run_with_what_is_tuned_in_this_process(tmp_path):
+    out = tmp_path / "tuned.json"
+    with tuned_with({"gemv_isa": "scalar"}):
+        run_suites([CASE], options=FEW, output=out)
+    (benchmark,) = pyperf.BenchmarkSuite.load(str(out)).get_benchmarks()
+    metadata = benchmark.get_metadata()
+    assert (metadata["isa"], metadata["tuned"]) == ("scalar", "gemv_isa=scalar")
+
+
 def test_cases_that_call_python_are_timed_and_state_no_work(tmp_path, monkeypatch):
     monkeypatch.setenv("BITNET_PERF_CACHE", str(tmp_path / "cache"))
     names = ["load/gguf/i2_s/small/t2", "tokenization/detokenize/gpt2/2b4t-n512/t2"]
@@ -126,6 +136,7 @@ def test_a_pyperf_file_of_others_is_refused(tmp_path):
 RUN = """
 import resource, sys
 from bitnet_perf.bench.runner import run_suites
+from bitnet_perf.kernels.tunables import tuned_with
 limit = int(sys.argv[2])
 if limit:
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))

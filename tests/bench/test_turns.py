@@ -53,3 +53,18 @@ def test_a_worker_that_dies_between_rounds_is_told(ready, monkeypatch):
     monkeypatch.setattr(module, "_sample", dying)
     (found,) = take_turns([Turn(ready, CASE)], 9, 1e-6)
     assert (found.seconds, found.why) == ((), "it died")
+
+
+def test_turns_that_differ_in_tunables_share_a_process(ready, monkeypatch):
+    started = []
+    start = module._start
+    monkeypatch.setattr(module, "_start", lambda *words: started.append(1) or start(*words))
+    turns = [Turn(ready, CASE, tuned={"prefetch_bytes": value}) for value in (0, 3072)]
+    found = take_turns([*turns, Turn(ready, CASE), Turn(ready, CASE)], 3, 1e-5)
+    assert [len(each.seconds) for each in found] == [3, 3, 3, 3]
+    assert len(started) == 3
+
+
+def test_a_value_that_is_refused_fails_its_turn(ready):
+    (found,) = take_turns([Turn(ready, CASE, tuned={"prefetch_bytes": -1})], 3, 1e-5)
+    assert "accepted is 0 to 65536 bytes" in found.why

@@ -31,7 +31,7 @@ def test_every_setting_and_its_source_are_shown(ended, monkeypatch):
     assert lines["budgets.guard"] == ["0.01", "flag"]
     assert lines["budgets.core.concern"] == ["0.05", "default"]
     assert lines["history.url"] == ["postgresql://me:***@host/perf", "BITNET_PERF_HISTORY_URL"]
-    assert said.out.splitlines()[-1].endswith("bitnet-perf.toml: 3 of 13 settings are given")
+    assert said.out.splitlines()[-1].endswith("bitnet-perf.toml: 3 of 24 settings are given")
 
 
 def test_json(ended):
@@ -50,5 +50,5 @@ def test_a_file_is_checked(ended, tmp_path):
     assert (code, said.out) == (2, "")
     assert said.err == (
         "bitnet-perf: bitnet-perf.toml:1: budget: unknown key; nearest is budgets (known: accept, "
-        "budgets, github, history, suites, targets)\n"
+        "budgets, github, history, suites, targets, tuned)\n"
     )

@@ -10,6 +10,7 @@ import pytest
 import bitnet_perf as bp
 from bitnet_perf import _bench
 from bitnet_perf.bench.paired.sides import parse_side
+from bitnet_perf.kernels.tunables import tuned_with
 from bitnet_perf.review.compare import Comparison, compare, seconds_of
 
 GEMV = "forward/gemv/i2_s/64x256/t1"
@@ -60,6 +61,14 @@ def test_a_case_that_neither_side_has_is_not_known():
     (row,) = both.rows()
     assert row.verdict == "inconclusive"
     assert "neither side has it" in row.reason
+
+
+def test_both_sides_run_what_is_tuned_in_this_process(tmp_path):
+    with tuned_with({"gemv_isa": "scalar"}):
+        both = compare(bp.Side.isa(""), bp.Side.isa(""), [GEMV], pairs=2, canaries=False)
+    assert [case["isas"] for case in both.raw.cases()] == [["scalar", "scalar"]]
+    again = Comparison.load(both.save(tmp_path / "raw.npz"))
+    assert again.raw.meta["tuned"] == "gemv_isa=scalar"
 
 
 def test_a_case_named_twice_is_measured_once():

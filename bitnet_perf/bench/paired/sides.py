@@ -25,6 +25,7 @@ from bitnet_perf.bench.inputs import inputs_of
 from bitnet_perf.bench.paired.calls import calls_python
 from bitnet_perf.bench.paired.schema import printable
 from bitnet_perf.errors import ConfigError, MeasurementError
+from bitnet_perf.kernels.tunables import as_text, tuned_values
 
 __all__ = [
     "NATIVE",
@@ -35,11 +36,13 @@ __all__ = [
     "own_environment",
     "parse_side",
     "prepare_side",
+    "prepare_sides",
 ]
 
 Kind = Literal["isa", "revision", "environment", "wheel", "source", "function", "command"]
 NATIVE = ("isa", "revision", "environment", "wheel", "source")  # kinds that time named cases
 SOURCES = (".c", ".cc", ".cpp", ".cxx", ".so", ".py", ".cu")
+TUNABLES = Path("bitnet_perf", "kernels", "tunables.py")  # in a package
 OnStep = Callable[[str], None]
 
 
@@ -150,6 +153,12 @@ class Ready:
             options |= {**inputs_of(case), "kind": "python_call"}
         return options
 
+    @property
+    def has_tunables(self) -> bool:
+        """Whether it is no package, or one whose tunables can be set."""
+        env = self.environment
+        return env is None or (env.package / TUNABLES).is_file()
+
     def describe(self) -> dict[str, Any]:
         """What the raw file says about it."""
         env = self.environment
@@ -245,6 +254,21 @@ def prepare_side(side: Side, on_step: OnStep | None = None) -> Ready:
     return _package(side, own_environment())
 
 
+def prepare_sides(sides: Iterable[Side], on_step: OnStep | None = None) -> tuple[list[Ready], str]:
+    """Sides made ready, with the tunables of this process where all of them have tunables; and what
+    is tuned, in words, empty where nothing is."""
+    ready = [prepare_side(side, on_step) for side in sides]
+    values = next((text for each in ready if (text := each.options.get("tuned"))), "")
+    lacking = [each.side.label for each in ready if not each.has_tunables]
+    if not values or not lacking:
+        return ready, values
+    plain = [
+        replace(each, options={k: v for k, v in each.options.items() if k != "tuned"})
+        for each in ready
+    ]
+    return plain, f"nothing on either side: {', '.join(lacking)} has no tunables"
+
+
 class CandidateWrong(MeasurementError):
     """A candidate that fails its check: `checked` says what was found. Nothing is timed."""
 
@@ -291,6 +315,8 @@ def _package(side: Side, environment: Environment) -> Ready:
     options = {"kind": "native", "root": str(environment.package), "isa": side.isa_name}
     if environment.native is not None:
         options["native"] = str(environment.native.parent)
+    if tuned_values():  # of this process: both sides of a comparison get the same
+        options["tuned"] = as_text(tuned_values())
     if side.extra:
         options["extra"] = repr(side.extra)
     return Ready(side, str(environment.python), options, environment)

@@ -13,6 +13,7 @@ side does not have the case).
     sample N                       -> ok  wall cpu switches        ns of the whole sample
     warm N LEAST MOST CLOCK        -> ok  samples taken            CLOCK: wall or cpu
     run N PATTERN                  -> ok  wall cpu switches  wall cpu switches ...
+    tune NAME=VALUE,...            -> ok                           tunables, from the next sample on
     digest                         -> ok  a text that is equal where results are
     profile N PATTERN              -> ok  JSON (recorded.py)       the same with spans recorded
     functions N PATTERN            -> ok  JSON: Python functions of every sample of mine
@@ -73,6 +74,7 @@ def import_package(options: dict[str, str]) -> None:
 def native(options: dict[str, str]) -> Subject:
     """A case of the side's own native loop."""
     import_package(options)
+    note = beside("tuned.py").use_tuned(options) if "tuned" in options else ""
     try:
         import bitnet_perf._bench
     except ModuleNotFoundError as error:
@@ -97,7 +99,7 @@ def native(options: dict[str, str]) -> Subject:
     def longer(iterations: int) -> Times:
         return _bench.loop(case, iterations, isa, extra)
 
-    return Subject(longer if extra else sample, work.isa)
+    return Subject(longer if extra else sample, work.isa, note)
 
 
 def python_loop(options: dict[str, str]) -> Subject:
@@ -148,6 +150,7 @@ def python_call(options: dict[str, str]) -> Subject:
     site.main()  # where this interpreter has NumPy; a worker starts without (-S)
     if "extra" in options:
         raise ValueError(f"extra: {options['case']} admits no added work")
+    note = beside("tuned.py").use_tuned(options) if "tuned" in options else ""
     calls = beside("calls.py")
     try:
         call = calls.make_call(options)
@@ -156,7 +159,7 @@ def python_call(options: dict[str, str]) -> Subject:
             raise Unknown(str(error)) from error
         raise
     check_origin(options)
-    return Subject(timed(call, int(options["threads"])), calls.ISA)
+    return Subject(timed(call, int(options["threads"])), calls.ISA, note)
 
 
 def check_origin(options: dict[str, str]) -> None:
@@ -341,6 +344,11 @@ def answer(subject: Subject, words: list[str], options: dict[str, str]) -> list[
         return [subject.isa, subject.note]
     if words[0] == "digest":
         return [subject.digest]
+    if words[0] == "tune":
+        import bitnet_perf._bench
+
+        bitnet_perf._bench.set_tunables(words[1])
+        return []
     iterations = int(words[1])
     if words[0] == "sample":
         return list(subject.sample(iterations))

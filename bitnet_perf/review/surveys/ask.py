@@ -39,7 +39,8 @@ def ask_side(
         raise NoAnswer(f"{ready.side.label} is no package")
     with tempfile.TemporaryDirectory(prefix="bitnet-perf-") as name:
         folder = Path(name)
-        places = {key: ready.options[key] for key in ("root", "native") if key in ready.options}
+        told = ("root", "native", "tuned")
+        places = {key: ready.options[key] for key in told if key in ready.options}
         question = {**places, **arguments, "worker": str(SCRIPT), "ask": ask}
         question["answer"] = str(folder / "answer")
         (folder / "question").write_text(json.dumps(question), encoding="utf-8")

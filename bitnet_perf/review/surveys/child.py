@@ -1,9 +1,10 @@
 """One question of a survey, answered by a side's own Python and package.
 
 Run as a script with one argument, a JSON file: `worker` is the file of the paired worker, which
-finds the package; `root` and `native` are where that is; `ask` names a function of this file and
-`answer` the file to write, JSON too; the rest are its arguments. Only names of the public interface
-are used, so that an older package can answer too; one that lacks what is asked says so.
+finds the package; `root` and `native` are where that is, `tuned` its tunables; `ask` names a
+function of this file and `answer` the file to write, JSON too; the rest are its arguments. Only
+names of the public interface are used, so that an older package can answer too; one that lacks what
+is asked says so.
 """
 
 from __future__ import annotations
@@ -316,6 +317,8 @@ def main() -> None:
     worker = load_file(asked["worker"])
     options = {key: asked[key] for key in ("root", "native") if key in asked}
     worker.import_package(options)
+    if "tuned" in asked:
+        worker.beside("tuned.py").use_tuned(asked)
     import bitnet_perf  # noqa: F401 - before an editable installation can offer its own
 
     site.main()  # where this interpreter has NumPy; it was started without (-S)

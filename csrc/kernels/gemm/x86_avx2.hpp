@@ -8,8 +8,6 @@
 namespace bp {
 namespace {
 
-constexpr std::int64_t tokens_for_panels = 12;  // measured: below, row by row is faster
-
 // sum += v in int16 lanes, here and in one register. Left alone, GCC 12 computes the products of
 // all tokens first, runs out of registers and keeps one sum in memory, at half the speed.
 inline void add_in_place(__m256i& sum, __m256i v) {
@@ -131,7 +129,7 @@ template <class Format>
 inline void gemm_two_bit(const product_args& args) {
   if (args.step == product_step::plan) args.needs->row_step = panel_rows;
   if (args.step != product_step::rows) return;
-  if (args.M < tokens_for_panels) {
+  if (args.M < args.tuned.panel_tokens) {
     gemm_row_by_row<Format>(args);
   } else {
     gemm_by_panels<two_bit_panel<Format>, pair_products>(args);

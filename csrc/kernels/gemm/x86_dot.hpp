@@ -60,7 +60,7 @@ inline void row_by_row_dot(const product_args& args) {
 
 template <class Packed, class Format>
 inline void gemm_two_bit_dot(const product_args& args) {
-  if (args.M < tokens_for_panels) {
+  if (args.M < args.tuned.panel_tokens) {
     row_by_row_dot<Format>(args);
   } else {
     by_panels_dot<Packed, two_bit_panel<Format>>(args);

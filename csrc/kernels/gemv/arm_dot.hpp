@@ -123,7 +123,7 @@ inline std::int64_t next_stop(std::int64_t g, std::int64_t groups) {
 // Row n against T tokens from token m on.
 template <class Format, int T>
 inline void row_by_tokens(const product_args& args, std::int64_t n, std::int64_t m) {
-  const std::int64_t groups = args.K / group_weights;
+  const std::int64_t groups = args.K / group_weights, ahead = args.tuned.prefetch_bytes;
   const std::uint8_t* w = Format::group(args.w, args.K, n, 0);
   const std::int8_t* q = args.q + m * args.K;
   int32x4_t wide[T];
@@ -131,7 +131,7 @@ inline void row_by_tokens(const product_args& args, std::int64_t n, std::int64_t
   for (std::int64_t g = 0; g < groups;) {
     row_sums<T> sums;
     for (const std::int64_t stop = next_stop(g, groups); g < stop; ++g) {
-      prefetch(w + prefetch_ahead);
+      prefetch(w + ahead);
       add_group<Format, T>(sums, w, q, args.K);
       w += Format::step(g);
       q += group_weights;
@@ -154,7 +154,7 @@ inline void add_row(group_sums& to, const std::uint8_t*& w, const pair_of_activa
 // Four rows whose groups stand in one 128-byte line, against one token: the weights are one stream
 // that the hardware prefetcher follows, and activations are loaded once for four rows.
 inline void four_rows(const product_args& args, std::int64_t n) {
-  const std::int64_t groups = args.K / group_weights;
+  const std::int64_t groups = args.K / group_weights, ahead = args.tuned.prefetch_bytes;
   const std::uint8_t* w = native_i2_r4::group(args.w, args.K, n, 0);
   const std::int8_t* q = args.q;
   int32x4_t wide[4];
@@ -162,8 +162,8 @@ inline void four_rows(const product_args& args, std::int64_t n) {
   for (std::int64_t g = 0; g < groups;) {
     group_sums sums[4];
     for (const std::int64_t stop = next_stop(g, groups); g < stop; ++g) {
-      prefetch(w + prefetch_ahead);
-      prefetch(w + prefetch_ahead + 64);
+      prefetch(w + ahead);
+      prefetch(w + ahead + 64);
       const pair_of_activations x = load_group(q);
       for (auto& row : sums) add_row(row, w, x);
       q += group_weights;
@@ -187,12 +187,13 @@ struct scaled_by_dot {
                      std::int64_t m) {
     static_assert(Format::block_weights == 2 * group_weights);
     const std::int64_t groups = args.K / group_weights, blocks = (groups + 1) / 2;
+    const std::int64_t ahead = args.tuned.prefetch_bytes;
     const std::uint8_t* w = Format::group(args.w, args.K, n, 0);
     const std::int8_t* q = args.q + m * args.K;
     float total[T] = {};
     for (std::int64_t b = 0; b < blocks; ++b) {
       row_sums<T> sums;
-      prefetch(w + prefetch_ahead);
+      prefetch(w + ahead);
       add_group<Format, T>(sums, w, q, args.K);
       if (2 * b + 1 < groups)
         add_group<Format, T>(sums, w + Format::step(0), q + group_weights, args.K);

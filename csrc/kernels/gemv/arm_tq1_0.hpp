@@ -59,7 +59,7 @@ constexpr std::int64_t blocks_before_widening = 15;
 template <int T>
 inline void tq1_0_row(const product_args& args, std::int64_t n, std::int64_t m) {
   constexpr int chains = T == 1 ? 2 : 1;
-  const std::int64_t blocks = args.K / tq1_0::block_weights;
+  const std::int64_t blocks = args.K / tq1_0::block_weights, ahead = args.tuned.prefetch_bytes;
   const std::uint8_t* w = args.w + n * blocks * tq1_0::block_bytes;
   const std::int8_t* q = args.q + m * args.K;
   int32x4_t wide[T];
@@ -69,7 +69,7 @@ inline void tq1_0_row(const product_args& args, std::int64_t n, std::int64_t m) 
     const std::int64_t stop = b + (left < blocks_before_widening ? left : blocks_before_widening);
     partial sums[T * chains];
     for (; b < stop; ++b, w += tq1_0::block_bytes, q += tq1_0::block_weights) {
-      prefetch(w + prefetch_ahead);
+      prefetch(w + ahead);
       block_weights_of(w, [&](int i, uint8x16_t v) {
 #pragma GCC unroll 4
         for (int t = 0; t < T; ++t) add(sums[t + i % chains * T], v, load(q + t * args.K + 16 * i));
@@ -82,12 +82,12 @@ inline void tq1_0_row(const product_args& args, std::int64_t n, std::int64_t m) 
 
 // scaled[m, n]: blocks in order, d_b * float32(sum_b).
 inline void tq1_0_scaled_row(const product_args& args, std::int64_t n, std::int64_t m) {
-  const std::int64_t blocks = args.K / tq1_0::block_weights;
+  const std::int64_t blocks = args.K / tq1_0::block_weights, ahead = args.tuned.prefetch_bytes;
   const std::uint8_t* w = args.w + n * blocks * tq1_0::block_bytes;
   const std::int8_t* q = args.q + m * args.K;
   float total = 0.0f;
   for (std::int64_t b = 0; b < blocks; ++b) {
-    prefetch(w + prefetch_ahead);
+    prefetch(w + ahead);
     partial sums[2];
     block_weights_of(w, [&](int i, uint8x16_t v) { add(sums[i % 2], v, load(q + 16 * i)); });
     const int32x4_t sum = vaddq_s32(widened(sums[0]), widened(sums[1]));

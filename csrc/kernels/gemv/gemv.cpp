@@ -5,6 +5,7 @@
 #include "core/memory.hpp"
 #include "core/spans.hpp"
 #include "core/team.hpp"
+#include "core/tunables.hpp"
 #include "kernels/gemv/epilogue.hpp"
 
 namespace bp {
@@ -42,6 +43,11 @@ const std::int32_t* sums(const product_args& args) {
   return sum;
 }
 
+product_choices choices() {
+  return {tuned(tunable::prefetch_bytes), tuned(tunable::panel_tokens),
+          tuned(tunable::avx512_panel_tokens), tuned(tunable::amx_tokens)};
+}
+
 }  // namespace
 
 void run_product(const kernel_row& kernel, product_args args, int threads) {
@@ -50,6 +56,7 @@ void run_product(const kernel_row& kernel, product_args args, int threads) {
   auto* const fn = kernel_cast<product_args>(kernel);
   const bool integers = args.y != nullptr;
   args.block_scales = !integers && (args.block_scales || args.act_blocks != nullptr);
+  args.tuned = choices();
   product_needs needs;
   args.needs = &needs;
   args.step = product_step::plan;

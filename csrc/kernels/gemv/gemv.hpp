@@ -19,6 +19,11 @@ struct product_needs {
   bool floats = false;            // step `rows` makes the float results itself
 };
 
+// Choices of core/tunables.inc, on which no result depends.
+struct product_choices {
+  std::int64_t prefetch_bytes, panel_tokens, avx512_panel_tokens, amx_tokens;
+};
+
 // A variant is called once with `plan`, then for every range of parts with `prepare` (where it
 // wants shared memory), and after all of them for every range of rows with `rows`.
 enum class product_step { plan, prepare, rows };
@@ -57,6 +62,7 @@ struct product_args {
   const float* beside;      // [N, ceil(K / 256)], for a native layout made from them
   const float* act_blocks;  // [M, ceil(K / 256)], instead of act_scale: q is about x / act_blocks
   // Set by the driver:
+  product_choices tuned;  // the same in all steps
   product_step step;
   product_needs* needs;
   float* scaled;              // [M, N], see `rows`

@@ -12,9 +12,6 @@ namespace {
 // to a lane: 16 groups reach -32768 at the lowest and 32512 at the highest, so int16 never wraps.
 constexpr std::int64_t groups_before_widening = 16;
 
-// Bytes ahead of the row being read: past what the hardware prefetcher has asked for.
-constexpr int prefetch_ahead = 3072;
-
 // The codes of a group by quarter: c[s] byte p = code of weight 32 s + p.
 struct codes {
   __m256i c[4];
@@ -44,6 +41,7 @@ inline __m256i pair_sums(const codes& w, const std::int8_t* q) {
 template <class Format, int T>
 inline void row_by_tokens(const product_args& args, std::int64_t n, std::int64_t m) {
   const std::int64_t groups = args.K / group_weights;
+  const std::int64_t ahead = args.tuned.prefetch_bytes;
   const std::uint8_t* w = Format::group(args.w, args.K, n, 0);
   const std::int8_t* q = args.q + m * args.K;
   __m256i wide[T];
@@ -54,7 +52,7 @@ inline void row_by_tokens(const product_args& args, std::int64_t n, std::int64_t
     __m256i narrow[T];
     for (auto& v : narrow) v = _mm256_setzero_si256();
     for (; g < stop; w += Format::step(g), q += group_weights, ++g) {
-      prefetch(w + prefetch_ahead);
+      prefetch(w + ahead);
       const codes c = unpack<Format>(load(w));
 #pragma GCC unroll 4
       for (int t = 0; t < T; ++t) {
@@ -70,6 +68,7 @@ inline void row_by_tokens(const product_args& args, std::int64_t n, std::int64_t
 // that the hardware prefetcher follows, and activations are loaded once for four rows.
 inline void four_rows(const product_args& args, std::int64_t n) {
   const std::int64_t groups = args.K / group_weights;
+  const std::int64_t ahead = args.tuned.prefetch_bytes;
   const std::uint8_t* w = native_i2_r4::group(args.w, args.K, n, 0);
   const std::int8_t* q = args.q;
   __m256i wide[4];
@@ -80,8 +79,8 @@ inline void four_rows(const product_args& args, std::int64_t n) {
     __m256i narrow[4];
     for (auto& v : narrow) v = _mm256_setzero_si256();
     for (; g < stop; w += 128, q += group_weights, ++g) {
-      prefetch(w + prefetch_ahead);
-      prefetch(w + prefetch_ahead + 64);
+      prefetch(w + ahead);
+      prefetch(w + ahead + 64);
       const __m256i q0 = load(q), q1 = load(q + 32), q2 = load(q + 64), q3 = load(q + 96);
 #pragma GCC unroll 4
       for (int r = 0; r < 4; ++r) {
@@ -112,6 +111,7 @@ struct scaled_by_pairs {
     static_assert(block_groups <= groups_before_widening);
     const std::int64_t groups = args.K / group_weights;
     const std::int64_t blocks = (groups + block_groups - 1) / block_groups;
+    const std::int64_t ahead = args.tuned.prefetch_bytes;
     const std::int8_t* q = args.q + m * args.K;
     float total[T] = {};
     for (std::int64_t b = 0; b < blocks; ++b) {
@@ -120,7 +120,7 @@ struct scaled_by_pairs {
       for (auto& v : narrow) v = _mm256_setzero_si256();
       for (std::int64_t g = b * block_groups; g < (b + 1) * block_groups && g < groups; ++g) {
         const std::uint8_t* w = Format::group(args.w, args.K, n, g);
-        prefetch(w + prefetch_ahead);
+        prefetch(w + ahead);
         const codes c = unpack<Format>(load(w));
         for (int t = 0; t < T; ++t) {
           const std::int8_t* x = q + t * args.K + g * group_weights;

@@ -12,13 +12,13 @@ namespace {
 // Row n against T tokens from token m on, two sums of each, so that one waits for the other less.
 template <class Format, int T>
 inline void row_by_tokens_dot(const product_args& args, std::int64_t n, std::int64_t m) {
-  const std::int64_t groups = args.K / group_weights;
+  const std::int64_t groups = args.K / group_weights, ahead = args.tuned.prefetch_bytes;
   const std::uint8_t* w = Format::group(args.w, args.K, n, 0);
   const std::int8_t* q = args.q + m * args.K;
   __m256i even[T], odd[T];
   for (int t = 0; t < T; ++t) even[t] = odd[t] = _mm256_setzero_si256();
   for (std::int64_t g = 0; g < groups; w += Format::step(g), q += group_weights, ++g) {
-    prefetch(w + prefetch_ahead);
+    prefetch(w + ahead);
     const codes c = unpack<Format>(load(w));
 #pragma GCC unroll 4
     for (int t = 0; t < T; ++t) {
@@ -35,14 +35,14 @@ inline void row_by_tokens_dot(const product_args& args, std::int64_t n, std::int
 
 // Four rows whose groups stand in one 128-byte line, against one token.
 inline void four_rows_dot(const product_args& args, std::int64_t n) {
-  const std::int64_t groups = args.K / group_weights;
+  const std::int64_t groups = args.K / group_weights, ahead = args.tuned.prefetch_bytes;
   const std::uint8_t* w = native_i2_r4::group(args.w, args.K, n, 0);
   const std::int8_t* q = args.q;
   __m256i sums[4];
   for (auto& v : sums) v = _mm256_setzero_si256();
   for (std::int64_t g = 0; g < groups; w += 128, q += group_weights, ++g) {
-    prefetch(w + prefetch_ahead);
-    prefetch(w + prefetch_ahead + 64);
+    prefetch(w + ahead);
+    prefetch(w + ahead + 64);
     const __m256i q0 = load(q), q1 = load(q + 32), q2 = load(q + 64), q3 = load(q + 96);
 #pragma GCC unroll 4
     for (int r = 0; r < 4; ++r) {

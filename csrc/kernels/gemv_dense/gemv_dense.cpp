@@ -1,6 +1,7 @@
 #include "kernels/gemv_dense/gemv_dense.hpp"
 
 #include "core/memory.hpp"
+#include "core/tunables.hpp"
 #include "formats/dense.hpp"
 #include "kernels/float_rows.hpp"
 #include "kernels/quantize_activations/quantize_activations.hpp"
@@ -67,6 +68,7 @@ void run_dense(const kernel_row& kernel, dense_args args, int threads) {
                         2 * args.M * args.N * args.K);
   const dense_format& format = find_dense(kernel.format);
   if (!format.activations.empty()) quantize(args, format, kernel, threads);
+  args.prefetch_bytes = tuned(tunable::head_prefetch_bytes);
   auto* const fn = kernel_cast<dense_args>(kernel);
   for_rows(threads, args.N, 1, [&](std::int64_t begin, std::int64_t end) {
     dense_args part = args;

@@ -36,10 +36,11 @@ struct dense_args {
   const float* x;  // [M, K]
   float* out;      // [M, N]
   std::int64_t M, N, K;
-  // Set by the driver; for formats with int8 activations, which do not read x:
-  const std::int8_t* q;       // [M, K], never -128
-  const float* q_scale;       // [M, K / 32] or [M, K / 256]: x is about q_scale * q
-  const std::int16_t* q_sum;  // [M, K / group]: sum of q in groups, where the format has them
+  // Set by the driver; the first three for formats with int8 activations, which do not read x:
+  const std::int8_t* q;         // [M, K], never -128
+  const float* q_scale;         // [M, K / 32] or [M, K / 256]: x is about q_scale * q
+  const std::int16_t* q_sum;    // [M, K / group]: sum of q in groups, where the format has them
+  std::int64_t prefetch_bytes;  // of core/tunables.inc
   std::int64_t row_begin, row_end;
 };
 using gemv_dense_args = dense_args;

@@ -17,7 +17,6 @@ constexpr std::int64_t block_tokens = 128;  // between two uses of a panel: L2 h
 constexpr std::int64_t pair_tokens = 2 * tile_rows;
 constexpr std::int64_t pair_bytes = pair_tokens * group_weights;  // a group of a pair of tiles
 constexpr std::int64_t tile_sums = tile_rows * tile_rows;
-constexpr std::int64_t least_tokens = 4;  // below it vpdpbusd is as fast
 
 inline std::int64_t token_pairs(const product_args& args) {
   return (args.M + pair_tokens - 1) / pair_tokens;
@@ -254,7 +253,8 @@ void rows_by_tokens(const product_args& args) {
 }  // namespace
 
 void gemm_native_i2_r4_x86_amx(const gemm_args& args) {
-  if (args.block_scales || args.M < least_tokens) return gemm_native_i2_r4_x86_avx512vnni(args);
+  if (args.block_scales || args.M < args.tuned.amx_tokens)
+    return gemm_native_i2_r4_x86_avx512vnni(args);
   switch (args.step) {
     case product_step::plan:
       *args.needs = {panel_rows,

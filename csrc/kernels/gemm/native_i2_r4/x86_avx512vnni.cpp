@@ -8,7 +8,6 @@ namespace {
 constexpr std::int64_t block_rows = 64;       // 40 KiB of weights of 2560 columns: L2 holds them
 constexpr std::int64_t block_columns = 2560;  // twelve tokens of them stay in L1
 constexpr int most_tokens = 12;               // of a tile: 24 sums, of 32 registers
-constexpr std::int64_t panels_from = 48;      // tokens; measured: 3 % faster, at 128 a tenth
 
 // The activations of a tile, group by group: [K / 128][tokens][128], from byte m * K on.
 void pack_tile(const product_args& args, const tile& part) {
@@ -129,7 +128,8 @@ void blocks(const product_args& args) {
 
 void gemm_native_i2_r4_x86_avx512vnni(const gemm_args& args) {
   if (args.block_scales) return scaled_rows<native_i2_r4>(args);
-  if (args.M >= panels_from) return by_panels_dot<sixteen_lanes, two_bit_panel<native_i2_r4>>(args);
+  if (args.M >= args.tuned.avx512_panel_tokens)
+    return by_panels_dot<sixteen_lanes, two_bit_panel<native_i2_r4>>(args);
   switch (args.step) {
     case product_step::plan:
       *args.needs = {4, static_cast<std::size_t>(args.M * args.K), tiles_of(args.M, most_tokens)};

@@ -7,7 +7,7 @@ namespace {
 
 // Rows n .. n + 3, whose groups stand in one 128-byte line: the weights are one stream.
 void four_rows_of(const product_args& args, std::int64_t n) {
-  const std::int64_t groups = args.K / group_weights;
+  const std::int64_t groups = args.K / group_weights, ahead = args.tuned.prefetch_bytes;
   const std::uint8_t* w = native_i2_r4::group(args.w, args.K, n, 0);
   const std::int8_t* q = args.q;
   __m512i ab[2], cd[2];  // two chains each: a step is shorter than four latencies
@@ -17,8 +17,8 @@ void four_rows_of(const product_args& args, std::int64_t n) {
     cd[chain] = _mm512_dpbusd_epi32(cd[chain], y, x4);
   };
   for (std::int64_t g = 0; g < groups; w += 128, q += group_weights, ++g) {
-    prefetch(w + prefetch_ahead);
-    prefetch(w + prefetch_ahead + 64);
+    prefetch(w + ahead);
+    prefetch(w + ahead + 64);
     const __m512i x = load_line(w), y = load_line(w + 64);
     add(codes_of<0>(x), codes_of<0>(y), twice(q), 0);
     add(codes_of<1>(x), codes_of<1>(y), twice(q + 32), 1);
