@@ -203,7 +203,7 @@ def reviewed(request, monkeypatch):
     nothing = unsurveyed(("base", "candidate"), "of another interface")
     for name, answer in (
         ("commits_of", ()),
-        ("prepare_side", None),
+        ("prepare_sides", ((None, None), None)),
         ("survey_sides", nothing),
         ("record_profiles", None),
     ):

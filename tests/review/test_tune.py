@@ -225,7 +225,7 @@ def test_a_table_for_people_and_json_for_programs(capsys):
 def test_what_is_faster_once_and_not_twice_is_not_taken(monkeypatch):
     bests = iter([("tl2", "first"), ("native_i2_r4", "second")])
     monkeypatch.setattr(module, "best", lambda _, default: next(bests, (default, "no difference")))
-    crossovers = iter([(2, "first"), (2, "second"), (48, ""), (8, "first"), (12, "second")])
+    crossovers = iter([(3, "first"), (3, "second"), (48, ""), (8, "first"), (12, "second")])
     monkeypatch.setattr(module, "threshold", lambda *_: next(crossovers))
     monkeypatch.setattr(module, "runs", lambda *_: True)
     found = bp.tune()
@@ -233,4 +233,4 @@ def test_what_is_faster_once_and_not_twice_is_not_taken(monkeypatch):
     assert said["weights_layout"] == ("native_i2_r4", "tl2 was faster once, not twice")
     assert said["panel_tokens"] == (12, "8 was the crossover once, not twice")
     assert said["avx512_panel_tokens"] == (48, "")
-    assert said["amx_tokens"] == (2, "second")
+    assert said["amx_tokens"] == (3, "second")
