@@ -34,7 +34,7 @@ std::vector<std::string> gemm_isas() {
   return isas_of("gemm");
 }
 
-// The formats that both products have a kernel for, the one that models are held in first.
+// The formats that a product has a kernel for, the one that models are held in first.
 std::vector<std::string> product_formats() {
   std::vector<std::string> words{"native_i2_r4"};
   for (const kernel_row& row : kernels()) {

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "kernels/gemv/gemv.hpp"
+#include "kernels/gemv/tq1_0_rows.hpp"
 #include "kernels/half.hpp"
-#include "kernels/tq1_0.hpp"
 #include "kernels/x86_avx2.hpp"
 
 namespace bp {
@@ -104,15 +104,7 @@ inline void tq1_0_scaled_row(const product_args& args, std::int64_t n, std::int6
 }
 
 inline void tq1_0_by_rows(const product_args& args) {
-  if (args.step != product_step::rows) return;
-  for (std::int64_t n = args.row_begin; n < args.row_end; ++n) {
-    std::int64_t m = 0;
-    if (args.block_scales) {
-      for (; m < args.M; ++m) tq1_0_scaled_row(args, n, m);
-    }
-    for (; m + 4 <= args.M; m += 4) tq1_0_row<4>(args, n, m);
-    for (; m < args.M; ++m) tq1_0_row<1>(args, n, m);
-  }
+  tq1_0_rows<tq1_0_row<4>, tq1_0_row<1>, tq1_0_scaled_row>(args);
 }
 
 }  // namespace
