@@ -179,7 +179,8 @@ def save_picture(draw: Callable[[Any], object], path: Path) -> None:
     drawing = figure()
     draw(drawing.subplots())
     image = io.BytesIO()
-    drawing.savefig(image, format=picture_format(path))
+    # A long legend is taller than the axes: the picture grows with it.
+    drawing.savefig(image, format=picture_format(path), bbox_inches="tight")
     write_atomic(path, image.getvalue())
 
 
