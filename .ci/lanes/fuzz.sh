@@ -2,31 +2,12 @@
 # by libFuzzer where Clang and its runtime are, else with inputs drawn at random; and the readers of
 # raw, GGUF and results files (atheris), within bounded memory. LANE_ALL: ten times as long.
 set -eu
-PATH=$PWD/.venv/bin:$PATH
-drivers="products blocks gguf"
+. .ci/lanes/sanitized.sh
 seconds=${LANE_ALL:+120}
 seconds=${seconds:-10} # each, a minute in all
-build=build/fuzz
-export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
-mkdir -p "$build"
-
-sanitize=address,undefined
-compiler=${CXX:-c++}
-empty='extern "C" int LLVMFuzzerTestOneInput(const unsigned char*, unsigned long) { return 0; }'
-if echo "$empty" | clang++ -x c++ -fsanitize=fuzzer,$sanitize -o "$build/probe" - 2>/dev/null; then
-  compiler=clang++
-  sanitize=$sanitize,fuzzer-no-link
-else
+sanitized_build address,undefined
+[ "$compiler" = clang++ ] ||
   echo "no libFuzzer here ('apt-get install clang libclang-rt-dev'): inputs are drawn at random"
-  if ! echo 'int main() {}' | $compiler -x c++ -fsanitize=$sanitize -o "$build/probe" - 2>/dev/null; then
-    echo "no sanitizer runtime for $compiler: 'apt-get install clang libclang-rt-dev'"
-    exit 77
-  fi
-fi
-
-cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_FLAGS_RELEASE=-O1 \
-  -DCMAKE_CXX_COMPILER="$compiler" -DBP_SANITIZE="$sanitize" -DBP_FUZZ="${drivers// /;}" >"$build/log"
-cmake --build "$build" --parallel "$(nproc)" >>"$build/log" || { tail -n 40 "$build/log"; exit 1; }
 
 passed=0
 for driver in $drivers; do

@@ -8,8 +8,9 @@ trap 'rm -rf "$outside"' EXIT
 rm -rf "$dist"
 
 start=$(date +%s)
-# Built below this tree, so that a compiler cache sees the paths of 'make build'.
-TMPDIR=$PWD/build/packaging "$bin/python" -m build --outdir "$dist" . >"$outside/build.log" 2>&1 || { tail -n 40 "$outside/build.log"; exit 1; }
+# Built below this tree and by the CMake of 'make build', so that a compiler cache sees the same
+# paths and flags.
+PATH=$bin:$PATH TMPDIR=$PWD/build/packaging "$bin/python" -m build --outdir "$dist" . >"$outside/build.log" 2>&1 || { tail -n 40 "$outside/build.log"; exit 1; }
 echo "sdist, and a wheel from it: $(($(date +%s) - start)) s"
 if git rev-parse --is-inside-work-tree >/dev/null 2>&1; then
   git ls-files | sort >"$outside/tracked"
