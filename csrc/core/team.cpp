@@ -35,15 +35,22 @@ struct alignas(64) mail {
   std::atomic<bool> asleep{false};
 };
 
-// One job at a time. `ticket` is epoch << 32 | next chunk; the epoch changes when a job is closed
-// and again when one is opened, so a claim (compare-exchange) succeeds only on the job whose fields
-// the worker has read. `closed` as next chunk: the fields are being written.
+// One job at a time. Chunks are dealt in ranges, one for each thread, which claims those of its own
+// in order, so that what it asks memory for ahead of a chunk's end is its own next chunk, and then
+// takes what is left of the others. A range's `ticket` is epoch << 32 | chunks claimed of it; the
+// epoch changes when a job is closed and again when one is opened, so a claim (compare-exchange)
+// succeeds only on the job whose fields the thread has read. `closed` as count: the fields are being
+// written.
+struct alignas(64) range {
+  std::atomic<std::uint64_t> ticket{0xffffffff};
+};
+
 class team {
  public:
   void run(int threads, std::int64_t chunks, void (*work)(void*, std::int64_t), void* context) {
     grow(threads - 1);
     open(threads, chunks, work, context);
-    drain(ticket_.load(std::memory_order_acquire) >> 32, 0);
+    drain(ranges_[0].ticket.load(std::memory_order_acquire) >> 32, 0);
     for (int spins = 0; done_.load(std::memory_order_acquire) != chunks;) {
       pause();
       if (++spins == spins_before_yield) {
@@ -59,14 +66,15 @@ class team {
   static constexpr std::uint64_t closed = 0xffffffff;
 
   void open(int threads, std::int64_t chunks, void (*work)(void*, std::int64_t), void* context) {
-    const std::uint64_t epoch = ticket_.load(std::memory_order_relaxed) >> 32;
-    ticket_.store((epoch + 1) << 32 | closed);
+    const std::uint64_t epoch = ranges_[0].ticket.load(std::memory_order_relaxed) >> 32;
+    opened_ = std::max(opened_, threads);
+    for (int i = 0; i < opened_; ++i) ranges_[i].ticket.store((epoch + 1) << 32 | closed);
     threads_.store(threads, std::memory_order_release);
     chunks_.store(chunks, std::memory_order_release);
     work_.store(work, std::memory_order_release);
     context_.store(context, std::memory_order_release);
     done_.store(0, std::memory_order_release);
-    ticket_.store((epoch + 2) << 32);
+    for (int i = 0; i < threads; ++i) ranges_[i].ticket.store((epoch + 2) << 32);
     const auto wanted = static_cast<int>(std::min<std::int64_t>(threads, chunks)) - 1;
     for (int i = 1; i <= std::min(wanted, workers_); ++i) {
       // In one total order with the worker's `asleep = true; jobs unchanged?`: either it sees the
@@ -76,21 +84,34 @@ class team {
     }
   }
 
-  // Claims and runs chunks of the open job until none is left. Index 0 is the caller; worker i
-  // takes part where i < threads.
+  // Claims and runs chunks of the open job until none is left, from its own range on. Index 0 is the
+  // caller; worker i takes part where i < threads.
   void drain(std::uint64_t epoch, int index) {
-    for (;;) {
-      std::uint64_t seen = ticket_.load(std::memory_order_acquire);
-      const std::uint64_t chunk = seen & closed;
-      if (seen >> 32 != epoch || chunk == closed) return;
+    const int threads = threads_.load(std::memory_order_acquire);
+    std::int64_t finished = 0;
+    for (int i = 0; i < threads && index < threads; ++i) {
+      finished += drain_range(epoch, (index + i) % threads);
+    }
+    if (finished > 0) done_.fetch_add(finished, std::memory_order_release);
+  }
+
+  // How many chunks of that range were run. What is read between the load and the exchange belongs
+  // to one job, or the exchange fails.
+  std::int64_t drain_range(std::uint64_t epoch, int which) {
+    std::atomic<std::uint64_t>& ticket = ranges_[which].ticket;
+    for (std::int64_t finished = 0;;) {
+      std::uint64_t seen = ticket.load(std::memory_order_acquire);
+      const std::uint64_t claimed = seen & closed;
+      if (seen >> 32 != epoch || claimed == closed) return finished;
       const int threads = threads_.load(std::memory_order_acquire);
       const std::int64_t chunks = chunks_.load(std::memory_order_acquire);
       auto* work = work_.load(std::memory_order_acquire);
       void* context = context_.load(std::memory_order_acquire);
-      if (index >= threads || static_cast<std::int64_t>(chunk) >= chunks) return;
-      if (!ticket_.compare_exchange_strong(seen, seen + 1, std::memory_order_acq_rel)) continue;
-      work(context, static_cast<std::int64_t>(chunk));
-      done_.fetch_add(1, std::memory_order_release);
+      const std::int64_t chunk = chunks * which / threads + static_cast<std::int64_t>(claimed);
+      if (chunk >= chunks * (which + 1) / threads) return finished;
+      if (!ticket.compare_exchange_strong(seen, seen + 1, std::memory_order_acq_rel)) continue;
+      work(context, chunk);
+      ++finished;
     }
   }
 
@@ -110,7 +131,7 @@ class team {
         mine.asleep.store(false);
       }
       seen = mine.jobs.load(std::memory_order_acquire);
-      drain(ticket_.load(std::memory_order_acquire) >> 32, index);
+      drain(ranges_[0].ticket.load(std::memory_order_acquire) >> 32, index);
     }
   }
 
@@ -130,7 +151,8 @@ class team {
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
   }
 
-  alignas(64) std::atomic<std::uint64_t> ticket_{closed};
+  range ranges_[max_threads];
+  int opened_ = 0;  // ranges that any job used; guarded by `busy`
   alignas(64) std::atomic<std::int64_t> done_{0};
   alignas(64) std::atomic<int> threads_{0};
   std::atomic<std::int64_t> chunks_{0};

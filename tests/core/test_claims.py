@@ -1,5 +1,6 @@
-"""Threads that are not alike, by simulation and without a clock: chunks claimed one by one, as
-csrc/core/team.hpp does it, beside one range for each thread. docs/threads.md tells what follows."""
+"""Threads that are not alike, by simulation and without a clock: chunks claimed one by one, those
+of a thread's own range first, as csrc/core/team.cpp does it, beside ranges that nobody else takes
+from. docs/threads.md tells what follows."""
 
 from __future__ import annotations
 
@@ -36,13 +37,20 @@ def claimed(
     return end
 
 
-def in_order(chunks: int) -> Callable[[int], list[int]]:
-    return lambda _thread: list(range(chunks))
+def own_first(threads: int, chunks: int) -> Callable[[int], list[int]]:
+    """The order of team.cpp: a thread's own range, then those of the next threads."""
+
+    def order(thread: int) -> list[int]:
+        begin = chunks * thread // threads
+        return [*range(begin, chunks), *range(begin)]
+
+    return order
 
 
 def even(speeds: Sequence[Fraction], chunks: int) -> Fraction:
     """The end of one job of size 1, claimed in `chunks`."""
-    return claimed(chunks, speeds, lambda *_: Fraction(1, chunks), in_order(chunks))
+    order = own_first(len(speeds), chunks)
+    return claimed(chunks, speeds, lambda *_: Fraction(1, chunks), order)
 
 
 def ranges(speeds: Sequence[Fraction]) -> Fraction:
@@ -86,23 +94,11 @@ def test_a_thread_that_is_away_costs_a_chunk_and_not_its_share():
     assert even(absent, chunks) == 1
 
 
-def near_first(nodes: int, threads: int, chunks: int) -> Callable[[int], list[int]]:
-    """Each node's threads begin with the chunks whose rows are in its memory; what is left of the
-    others is taken from its end."""
-
-    def order(thread: int) -> list[int]:
-        node = thread * nodes // threads
-        home = [chunk for chunk in range(chunks) if chunk * nodes // chunks == node]
-        return home + [chunk for chunk in reversed(range(chunks)) if chunk not in home]
-
-    return order
-
-
 @pytest.mark.parametrize(
     "speeds", [[1] * 8, [1] * 7 + [Fraction(1, 3)], [1] * 4 + [Fraction(1, 2)] * 4]
 )
 def test_claims_that_begin_at_home_pay_for_far_memory_only_at_the_end(speeds):
-    """Two nodes, memory of the other one costs 7/4: the plan for such hosts."""
+    """Two nodes of half of the threads each, memory of the other one costs 7/4."""
     speeds = [Fraction(speed) for speed in speeds]
     threads, nodes, far = len(speeds), 2, Fraction(7, 4)
     chunks = CHUNKS_A_THREAD * threads
@@ -111,8 +107,7 @@ def test_claims_that_begin_at_home_pay_for_far_memory_only_at_the_end(speeds):
         home = chunk * nodes // chunks == thread * nodes // threads
         return Fraction(1, chunks) * (1 if home else far)
 
-    planned = claimed(chunks, speeds, cost, near_first(nodes, threads, chunks))
-    today = claimed(chunks, speeds, cost, in_order(chunks))
-    bound = (1 / sum(speeds)) + far / chunks / min(speeds)
-    assert planned < today
-    assert planned <= bound
+    found = claimed(chunks, speeds, cost, own_first(threads, chunks))
+    anywhere = claimed(chunks, speeds, cost, lambda _thread: list(range(chunks)))
+    assert found < anywhere
+    assert found <= (1 / sum(speeds)) + far / chunks / min(speeds)
