@@ -38,15 +38,15 @@ __all__ = [
     "split_family",
 ]
 
-FORMATS = ("i2_s", "native_i2_r4", "tl1", "tl2", "tq1_0", "tq2_0")
+FORMATS = ("i2_s", "native_i2_r4", "native_i2_r16", "tl1", "tl2", "tq1_0", "tq2_0")
 FAMILIES: dict[str, tuple[str, str]] = {  # name in candidate.h -> family, format
     f"{family}_{format}": (family, format)
     for family, formats in (
         ("gemv", FORMATS),
         ("gemm", FORMATS),
         ("quantize_activations", ("q8_act",)),
-        ("pack", tuple(f for f in FORMATS if f != "native_i2_r4")),
-        ("unpack", tuple(f for f in FORMATS if f != "native_i2_r4")),
+        ("pack", tuple(f for f in FORMATS if not f.startswith("native_"))),
+        ("unpack", tuple(f for f in FORMATS if not f.startswith("native_"))),
     )
     for format in formats
 }

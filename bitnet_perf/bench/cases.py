@@ -41,7 +41,7 @@ __all__ = [
 # The matrices of a BitNet b1.58 2B4T layer, N x K: q and o, k and v, gate and up, down.
 LAYER_SHAPES = ((2560, 2560), (640, 2560), (6912, 2560), (2560, 6912))
 FORMATS = ("i2_s", "tl1", "tl2", "tq1_0", "tq2_0")
-NATIVE = ("native_i2_r4",)  # layouts of our own that prepare() makes
+NATIVE = ("native_i2_r4", "native_i2_r16")  # layouts of our own that prepare() makes
 CODECS = ("quant.i2s", "quant.tl1", "quant.tl2")
 COLD = "-512mb"
 HEADS = ("f16", "q6_k", "q8_0", "q4_0", "q4_k", "bf16", "f32")

@@ -25,12 +25,11 @@ from bitnet_perf.model.weights import (
     EMBEDDING,
     HEAD,
     MATRICES,
-    NATIVE,
     TERNARY_FORMATS,
 )
 
-__all__ = ["CROSSOVERS", "SHAPE", "Crossover", "Option", "Part", "Times", "Work", "crossover_parts",
-           "options_of", "parts_of", "runs", "threads_of", "time_options", "work_of"]  # fmt: skip
+__all__ = ["AHEAD_OF", "CROSSOVERS", "SHAPE", "Crossover", "Option", "Part", "Times", "Work", "crossover_parts",
+           "layout_of", "options_of", "parts_of", "runs", "threads_of", "time_options", "work_of"]  # fmt: skip
 
 SHAPE = "2b4t"  # of the model where none is named
 TOKENS = 128  # of a prefill
@@ -44,6 +43,8 @@ NEAR = 0.10  # a candidate that is further behind after a set is not measured ag
 AHEAD = (0, 1024, 2048, 4096, 6144, 8192, 12288)  # bytes, beside the default
 SMALL_LAYOUTS = ("tq1_0", "tl2")  # below 2 bits a weight: fewer bytes, more work
 BY_LIST = "list"
+OURS = "native"  # the layout of ours for the instruction set in use
+LAYOUTS = ("native_i2_r16", "native_i2_r4")
 
 Value = int | str
 Values = Mapping[str, Value]
@@ -118,7 +119,7 @@ class Option:
     @property
     def layout(self) -> str:
         """How the weights are held."""
-        return str(self.chosen["weights_layout"])
+        return layout_of(self.chosen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,19 +138,34 @@ class Times:
 @dataclass(frozen=True, slots=True)
 class Crossover:
     """A number of tokens from which on a kernel works another way. isas: the variants that have it,
-    the first that runs here is measured; tokens: sizes to measure."""
+    the first that runs here is measured; layout: of the weights; tokens: sizes to measure."""
 
     tunable: str
+    layout: str
     isas: tuple[str, ...]
     tokens: tuple[int, ...]
     cold: bool
 
 
+_FEW, _SOME, _MORE = (2, 3, 4, 6, 8, 12, 16), (4, 6, 8, 12, 16, 24), (16, 24, 32, 48, 64, 96, 128)
 CROSSOVERS = (
-    Crossover("amx_tokens", ("x86_amx",), (2, 3, 4, 6, 8, 12, 16), True),
-    Crossover("avx512_panel_tokens", ("x86_avx512vnni",), (16, 24, 32, 48, 64, 96, 128), False),
-    Crossover("panel_tokens", ("x86_avxvnni", "x86_avx2"), (4, 6, 8, 12, 16, 24), True),
+    Crossover("amx_tokens", "native_i2_r16", ("x86_amx",), _FEW, True),
+    Crossover("line_panel_tokens", "native_i2_r16", ("x86_avx512vnni",), _SOME, True),
+    Crossover("avx512_panel_tokens", "native_i2_r4", ("x86_avx512vnni",), _MORE, False),
+    Crossover("panel_tokens", "native_i2_r4", ("x86_avxvnni", "x86_avx2"), _SOME, True),
 )
+# Distances of prefetches, each with the layouts whose products read it.
+AHEAD_OF: dict[str, Callable[[str], bool]] = {
+    "prefetch_bytes": lambda layout: layout != "native_i2_r16",
+    "near_prefetch_bytes": lambda layout: layout == "native_i2_r16",
+    "far_prefetch_bytes": lambda layout: layout == "native_i2_r16",
+}
+
+
+def layout_of(chosen: Values) -> str:
+    """The layout that weights are held in where these are chosen."""
+    layout = str(chosen["weights_layout"])
+    return _native.native_layout() if layout == OURS else layout
 
 
 def work_of(model: str | None) -> Work:
@@ -225,9 +241,11 @@ def options_of(name: str, chosen: Values, work: Work) -> list[Option]:
         fewer = {max(1, allowed * quarters // 4) for quarters in (1, 2, 3)} | {1}
         values += sorted(fewer - {allowed}, reverse=True)
     elif name.endswith("_isa"):
-        values += _variants(name.removesuffix("_isa"), str(chosen["weights_layout"]))
+        values += _variants(name.removesuffix("_isa"), layout_of(chosen))
     elif name == "weights_layout":
-        values += [each for each in (work.format, *SMALL_LAYOUTS) if each != NATIVE]
+        vectors = [each for each in LAYOUTS if _native.select("gemv", each) != "scalar"]
+        others = (*vectors, work.format, *SMALL_LAYOUTS)
+        values += [each for each in others if each != _native.native_layout()]
     else:
         ahead = [int(row.default), *AHEAD]
         return [Option(value, chosen, {name: value}) for value in dict.fromkeys(ahead)]

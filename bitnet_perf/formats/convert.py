@@ -10,14 +10,18 @@ from numpy.typing import ArrayLike, NDArray
 
 from bitnet_perf import _native
 from bitnet_perf.errors import FormatError, IsaError
-from bitnet_perf.formats.packed import NO_TILE, Packed, Prepared, checked_scale, chosen_tiling
+from bitnet_perf.formats.packed import (
+    NATIVE,
+    NO_TILE,
+    Packed,
+    Prepared,
+    checked_scale,
+    chosen_tiling,
+)
 from bitnet_perf.formats.tiling import Tiling
 from bitnet_perf.spans import span
 
 __all__ = ["dequantize", "pack", "prepare", "quantize", "unpack"]
-
-# The layout that the product kernels of every instruction set so far read fastest.
-_BEST_LAYOUT = "native_i2_r4"
 
 
 def pack(
@@ -94,19 +98,24 @@ def dequantize(w: Packed, *, isa: str | None = None, threads: int = 1) -> NDArra
 def prepare(w: Packed, isa: str | None = None, *, threads: int = 1) -> Prepared:
     """The same weights in the layout that the kernels of one instruction set read fastest.
 
-    isa: a name of `bp.isas()`; None is the best one here. Lossless: unpack(prepare(w)) is
-    unpack(w), scales are kept. Made once, on load.
+    isa: a name of `bp.isas()`; None is the best one here. Weights whose blocks have scales take the
+    layout of four rows on every instruction set. Lossless: unpack(prepare(w)) is unpack(w), scales
+    are kept. Made once, on load.
     Raises IsaError where the instruction set is unknown or cannot run here.
     """
-    N, K = _packed(w).shape
+    blocks = _packed(w).block_scales
     runnable = [row[0] for row in _native.isas() if row[3] and row[4]]
     if isa is not None and isa not in runnable:
         raise IsaError(f"isa: found {isa!r}, runnable here: {', '.join(runnable)}")
+    return held_in(w, NATIVE if blocks is not None else _native.native_layout(isa or ""), threads)
+
+
+def held_in(w: Packed, layout: str, threads: int) -> Prepared:
+    """The same weights in that layout of ours."""
+    N, K = w.shape
     source = w.source if isinstance(w, Prepared) else w.format
-    data = _native.prepare(w.data, w.format, N, K, w.tile, _BEST_LAYOUT, threads)
-    return Prepared(
-        data, _BEST_LAYOUT, w.shape, w.scale, block_scales=w.block_scales, source=source
-    )
+    data = _native.prepare(w.data, w.format, N, K, w.tile, layout, threads)
+    return Prepared(data, layout, w.shape, w.scale, block_scales=w.block_scales, source=source)
 
 
 def _tile(tiling: Tiling | Mapping[str, int] | None) -> tuple[int, int, int]:

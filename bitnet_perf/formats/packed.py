@@ -18,6 +18,7 @@ __all__ = ["Packed", "Prepared"]
 
 _LARGEST = 2**62
 NO_TILE = (0, 0, 0)
+NATIVE = "native_i2_r4"  # the layout of our own for all kernels, scales of blocks beside it
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -7,14 +7,14 @@ from numpy.typing import NDArray
 
 from bitnet_perf import _native
 from bitnet_perf.errors import FormatError, ModelError, ShapeError
-from bitnet_perf.formats import Packed, prepare
+from bitnet_perf.formats import Packed
+from bitnet_perf.formats.convert import held_in
 from bitnet_perf.formats.dense import pack_dense
 from bitnet_perf.model.safetensors import Checkpoint
 from bitnet_perf.model.weights import (
     EMBEDDING,
     HEAD,
     MATRICES,
-    NATIVE,
     NORMS,
     SUB_NORMS,
     check_names,
@@ -26,11 +26,11 @@ __all__ = ["load_checkpoint"]
 
 
 def load_checkpoint(
-    engine: _native.Engine, checkpoint: Checkpoint, layers: int, threads: int
+    engine: _native.Engine, checkpoint: Checkpoint, layers: int, layout: str, threads: int
 ) -> int:
     """Give the engine every tensor of the checkpoint; the bytes of memory that the weights take.
 
-    Ternary matrices stand in their fastest layout, embedding and head as the narrowest of bf16, f16
+    Ternary matrices stand in `layout`, one of ours, embedding and head as the narrowest of bf16, f16
     and f32 that keeps every value. Raises ModelError for a missing, unknown or wrong tensor.
     """
     with span("tensor_table"):
@@ -42,7 +42,7 @@ def load_checkpoint(
             if full in checkpoint.names or name not in SUB_NORMS:
                 set_norm(engine, layer, name, full, _floats(checkpoint, full))
         for name in MATRICES:
-            total += _load_matrix(engine, checkpoint, layer, name, threads)
+            total += _load_matrix(engine, checkpoint, (layer, name), layout, threads)
     norm = "output_norm.weight"
     set_norm(engine, -1, "output_norm", norm, _floats(checkpoint, norm))
     embedding = _floats(checkpoint, EMBEDDING)
@@ -58,18 +58,23 @@ def load_checkpoint(
 
 
 def _load_matrix(
-    engine: _native.Engine, checkpoint: Checkpoint, layer: int, name: str, threads: int
+    engine: _native.Engine,
+    checkpoint: Checkpoint,
+    place: tuple[int, str],
+    layout: str,
+    threads: int,
 ) -> int:
+    layer, name = place
     full = f"blk.{layer}.{name}.weight"
     with span("page_in"):
         packed = checkpoint.tensor(full, threads=threads)
     if not isinstance(packed, Packed):
         raise ModelError(f"tensor {full}: found floats, accepted is a matrix of a layer")
     with span("weight_repack"):
-        w = prepare(packed, threads=threads)
+        w = held_in(packed, layout, threads)
     N, K = w.shape
     try:
-        engine.set_ternary(layer, name, w.data, NATIVE, N, K, w.tile, w.scale, None)
+        engine.set_ternary(layer, name, w.data, layout, N, K, w.tile, w.scale, None)
     except (FormatError, ShapeError) as error:
         raise ModelError(f"tensor {full}: {error}") from None
     return w.nbytes

@@ -23,7 +23,8 @@ from bitnet_perf.model.sampling import Sampling
 from bitnet_perf.model.sequence import TokenSequence
 from bitnet_perf.model.synthetic import SYNTHETIC_KEY
 from bitnet_perf.model.tokenizer import Tokenizer, from_file, from_metadata
-from bitnet_perf.model.weights import EMBEDDING, NATIVE, load_weights
+from bitnet_perf.formats.packed import NATIVE
+from bitnet_perf.model.weights import EMBEDDING, load_weights
 from bitnet_perf.spans import span
 
 __all__ = ["Model"]
@@ -116,10 +117,11 @@ class Model:
         shape = file.tensor(EMBEDDING).shape
         config = _config(file.metadata, shape, options)
         engine = _native.Engine(_engine_config(config), isa or "", *team)
-        # Sums a block, which q8_k needs, have a place beside NATIVE alone.
-        layout = NATIVE if config.act_quant == "q8_k" else _tuned("weights_layout")
+        layout = str(_tuned("weights_layout"))
+        if layout == "native" or config.act_quant == "q8_k":
+            layout = _native_layout(config, isa)
         nbytes = load_weights(
-            engine, file, config.layers, tilings, threads=team.more, layout=str(layout)
+            engine, file, config.layers, tilings, threads=team.more, layout=layout
         )
         return cls(
             engine, config, file.path, file.metadata,
@@ -138,7 +140,8 @@ class Model:
         shape = checkpoint.stored_shape(EMBEDDING)
         config = _config(checkpoint.metadata, shape, options)
         engine = _native.Engine(_engine_config(config), isa or "", *team)
-        nbytes = load_checkpoint(engine, checkpoint, config.layers, team.more)
+        layout = _native_layout(config, isa)
+        nbytes = load_checkpoint(engine, checkpoint, config.layers, layout, team.more)
         return cls(
             engine, config, path, checkpoint.metadata,
             threads=team.more, decode_threads=team.one, weight_bytes=nbytes,
@@ -245,6 +248,12 @@ class _Team(NamedTuple):
 
 def _tuned(name: str) -> int | str:
     return next(row.value for row in tunables() if row.name == name)
+
+
+def _native_layout(config: ModelConfig, isa: str | None) -> str:
+    """The layout of ours that holds the weights; sums a block, which q8_k needs, have a place beside
+    NATIVE alone."""
+    return NATIVE if config.act_quant == "q8_k" else _native.native_layout(isa or "")
 
 
 def _config(

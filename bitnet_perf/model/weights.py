@@ -14,7 +14,7 @@ from bitnet_perf import _native
 from bitnet_perf.errors import FormatError, ModelError, ShapeError
 from bitnet_perf.formats import Tiling
 from bitnet_perf.formats.dense import dense_formats
-from bitnet_perf.formats.packed import NO_TILE
+from bitnet_perf.formats.packed import NATIVE, NO_TILE
 from bitnet_perf.model.gguf import GgufFile, GgufTensor
 from bitnet_perf.spans import span
 
@@ -24,7 +24,6 @@ __all__ = [
     "FLOATS",
     "HEAD",
     "MATRICES",
-    "NATIVE",
     "NORMS",
     "SUB_NORMS",
     "TERNARY_FORMATS",
@@ -46,9 +45,6 @@ SUB_NORMS = ("attn_sub_norm", "ffn_sub_norm")
 MATRICES = ("attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down")
 
 _LAYER = re.compile(r"blk\.(\d+)\.(\w+)\.(weight|scale)")
-
-
-NATIVE = "native_i2_r4"  # the layout that holds every matrix, block scales beside it
 
 
 def load_weights(

@@ -26,6 +26,7 @@ from bitnet_perf.bench.build_cache import cache_folder
 from bitnet_perf.bench.fingerprint import fingerprint, host_key
 from bitnet_perf.bench.paired.sides import Ready, Side, prepare_side
 from bitnet_perf.bench.tuning import (
+    AHEAD_OF,
     CROSSOVERS,
     Crossover,
     Option,
@@ -33,6 +34,7 @@ from bitnet_perf.bench.tuning import (
     Times,
     Work,
     crossover_parts,
+    layout_of,
     options_of,
     parts_of,
     runs,
@@ -43,7 +45,6 @@ from bitnet_perf.config.settings import Tuned
 from bitnet_perf.errors import ConfigError
 from bitnet_perf.files import write_atomic
 from bitnet_perf.kernels.tunables import tunables
-from bitnet_perf.model.weights import NATIVE
 
 __all__ = ["BUDGET", "kept_tuning", "tune"]
 
@@ -63,6 +64,8 @@ PARTS: dict[str, tuple[str, ...]] = {
     "gemv_isa": ("decode",),
     "gemm_isa": ("prefill",),
     "prefetch_bytes": ("decode",),
+    "near_prefetch_bytes": ("decode",),
+    "far_prefetch_bytes": ("decode",),
     "head_prefetch_bytes": ("head",),
 }
 
@@ -176,6 +179,10 @@ class _Run:
 
     def sweep(self, name: str, parts: list[Part]) -> None:
         """Measure the candidates of a tunable and take the best, where it is so once more."""
+        layout = layout_of(self.chosen)
+        if name in AHEAD_OF and not AHEAD_OF[name](layout):
+            self._leave(name, f"products of {layout} do not ask by it")
+            return
         options = options_of(name, self.chosen, self.work)
         if len(options) == 1 or time.monotonic() > self.end:
             self._leave(name, "nothing else runs here" if len(options) == 1 else SPENT)
@@ -210,14 +217,14 @@ class _Run:
         """Measure both ways of a kernel at each number of tokens and take the crossover, where the
         sizes between it and the default say so once more."""
         name = crossover.tunable
-        isa = next((each for each in crossover.isas if runs("gemm", NATIVE, each)), None)
+        isa = next((each for each in crossover.isas if runs("gemm", crossover.layout, each)), None)
         if isa is None or time.monotonic() > self.end:
             lacks = f"{' and '.join(crossover.isas)} cannot run here"
             self._leave(name, lacks if isa is None else SPENT)
             return
         row = next(each for each in tunables() if each.name == name)
         default = int(row.default)
-        chosen = {**self.chosen, "weights_layout": NATIVE}
+        chosen = {**self.chosen, "weights_layout": crossover.layout}
         ways = [Option(least, chosen, {name: least}, isa) for least in (row.most, row.least)]
         points: dict[int, Effect] = {}
         parts = crossover_parts(self.work, crossover)
@@ -247,8 +254,8 @@ class _Run:
             against = _against(first, second)
             if against is not None:
                 points[part.tokens] = against
-            self._row(name, "from more on", (part, NATIVE), first, None)
-            self._row(name, f"from {part.tokens} on", (part, NATIVE), second, against)
+            self._row(name, "from more on", (part, ways[0].layout), first, None)
+            self._row(name, f"from {part.tokens} on", (part, ways[0].layout), second, against)
         return True
 
     def _leave(self, name: str, why: str) -> None:

@@ -20,12 +20,14 @@ namespace {
 #define BP_CANDIDATES(X)                       \
   X(product, gemv, i2_s)                       \
   X(product, gemv, native_i2_r4)               \
+  X(product, gemv, native_i2_r16)              \
   X(product, gemv, tl1)                        \
   X(product, gemv, tl2)                        \
   X(product, gemv, tq1_0)                      \
   X(product, gemv, tq2_0)                      \
   X(product, gemm, i2_s)                       \
   X(product, gemm, native_i2_r4)               \
+  X(product, gemm, native_i2_r16)              \
   X(product, gemm, tl1)                        \
   X(product, gemm, tl2)                        \
   X(product, gemm, tq1_0)                      \

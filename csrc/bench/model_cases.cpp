@@ -16,7 +16,6 @@ namespace bp {
 namespace {
 
 constexpr std::uint64_t weight_seed = 11;
-constexpr const char* layout_name = "native_i2_r4";
 
 model_config config_of(const model_shape& shape) {
   model_config c{};
@@ -53,7 +52,7 @@ struct random_model {
       for (const norm_name& each : layer_norms) layer.*each.member = ones;
       for (const matrix_name& each : layer_matrices)
         bytes += packed_bytes(
-            make_layout(layout_name, shape_of(c, each.name).N, shape_of(c, each.name).K));
+            make_layout(native_layout(runs.isa()), shape_of(c, each.name).N, shape_of(c, each.name).K));
     }
     fill_matrices(c);
   }
@@ -106,12 +105,12 @@ struct random_model {
       for (const matrix_name& each : layer_matrices) {
         ternary_matrix& w = layer.*each.member;
         const matrix_shape shape = shape_of(c, each.name);
-        w.shape = make_layout(layout_name, shape.N, shape.K);
+        w.shape = make_layout(native_layout(runs.isa()), shape.N, shape.K);
         w.data = next;
         w.bytes = packed_bytes(w.shape);
         w.scale = std::sqrt(1.5f / static_cast<float>(shape.K));
-        w.gemv = &variant("gemv", layout_name, runs.isa());
-        w.gemm = &variant("gemm", layout_name, runs.isa());
+        w.gemv = &variant("gemv", w.shape.format->name, runs.isa());
+        w.gemm = &variant("gemm", w.shape.format->name, runs.isa());
         next += w.bytes;
       }
     }

@@ -26,6 +26,9 @@ void bind_registry(py::module_& m) {
         return std::string(select(family, format, isa).isa);
       },
       py::arg("family"), py::arg("format"), py::arg("isa") = "");
+  m.def(
+      "native_layout", [](const std::string& isa) { return std::string(native_layout(isa)); },
+      py::arg("isa") = "");
   // (name, value, default, least, most, words, unit, meaning)
   m.def("tunables", [] {
     py::list rows;

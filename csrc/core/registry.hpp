@@ -37,6 +37,11 @@ std::string why_not(const kernel_row& row);
 // Unknown family, format or ISA, or one that cannot run here: an error that lists the choices.
 const kernel_row& select(std::string_view family, std::string_view format, std::string_view isa);
 
+// The layout of our own that an engine whose products run on `isa` (empty: the best here) holds its
+// weights in: the first of the list that has a vector kernel of that ISA, or of any where no layout
+// has it; native_i2_r4 for scalar and where there is none.
+const char* native_layout(std::string_view isa);
+
 // Rows of code that is no part of this build: candidates. They have a place behind the list,
 // because spans need one, but neither kernels() nor select() shows them. At most `most_guests`.
 inline constexpr std::size_t most_guests = 64;

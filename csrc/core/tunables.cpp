@@ -34,9 +34,9 @@ std::vector<std::string> gemm_isas() {
   return isas_of("gemm");
 }
 
-// The formats that a product has a kernel for, the one that models are held in first.
+// native_layout() of the engine's ISA, or one of the formats that a product has a kernel for.
 std::vector<std::string> product_formats() {
-  std::vector<std::string> words{"native_i2_r4"};
+  std::vector<std::string> words{"native"};
   for (const kernel_row& row : kernels()) {
     const std::string_view family = row.family;
     if (family != "gemv" && family != "gemm") continue;

@@ -13,6 +13,7 @@
 #include "core/status.hpp"
 #include "core/team.hpp"
 #include "formats/bytes.hpp"
+#include "formats/native_i2_r16.hpp"
 #include "formats/native_i2_r4.hpp"
 #include "formats/tq2_0.hpp"
 #include "kernels/pack/quantize.hpp"
@@ -44,26 +45,47 @@ void reverse_codes(const std::uint8_t* from, std::uint8_t* to) {
   }
 }
 
-// Rows [begin, end) of a 2-bit format; begin is a multiple of 4. Both keep 128 weights in 32 bytes,
-// so groups move whole.
+struct four_rows {
+  static std::uint8_t* group(std::uint8_t* data, std::int64_t K, std::int64_t n, std::int64_t g) {
+    return data + native_i2_r4::group_offset(K, n, g);
+  }
+  static void put(const std::uint8_t* from, std::uint8_t* to) {
+    std::memcpy(to, from, i2_s::group_bytes);
+  }
+};
+
+struct sixteen_rows {
+  static std::uint8_t* group(std::uint8_t* data, std::int64_t K, std::int64_t n, std::int64_t g) {
+    return data + native_i2_r16::group_offset(K, n, g);
+  }
+  static void put(const std::uint8_t* from, std::uint8_t* to) {
+    native_i2_r16::put_group(from, to);
+  }
+};
+
+// Rows [begin, end) of a 2-bit format; begin is a multiple of the rows of `Layout`. All keep 128
+// weights in the same 32 bytes.
+template <class Layout>
 void interleave(const layout& from, const std::uint8_t* source, const layout& to,
                 std::uint8_t* data, std::int64_t begin, std::int64_t end) {
   const bool reversed = from.format->name == std::string_view("tq2_0");
   const std::int64_t groups = to.K_padded / i2_s::group;
   const std::int64_t row_bytes =
       reversed ? from.K_padded / tq2_0::block * tq2_0::block_bytes : from.K_padded / 4;
-  const std::int64_t last =
-      (end + native_i2_r4::rows - 1) / native_i2_r4::rows * native_i2_r4::rows;
+  const std::int64_t step = row_step(to), last = (end + step - 1) / step * step;
+  std::uint8_t none[i2_s::group_bytes], codes[i2_s::group_bytes];
+  std::memset(none, 0x55, sizeof none);  // code 1 four times
   for (std::int64_t n = begin; n < last; ++n) {
     const std::uint8_t* row = source + n * row_bytes;
     for (std::int64_t g = 0; g < groups; ++g) {
-      std::uint8_t* out = data + native_i2_r4::group_offset(to.K_padded, n, g);
+      std::uint8_t* out = Layout::group(data, to.K_padded, n, g);
       if (n >= from.N) {
-        std::memset(out, 0x55, i2_s::group_bytes);  // code 1 four times
+        Layout::put(none, out);
       } else if (reversed) {
-        reverse_codes(row + g / 2 * tq2_0::block_bytes + g % 2 * i2_s::group_bytes, out);
+        reverse_codes(row + g / 2 * tq2_0::block_bytes + g % 2 * i2_s::group_bytes, codes);
+        Layout::put(codes, out);
       } else {
-        std::memcpy(out, row + g * i2_s::group_bytes, i2_s::group_bytes);
+        Layout::put(row + g * i2_s::group_bytes, out);
       }
     }
   }
@@ -78,8 +100,10 @@ void convert(const layout& from, const std::uint8_t* source, const layout& to, s
            threads);
     return;
   }
-  for_rows(threads, from.N, native_i2_r4::rows, [&](std::int64_t begin, std::int64_t end) {
-    interleave(from, source, to, data, begin, end);
+  const bool wide = to.format->row_step == native_i2_r16::rows;
+  for_rows(threads, from.N, row_step(to), [&](std::int64_t begin, std::int64_t end) {
+    wide ? interleave<sixteen_rows>(from, source, to, data, begin, end)
+         : interleave<four_rows>(from, source, to, data, begin, end);
   });
 }
 

@@ -109,8 +109,8 @@ std::int64_t code_bytes(const layout& w) {
   if (name == "tl2") return tl2::code_bytes(w.tile, w.N, w.K_padded);
   if (name == "tq1_0") return w.N * w.K_padded / 256 * 54;
   if (name == "tq2_0") return w.N * w.K_padded / 256 * 66;
-  const std::int64_t rows = w.format->native ? (w.N + 3) / 4 * 4 : w.N;
-  return rows * w.K_padded / 4;
+  const std::int64_t step = row_step(w);
+  return (w.N + step - 1) / step * step * w.K_padded / 4;
 }
 
 std::int64_t scale_offset(const layout& w) {

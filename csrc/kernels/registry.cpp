@@ -75,6 +75,19 @@ std::string why_not(const kernel_row& row) {
   return {};
 }
 
+const char* native_layout(std::string_view isa) {
+  constexpr std::string_view scalar = "scalar";
+  const char* first = nullptr;
+  for (const kernel_row& row : kernels()) {
+    const std::string_view family = row.family;
+    if ((family != "gemv" && family != "gemm") || !starts(row.format, "native_")) continue;
+    if (row.isa == scalar || isa == scalar || !why_not(row).empty()) continue;
+    if (row.isa == isa) return row.format;
+    if (first == nullptr) first = row.format;
+  }
+  return first != nullptr ? first : "native_i2_r4";
+}
+
 const kernel_row& select(std::string_view family, std::string_view format, std::string_view isa) {
   std::string formats, choices;
   const std::string_view wanted = isa.empty() ? preferred(family) : std::string_view{};

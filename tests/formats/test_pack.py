@@ -16,7 +16,7 @@ from bitnet_perf import _native
 GOLDEN = Path(__file__).parent.parent / "golden" / "tl"
 CASES = json.loads((GOLDEN / "index.json").read_text())
 NAMES = ["i2_s", "tl1", "tl2", "tq1_0", "tq2_0"]
-ALL = [*NAMES, "native_i2_r4"]
+ALL = [*NAMES, "native_i2_r4", "native_i2_r16"]
 VARIANTS = [(f, i) for fam, f, i, why in _native.kernels() if fam == "pack" and not why]
 TILED = {"tl1", "tl2"}
 

@@ -103,7 +103,11 @@ def made(format, M):
     rng = np.random.default_rng(M)
     w = rng.integers(-1, 2, (96, 768), np.int8)
     q = rng.integers(-128, 128, (M, 768)).astype(np.int8)
-    packed = bp.pack(w, format).data if format != "native_i2_r4" else formats.pack(format, w, 1.0)
+    packed = (
+        bp.pack(w, format).data
+        if not format.startswith("native_")
+        else formats.pack(format, w, 1.0)
+    )
     return packed, q, matmul.sums(q, w)
 
 

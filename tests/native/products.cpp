@@ -124,7 +124,7 @@ void check_scaled(const kernel_row& row, engine& random, const shape& s, std::in
 }
 
 bool has_blocks(std::string_view format) {
-  return format == "tq1_0" || format == "tq2_0" || format == "native_i2_r4";
+  return format == "tq1_0" || format == "tq2_0" || format.substr(0, 7) == "native_";
 }
 
 // More tokens than a block of them (of the panels) holds, and the most columns.

@@ -11,7 +11,11 @@ import struct
 
 import numpy as np
 
-GROUP = {"i2_s": 128, "tl1": 32, "tl2": 32, "tq1_0": 256, "tq2_0": 256, "native_i2_r4": 128}
+GROUP = {
+    "i2_s": 128, "tl1": 32, "tl2": 32, "tq1_0": 256, "tq2_0": 256,
+    "native_i2_r4": 128, "native_i2_r16": 128,
+}  # fmt: skip
+ROWS = {"native_i2_r4": 4, "native_i2_r16": 16}  # packed together; 1 elsewhere
 
 
 def pad(w, group, rows=1):
@@ -40,6 +44,18 @@ def pack_native_i2_r4(w):
 
 def unpack_native_i2_r4(data, N, K):
     rows = data.reshape(N // 4, K // 128, 4, 32).transpose(0, 2, 1, 3)
+    return unpack_i2_s(rows.reshape(-1), N, K)
+
+
+def pack_native_i2_r16(w):
+    """Dwords of the groups of sixteen rows: (n/16)*4K + g*512 + (p/4)*64 + (n%16)*4 + p%4."""
+    N, K = w.shape
+    rows = pack_i2_s(w).reshape(N // 16, 16, K // 128, 8, 4)
+    return rows.transpose(0, 2, 3, 1, 4).reshape(-1)
+
+
+def unpack_native_i2_r16(data, N, K):
+    rows = data.reshape(N // 16, K // 128, 8, 16, 4).transpose(0, 3, 1, 2, 4)
     return unpack_i2_s(rows.reshape(-1), N, K)
 
 
@@ -186,12 +202,12 @@ def scale_offset(name, N, K):
 def pack(name, w, scale=1.0, tile=None):
     """Every byte of the packed form of int8[N, K], padding and scale included."""
     N = w.shape[0]
-    padded = pad(w, GROUP[name], 4 if name == "native_i2_r4" else 1)
+    padded = pad(w, GROUP[name], ROWS.get(name, 1))
     K = padded.shape[1]
     if name in {"tq1_0", "tq2_0"}:
         return (pack_tq1_0 if name == "tq1_0" else pack_tq2_0)(padded, scale)
-    if name == "native_i2_r4":
-        return pack_native_i2_r4(padded)
+    if name in ROWS:
+        return (pack_native_i2_r4 if name == "native_i2_r4" else pack_native_i2_r16)(padded)
     codes = {"tl1": pack_tl1, "tl2": pack_tl2}[name](padded, tile) if tile else pack_i2_s(padded)
     out = np.zeros(scale_offset(name, N, K) + 32, np.uint8)
     out[: codes.size] = codes

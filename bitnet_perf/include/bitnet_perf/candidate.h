@@ -54,6 +54,9 @@ __attribute__((weak)) uint32_t bp_candidate_abi(void) {
  *                 float32 scale and 28 bytes that mean nothing.
  *   native_i2_r4  the 32-byte groups of i2_s: group g of rows 4r .. 4r + 3 stands in 128
  *                 contiguous bytes at r * K + 128 * g. Rows are padded to a multiple of four.
+ *   native_i2_r16 the same of sixteen rows, dword by dword: bytes 4i .. 4i + 3 of group g of row
+ *                 16r + l stand at 4 * K * r + 512 * g + 64 * i + 4 * l. Rows are padded to a
+ *                 multiple of sixteen.
  *   tq2_0         blocks of 256 weights in 66 bytes: two runs of 128 in 32 bytes each, byte p of a
  *                 run holds weight p in bits 1-0, 32 + p in 3-2, 64 + p in 5-4, 96 + p in 7-6; then
  *                 a float16 scale, not part of the sum.
@@ -119,12 +122,14 @@ typedef struct bp_prepare {
 
 BP_PRODUCT(gemv_i2_s);
 BP_PRODUCT(gemv_native_i2_r4);
+BP_PRODUCT(gemv_native_i2_r16);
 BP_PRODUCT(gemv_tl1);
 BP_PRODUCT(gemv_tl2);
 BP_PRODUCT(gemv_tq1_0);
 BP_PRODUCT(gemv_tq2_0);
 BP_PRODUCT(gemm_i2_s);
 BP_PRODUCT(gemm_native_i2_r4);
+BP_PRODUCT(gemm_native_i2_r16);
 BP_PRODUCT(gemm_tl1);
 BP_PRODUCT(gemm_tl2);
 BP_PRODUCT(gemm_tq1_0);

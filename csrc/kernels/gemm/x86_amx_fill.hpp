@@ -25,21 +25,6 @@ inline void store_signs(__m512i bytes, std::int8_t* to) {
       to, _mm512_gf2p8affine_epi64_epi8(bytes, _mm512_set1_epi64(signs_of(shift)), 0xff));
 }
 
-// 16 rows of W: four blocks of four rows, each one stream.
-struct sixteen_rows {
-  const std::uint8_t* fours[4];
-};
-
-// Rows n .. n + 15; where fewer exist, the first of them in place of the others.
-inline sixteen_rows rows_from(const product_args& args, std::int64_t n, std::int64_t g) {
-  sixteen_rows found;
-  for (int i = 0; i < 4; ++i) {
-    const std::int64_t row = n + 4 * i < args.N ? n + 4 * i : args.row_begin;
-    found.fours[i] = native_i2_r4::group(args.w, args.K, row, g);
-  }
-  return found;
-}
-
 // A group of four rows, eight dwords each: low and high four of them, by quarters of a vector.
 //   a0 .. a7 b0 .. b7, c0 .. c7 d0 .. d7      a0 b0 c0 d0 | a1 .. | a2 .. | a3 ..      a4 .. | ..
 struct four_rows {
@@ -62,27 +47,69 @@ inline void side_by_side(__m512i a, __m512i b, __m512i c, __m512i d, __m512i* to
   to[3] = _mm512_shuffle_i32x4(ab23, cd23, 0xdd);
 }
 
-// The rows of a panel on their way into its tiles, a group at a time. A group takes a page, and its
-// tiles are written after those of the group before are read: a load waits for earlier stores to
-// addresses with the same last twelve bits.
-struct filling {
-  sixteen_rows rows[2];
-  std::int64_t ahead;    // 128 bytes hold a group of four rows: to what is unpacked next
-  std::int8_t* to;       // tiles of a group: [2 of 64 columns][2 of 16 rows]
-  __m512i dwords[2][8];  // dword i of the bytes of 16 rows: weights 4i .. 4i + 3 of each quarter
+// Sixteen rows of W, a group at a time: dword i of the bytes of all rows is weights 4i .. 4i + 3 of
+// each quarter. group_bytes is the way to the next group.
+//
+// native_i2_r4: four blocks of four rows, each a stream. Where fewer rows exist, the first of them
+// stand in place of the others.
+struct four_streams {
+  static constexpr std::int64_t group_bytes = 128;
+  const std::uint8_t* fours[4];
 
-  template <int side>
-  inline __attribute__((always_inline)) void take() {
-    auto& fours = rows[side].fours;
+  static four_streams at(const product_args& args, std::int64_t n, std::int64_t g) {
+    four_streams found;
+    for (int i = 0; i < 4; ++i) {
+      const std::int64_t row = n + 4 * i < args.N ? n + 4 * i : args.row_begin;
+      found.fours[i] = native_i2_r4::group(args.w, args.K, row, g);
+    }
+    return found;
+  }
+
+  inline __attribute__((always_inline)) void take(std::int64_t ahead, __m512i* dwords) {
     const four_rows a = dwords_of(fours[0]), b = dwords_of(fours[1]);
     const four_rows c = dwords_of(fours[2]), d = dwords_of(fours[3]);
-    side_by_side(a.low, b.low, c.low, d.low, dwords[side]);
-    side_by_side(a.high, b.high, c.high, d.high, dwords[side] + 4);
+    side_by_side(a.low, b.low, c.low, d.low, dwords);
+    side_by_side(a.high, b.high, c.high, d.high, dwords + 4);
     for (auto& four : fours) {
       _mm_prefetch(four + ahead, _MM_HINT_T1);
       _mm_prefetch(four + ahead + 64, _MM_HINT_T1);
-      four += group_weights;
+      four += group_bytes;
     }
+  }
+};
+
+// native_i2_r16: dword i of sixteen rows is a line.
+struct one_stream {
+  static constexpr std::int64_t group_bytes = 512;
+  const std::uint8_t* lines;
+
+  static one_stream at(const product_args& args, std::int64_t n, std::int64_t g) {
+    return {native_i2_r16::group(args.w, args.K, n < args.N ? n : args.row_begin, g)};
+  }
+
+  inline __attribute__((always_inline)) void take(std::int64_t ahead, __m512i* dwords) {
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; ++i) {
+      dwords[i] = _mm512_loadu_si512(lines + 64 * i);
+      _mm_prefetch(lines + ahead + 64 * i, _MM_HINT_T1);
+    }
+    lines += group_bytes;
+  }
+};
+
+// The rows of a panel on their way into its tiles, a group at a time. A group takes a page, and its
+// tiles are written after those of the group before are read: a load waits for earlier stores to
+// addresses with the same last twelve bits.
+template <class Rows>
+struct filling {
+  Rows rows[2];
+  std::int64_t ahead;  // to what is unpacked next
+  std::int8_t* to;     // tiles of a group: [2 of 64 columns][2 of 16 rows]
+  __m512i dwords[2][8];
+
+  template <int side>
+  inline __attribute__((always_inline)) void take() {
+    rows[side].take(ahead, dwords[side]);
   }
 
   // Weights 64 line .. 64 line + 63 of the group.

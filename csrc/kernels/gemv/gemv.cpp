@@ -44,8 +44,10 @@ const std::int32_t* sums(const product_args& args) {
 }
 
 product_choices choices() {
-  return {tuned(tunable::prefetch_bytes), tuned(tunable::panel_tokens),
-          tuned(tunable::avx512_panel_tokens), tuned(tunable::amx_tokens)};
+  return {tuned(tunable::prefetch_bytes),      tuned(tunable::near_prefetch_bytes),
+          tuned(tunable::far_prefetch_bytes),  tuned(tunable::panel_tokens),
+          tuned(tunable::avx512_panel_tokens), tuned(tunable::line_panel_tokens),
+          tuned(tunable::amx_tokens)};
 }
 
 }  // namespace

@@ -21,7 +21,8 @@ struct product_needs {
 
 // Choices of core/tunables.inc, on which no result depends.
 struct product_choices {
-  std::int64_t prefetch_bytes, panel_tokens, avx512_panel_tokens, amx_tokens;
+  std::int64_t prefetch_bytes, near_prefetch_bytes, far_prefetch_bytes;
+  std::int64_t panel_tokens, avx512_panel_tokens, line_panel_tokens, amx_tokens;
 };
 
 // A variant is called once with `plan`, then for every range of parts with `prepare` (where it

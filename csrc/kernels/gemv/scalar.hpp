@@ -12,7 +12,8 @@ template <class Format>
 inline std::int32_t group_sum(const std::uint8_t* w, const std::int8_t* q) {
   std::int32_t sum = 0;
   for (int p = 0; p < 32; ++p) {
-    for (int s = 0; s < 4; ++s) sum += (w[p] >> Format::shift(s) & 3) * q[32 * s + p];
+    const int codes = w[Format::byte(p)];
+    for (int s = 0; s < 4; ++s) sum += (codes >> Format::shift(s) & 3) * q[32 * s + p];
   }
   return sum;
 }

@@ -10,8 +10,9 @@ namespace {
 // The shared memory holds the sums of activation blocks, [M][blocks]. A class `Rows` gives
 //   sum_of(q, count)                       the sum of `count` activations, a multiple of 128
 //   scaled<Format, T>(args, sums, n, m)    scaled[m, n] of row n and the T tokens from m on
+// Steps `plan` and `prepare`: the sums.
 template <class Format, class Rows>
-inline void scaled_rows_by(const product_args& args) {
+inline void prepare_block_sums(const product_args& args) {
   constexpr std::int64_t weights = Format::block_weights;
   const std::int64_t blocks = (args.K + weights - 1) / weights;
   auto* sums = reinterpret_cast<std::int32_t*>(args.shared);
@@ -20,16 +21,19 @@ inline void scaled_rows_by(const product_args& args) {
     args.needs->shared_parts = args.M;
     return;
   }
-  if (args.step == product_step::prepare) {
-    for (std::int64_t m = args.part_begin; m < args.part_end; ++m) {
-      for (std::int64_t b = 0; b < blocks; ++b) {
-        const std::int64_t left = args.K - b * weights;
-        sums[m * blocks + b] =
-            Rows::sum_of(args.q + m * args.K + b * weights, left < weights ? left : weights);
-      }
+  for (std::int64_t m = args.part_begin; m < args.part_end; ++m) {
+    for (std::int64_t b = 0; b < blocks; ++b) {
+      const std::int64_t left = args.K - b * weights;
+      sums[m * blocks + b] =
+          Rows::sum_of(args.q + m * args.K + b * weights, left < weights ? left : weights);
     }
-    return;
   }
+}
+
+template <class Format, class Rows>
+inline void scaled_rows_by(const product_args& args) {
+  if (args.step != product_step::rows) return prepare_block_sums<Format, Rows>(args);
+  const auto* sums = reinterpret_cast<const std::int32_t*>(args.shared);
   for (std::int64_t n = args.row_begin; n < args.row_end; ++n) {
     std::int64_t m = 0;
     for (; m + 4 <= args.M; m += 4) Rows::template scaled<Format, 4>(args, sums, n, m);

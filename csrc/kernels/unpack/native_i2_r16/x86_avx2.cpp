@@ -1,0 +1,23 @@
+#include "formats/native_i2_r16.hpp"
+
+#include "kernels/unpack/unpack.hpp"
+#include "kernels/unpack/x86_avx2.hpp"
+
+namespace bp {
+
+void unpack_native_i2_r16_x86_avx2(const unpack_args& args) {
+  std::int8_t* row = args.codes;
+  for (std::int64_t n = args.row_begin; n < args.row_end; ++n, row += args.K) {
+    const std::uint8_t* data = args.data + native_i2_r16::group_offset(args.K_padded, n, 0);
+    for (std::int64_t k = 0; k < args.K_padded;
+         k += i2_s::group, data += native_i2_r16::step_bytes) {
+      std::int8_t copy[i2_s::group];
+      alignas(32) std::uint8_t group[i2_s::group_bytes];
+      native_i2_r16::take_group(data, group);
+      two_bits<6>(group, columns(args, row, k, i2_s::group, copy).w);
+      keep_columns(args, row, k, 1, i2_s::group, copy);
+    }
+  }
+}
+
+}  // namespace bp
