@@ -28,8 +28,24 @@ from bitnet_perf.model.weights import (
     TERNARY_FORMATS,
 )
 
-__all__ = ["AHEAD_OF", "CROSSOVERS", "SHAPE", "Crossover", "Option", "Part", "Times", "Work", "crossover_parts",
-           "layout_of", "options_of", "parts_of", "runs", "threads_of", "time_options", "work_of"]  # fmt: skip
+__all__ = [
+    "AHEAD_OF",
+    "CROSSOVERS",
+    "SHAPE",
+    "Crossover",
+    "Option",
+    "Part",
+    "Times",
+    "Work",
+    "crossover_parts",
+    "layout_of",
+    "options_of",
+    "parts_of",
+    "runs",
+    "threads_of",
+    "time_options",
+    "work_of",
+]
 
 SHAPE = "2b4t"  # of the model where none is named
 TOKENS = 128  # of a prefill

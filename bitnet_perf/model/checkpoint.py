@@ -30,8 +30,8 @@ def load_checkpoint(
 ) -> int:
     """Give the engine every tensor of the checkpoint; the bytes of memory that the weights take.
 
-    Ternary matrices stand in `layout`, one of ours, embedding and head as the narrowest of bf16, f16
-    and f32 that keeps every value. Raises ModelError for a missing, unknown or wrong tensor.
+    Ternary matrices stand in `layout`, one of ours, embedding and head as the narrowest of bf16,
+    f16 and f32 that keeps every value. Raises ModelError for a missing, unknown or wrong tensor.
     """
     with span("tensor_table"):
         check_names(checkpoint.names, layers)

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from bitnet_perf import _native
 from bitnet_perf.errors import ConfigError, ModelError
 from bitnet_perf.formats import Tiling
+from bitnet_perf.formats.packed import NATIVE
 from bitnet_perf.kernels.tunables import tunables
 from bitnet_perf.model.config import ModelConfig, read_config
 from bitnet_perf.model.generation import Generation, OnToken, generate
@@ -23,7 +24,6 @@ from bitnet_perf.model.sampling import Sampling
 from bitnet_perf.model.sequence import TokenSequence
 from bitnet_perf.model.synthetic import SYNTHETIC_KEY
 from bitnet_perf.model.tokenizer import Tokenizer, from_file, from_metadata
-from bitnet_perf.formats.packed import NATIVE
 from bitnet_perf.model.weights import EMBEDDING, load_weights
 from bitnet_perf.spans import span
 
@@ -251,8 +251,8 @@ def _tuned(name: str) -> int | str:
 
 
 def _native_layout(config: ModelConfig, isa: str | None) -> str:
-    """The layout of ours that holds the weights; sums a block, which q8_k needs, have a place beside
-    NATIVE alone."""
+    """The layout of ours that holds the weights; sums a block, which q8_k needs, stand beside NATIVE
+    alone."""
     return NATIVE if config.act_quant == "q8_k" else _native.native_layout(isa or "")
 
 

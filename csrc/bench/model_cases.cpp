@@ -51,8 +51,8 @@ struct random_model {
     for (layer_weights& layer : runs.weights().layers) {
       for (const norm_name& each : layer_norms) layer.*each.member = ones;
       for (const matrix_name& each : layer_matrices)
-        bytes += packed_bytes(
-            make_layout(native_layout(runs.isa()), shape_of(c, each.name).N, shape_of(c, each.name).K));
+        bytes += packed_bytes(make_layout(native_layout(runs.isa()), shape_of(c, each.name).N,
+                                          shape_of(c, each.name).K));
     }
     fill_matrices(c);
   }

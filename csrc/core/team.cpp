@@ -39,8 +39,8 @@ struct alignas(64) mail {
 // in order, so that what it asks memory for ahead of a chunk's end is its own next chunk, and then
 // takes what is left of the others. A range's `ticket` is epoch << 32 | chunks claimed of it; the
 // epoch changes when a job is closed and again when one is opened, so a claim (compare-exchange)
-// succeeds only on the job whose fields the thread has read. `closed` as count: the fields are being
-// written.
+// succeeds only on the job whose fields the thread has read. `closed` as count: the fields are
+// being written.
 struct alignas(64) range {
   std::atomic<std::uint64_t> ticket{0xffffffff};
 };
@@ -84,8 +84,8 @@ class team {
     }
   }
 
-  // Claims and runs chunks of the open job until none is left, from its own range on. Index 0 is the
-  // caller; worker i takes part where i < threads.
+  // Claims and runs chunks of the open job until none is left, from its own range on. Index 0 is
+  // the caller; worker i takes part where i < threads.
   void drain(std::uint64_t epoch, int index) {
     const int threads = threads_.load(std::memory_order_acquire);
     std::int64_t finished = 0;

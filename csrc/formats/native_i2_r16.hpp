@@ -1,5 +1,6 @@
 // native_i2_r16: i2_s with sixteen rows side by side, dword by dword, so that a 64-byte line holds
-// the same columns of sixteen rows, one in each lane. Made by prepare(); in no file; no scale inside.
+// the same columns of sixteen rows, one in each lane. Made by prepare(); in no file; no scale
+// inside.
 //
 //   byte(n, group, p) = (n / 16) * 16 * (K_padded / 4) + group * 512 + (p / 4) * 64 + (n % 16) * 4
 //                       + p % 4

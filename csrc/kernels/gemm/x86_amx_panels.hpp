@@ -1,6 +1,6 @@
 // gemm on AMX: 32 rows of 2-bit weights are unpacked into tiles in the nearest cache, which all
-// tokens meet there. A class `Rows` of x86_amx_fill.hpp says where the weights stand. For ISA files:
-// everything is in an anonymous namespace.
+// tokens meet there. A class `Rows` of x86_amx_fill.hpp says where the weights stand. For ISA
+// files: everything is in an anonymous namespace.
 #pragma once
 
 #include "kernels/gemm/gemm.hpp"

@@ -14,7 +14,8 @@ constexpr std::int64_t line_bytes = 64, lines_of_group = group_lines * line_byte
 
 // Asks for the line that stands `far` ahead in the second cache and the one `near` ahead in the
 // first: the second alone waits too long for memory, the first alone has too few places to wait in.
-// Written out, because GCC 12 would ask for all lines of a group at once, which keeps loads waiting.
+// Written out, because GCC 12 would ask for all lines of a group at once, which keeps loads
+// waiting.
 struct distances {
   std::int64_t far, near;
 

@@ -13,7 +13,8 @@ void pack_native_i2_r16_scalar(const pack_args& args) {
   for (std::int64_t n = args.row_begin; n < last; ++n) {
     const std::int8_t* row = args.codes + (n - args.row_begin) * args.K;
     for (std::int64_t k = 0; k < args.K_padded; k += i2_s::group) {
-      std::uint8_t* out = args.data + native_i2_r16::group_offset(args.K_padded, n, k / i2_s::group);
+      std::uint8_t* out =
+          args.data + native_i2_r16::group_offset(args.K_padded, n, k / i2_s::group);
       if (n >= args.N) {
         native_i2_r16::put_group(none, out);
         continue;

@@ -16,9 +16,8 @@ void pack_native_i2_r16_x86_avx2(const pack_args& args) {
          k += i2_s::group, out += native_i2_r16::step_bytes) {
       std::int8_t copy[i2_s::group];
       alignas(32) std::uint8_t group[i2_s::group_bytes];
-      store(group, n < args.N
-                       ? two_bits<6>(columns(args, row, k, 1, i2_s::group, copy).w, &highest)
-                       : _mm256_set1_epi8(0x55));  // code 1 four times
+      store(group, n < args.N ? two_bits<6>(columns(args, row, k, 1, i2_s::group, copy).w, &highest)
+                              : _mm256_set1_epi8(0x55));  // code 1 four times
       native_i2_r16::put_group(group, out);
     }
   }
