@@ -188,8 +188,9 @@ rms_norm_args engine::norm_args(const float* x, const float* weight, float* out,
   return args;
 }
 
-// The input of a ternary product: through the activation where it is a gate, normalized where it
-// has a norm, quantized as part of the operation before.
+// The input of a ternary product: behind the residual connection or the activation, normalized
+// where it has a norm, quantized. What is not an operation of its own is part of the norm, or
+// without one of the operation before or behind.
 void engine::prepare(const product_input& input, std::int64_t M, std::int64_t layer) {
   chain_step steps[most_chain_steps];
   std::size_t count = 0;
@@ -202,11 +203,12 @@ void engine::prepare(const product_input& input, std::int64_t M, std::int64_t la
                          ? step_over_values(operation, *kernels_.act_mul, relu2, input.K)
                          : step_over_values(operation, *kernels_.act_mul, silu, input.K);
   }
+  if (input.norm != nullptr) operation = input.norm_operation;
+  const add_args sum = residual(M);
+  if (input.residual) steps[count++] = step_over_values(operation, *kernels_.add, sum, input.K);
   const rms_norm_args norm = norm_args(input.x, input.norm, input.normed, M, input.K);
-  if (input.norm != nullptr) {
-    operation = input.norm_operation;
+  if (input.norm != nullptr)
     steps[count++] = step_over_rows(operation, *kernels_.rms_norm, work_of(norm), norm);
-  }
   quantize_activations_args quantize{};
   quantize.x = input.norm != nullptr ? input.normed : input.x;
   quantize.kind = float_kind::float32;
@@ -290,7 +292,7 @@ void engine::attend(std::int64_t layer, std::int64_t M, bool alone) {
 void engine::attention_block(std::int64_t layer, std::int64_t M, bool alone) {
   const layer_weights& w = weights_.layers[static_cast<std::size_t>(layer)];
   prepare({work_.x, w.attn_norm, work_.normed, config_.width, operation::attn_norm(),
-           operation::qkv(), "qkv", false},
+           operation::qkv(), "qkv", false, layer > 0},
           M, layer);
   {
     const span_guard span(operation::qkv(), 0, 0, layer);
@@ -318,17 +320,16 @@ void engine::attention_block(std::int64_t layer, std::int64_t M, bool alone) {
   }
   attend(layer, M, alone);
   prepare({work_.attended, w.attn_sub_norm, work_.attended, q_width(config_),
-           operation::attn_sub_norm(), operation::o_proj(), "attn_output", false},
+           operation::attn_sub_norm(), operation::o_proj(), "attn_output", false, false},
           M, layer);
   const span_guard span(operation::o_proj(), 0, 0, layer);
   product(w.attn_output, M, work_.normed);
-  residual(M);
 }
 
 void engine::feed_forward_block(std::int64_t layer, std::int64_t M) {
   const layer_weights& w = weights_.layers[static_cast<std::size_t>(layer)];
   prepare({work_.x, w.ffn_norm, work_.normed, config_.width, operation::ffn_norm(),
-           operation::gate_up(), "gate_up", false},
+           operation::gate_up(), "gate_up", false, true},
           M, layer);
   {
     const span_guard span(operation::gate_up(), 0, 0, layer);
@@ -336,16 +337,15 @@ void engine::feed_forward_block(std::int64_t layer, std::int64_t M) {
     product(w.ffn_up, M, work_.up);
   }
   prepare({work_.gate, w.ffn_sub_norm, work_.gate, config_.ffn, operation::ffn_sub_norm(),
-           operation::down(), "ffn_down", true},
+           operation::down(), "ffn_down", true, false},
           M, layer);
   const span_guard span(operation::down(), 0, 0, layer);
   product(w.ffn_down, M, work_.normed);
-  residual(M);
 }
 
 // x += normed, which holds the output of a block.
-void engine::residual(std::int64_t M) {
-  run_add(*kernels_.add, {work_.x, work_.normed, M * config_.width, 0, 0}, threads_);
+add_args engine::residual(std::int64_t M) const {
+  return {work_.x, work_.normed, M * config_.width, 0, 0};
 }
 
 // Logits of the tokens `rows`, of a batch that begins with token `first`.
@@ -354,9 +354,12 @@ void engine::head(std::span<const std::int64_t> rows, std::int64_t first, bool a
   const auto M = static_cast<std::int64_t>(rows.size());
   {
     const span_guard span(operation::output_norm(), 0, 0);
-    for (std::int64_t i = 0; i < M; ++i)  // ascending: a row moves down or stays
-      std::copy_n(work_.x + (rows[static_cast<std::size_t>(i)] - first) * config_.width,
-                  config_.width, work_.x + i * config_.width);
+    for (std::int64_t i = 0; i < M; ++i) {  // ascending: a row moves down or stays
+      const std::int64_t row = rows[static_cast<std::size_t>(i)] - first;
+      for (float* each : {work_.x, work_.normed})
+        std::copy_n(each + row * config_.width, config_.width, each + i * config_.width);
+    }
+    run_add(*kernels_.add, residual(M), threads_);
     run_rms_norm(*kernels_.rms_norm,
                  norm_args(work_.x, weights_.output_norm, work_.normed, M, config_.width),
                  threads_);

@@ -17,6 +17,7 @@
 #include "engine/variants.hpp"
 #include "engine/weights.hpp"
 #include "engine/workspace.hpp"
+#include "kernels/add/add.hpp"
 #include "kernels/attention/attention.hpp"
 #include "kernels/rms_norm/rms_norm.hpp"
 
@@ -44,6 +45,7 @@ struct product_input {
   std::int32_t norm_operation, operation;
   const char* name;  // of the product, for errors
   bool gated;        // x is the gate, which goes through the activation first
+  bool residual;     // x has the output of the block before added first
 };
 
 // Threads of a pass over one token, and of one over more.
@@ -86,7 +88,7 @@ class engine {
   rms_norm_args norm_args(const float* x, const float* weight, float* out, std::int64_t M,
                           std::int64_t K) const;
   void product(const ternary_matrix& w, std::int64_t M, float* out);
-  void residual(std::int64_t M);
+  add_args residual(std::int64_t M) const;
 
   model_config config_;
   std::string isa_;

@@ -35,6 +35,15 @@ inline void store_eight(float* p, eight v) {
   _mm256_storeu_ps(p, v);
 }
 
+// The first `count` from memory, zeros behind them; count < 8.
+inline eight load_part(const float* p, std::int64_t count) {
+  return _mm256_maskload_ps(p, first_lanes(count));
+}
+
+inline void store_part(float* p, eight v, std::int64_t count) {
+  _mm256_maskstore_ps(p, first_lanes(count), v);
+}
+
 inline void store_halves(void* p, eight v) {
   _mm_storeu_si128(static_cast<__m128i*>(p), _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
 }

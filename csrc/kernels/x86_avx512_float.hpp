@@ -12,6 +12,20 @@ namespace {
 using lanes = __m512;
 constexpr int lane_count = 16;
 
+// Lanes [0, count) of sixteen.
+inline __mmask16 first_lanes(std::int64_t count) {
+  return static_cast<__mmask16>((1U << count) - 1);
+}
+
+// The first `count` from memory, zeros behind them; count < 16.
+inline lanes load_part(const float* p, std::int64_t count) {
+  return _mm512_maskz_loadu_ps(first_lanes(count), p);
+}
+
+inline void store_part(float* p, lanes v, std::int64_t count) {
+  _mm512_mask_storeu_ps(p, first_lanes(count), v);
+}
+
 inline lanes load_lanes(const float* p) {
   return _mm512_loadu_ps(p);
 }
@@ -54,7 +68,7 @@ inline lanes all_like(lanes, float value) {
 }
 
 inline lanes first_or(lanes v, std::int64_t count, float value) {
-  return _mm512_mask_mov_ps(_mm512_set1_ps(value), static_cast<__mmask16>((1U << count) - 1), v);
+  return _mm512_mask_mov_ps(_mm512_set1_ps(value), first_lanes(count), v);
 }
 
 inline lanes fused(lanes a, lanes b, lanes c) {

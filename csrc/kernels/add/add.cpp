@@ -5,7 +5,8 @@
 namespace bp {
 
 void run_add(const kernel_row& kernel, const add_args& args, int threads) {
-  const span_guard span(row_index(kernel), 12 * args.count, args.count);
+  const kernel_work work = work_of(args);
+  const span_guard span(row_index(kernel), work.bytes, work.ops);
   run_elementwise(kernel, args, threads);
 }
 

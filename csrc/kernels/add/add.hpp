@@ -16,6 +16,10 @@ struct add_args {
   std::int64_t begin, end;  // set by the driver
 };
 
+inline kernel_work work_of(const add_args& args) {
+  return {12 * args.count, args.count};
+}
+
 void run_add(const kernel_row& kernel, const add_args& args, int threads);
 
 }  // namespace bp

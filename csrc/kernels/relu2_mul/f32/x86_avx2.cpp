@@ -1,29 +1,14 @@
-#include "kernels/x86_avx2_float.hpp"
+#include "kernels/x86_elementwise.hpp"
 
 #include "kernels/relu2_mul/relu2_mul.hpp"
 
 namespace bp {
-namespace {
-
-inline __m256 gated(__m256 gate, __m256 up) {
-  const __m256 r = _mm256_max_ps(gate, _mm256_setzero_ps());  // 0 for NaN
-  return _mm256_mul_ps(_mm256_mul_ps(r, r), up);
-}
-
-}  // namespace
 
 void relu2_mul_f32_x86_avx2(const relu2_mul_args& args) {
-  std::int64_t i = args.begin;
-  for (; i + 8 <= args.end; i += 8) {
-    _mm256_storeu_ps(args.out + i,
-                     gated(_mm256_loadu_ps(args.gate + i), _mm256_loadu_ps(args.up + i)));
-  }
-  if (i < args.end) {
-    const __m256i mask = first_lanes(args.end - i);
-    _mm256_maskstore_ps(
-        args.out + i, mask,
-        gated(_mm256_maskload_ps(args.gate + i, mask), _mm256_maskload_ps(args.up + i, mask)));
-  }
+  elementwise(args.out, args.gate, args.up, args.begin, args.end, [](lanes gate, lanes up) {
+    const lanes r = larger(gate, all_lanes(0.0f));  // 0 for NaN
+    return r * r * up;
+  });
 }
 
 }  // namespace bp

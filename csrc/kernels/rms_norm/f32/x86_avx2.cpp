@@ -1,4 +1,4 @@
-#include "kernels/x86_avx2_float.hpp"
+#include "kernels/x86_elementwise.hpp"
 
 #include "kernels/rms_norm/rms_norm.hpp"
 
@@ -33,21 +33,10 @@ inline double sum_of_squares(const float* x, std::int64_t K) {
 void rms_norm_f32_x86_avx2(const rms_norm_args& args) {
   for (std::int64_t m = args.row_begin; m < args.row_end; ++m) {
     const float* x = args.x + m * args.K;
-    float* out = args.out + m * args.K;
     const double mean = sum_of_squares(x, args.K) / static_cast<double>(args.K);
-    const __m256 s = _mm256_set1_ps(
-        static_cast<float>(1.0 / __builtin_sqrt(mean + static_cast<double>(args.eps))));
-    std::int64_t k = 0;
-    for (; k + 8 <= args.K; k += 8) {
-      const __m256 scaled = _mm256_mul_ps(_mm256_loadu_ps(x + k), s);
-      _mm256_storeu_ps(out + k, _mm256_mul_ps(scaled, _mm256_loadu_ps(args.weight + k)));
-    }
-    if (k < args.K) {
-      const __m256i mask = first_lanes(args.K - k);
-      const __m256 scaled = _mm256_mul_ps(_mm256_maskload_ps(x + k, mask), s);
-      _mm256_maskstore_ps(out + k, mask,
-                          _mm256_mul_ps(scaled, _mm256_maskload_ps(args.weight + k, mask)));
-    }
+    const auto s = static_cast<float>(1.0 / __builtin_sqrt(mean + static_cast<double>(args.eps)));
+    elementwise(args.out + m * args.K, x, args.weight, 0, args.K,
+                [s](lanes v, lanes weight) { return v * all_lanes(s) * weight; });
   }
 }
 

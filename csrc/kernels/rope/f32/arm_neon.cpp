@@ -1,4 +1,4 @@
-#include "kernels/rope/eight.hpp"
+#include "kernels/rope/lanes.hpp"
 
 namespace bp {
 namespace {
@@ -19,7 +19,7 @@ inline void turn_neighbours(float* x, const float* cos, const float* sin, std::i
 }  // namespace
 
 void rope_f32_arm_neon(const rope_args& args) {
-  rope_eight<&turn_neighbours>(args);
+  rope_in_lanes<&turn_neighbours>(args);
 }
 
 }  // namespace bp
