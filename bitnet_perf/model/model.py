@@ -251,7 +251,7 @@ def _tuned(name: str) -> int | str:
 
 
 def _native_layout(config: ModelConfig, isa: str | None) -> str:
-    """The layout of ours that holds the weights; sums a block, which q8_k needs, stand beside NATIVE
+    """The layout of ours that holds the weights; q8_k needs sums a block, which stand beside NATIVE
     alone."""
     return NATIVE if config.act_quant == "q8_k" else _native.native_layout(isa or "")
 
