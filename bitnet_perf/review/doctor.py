@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from bitnet_perf import _native
-from bitnet_perf.bench.build_cache import cache_folder
 from bitnet_perf.bench.counters import available
 from bitnet_perf.bench.paired.host import allowed_cpus
 from bitnet_perf.bench.process import run_program
 from bitnet_perf.bench.toolchain import BUILD_TOOLS, build_path, compiler, has_pip
+from bitnet_perf.cache import cache_folder
 from bitnet_perf.errors import BitnetPerfError, EnvironmentRefused
 
 __all__ = ["CHECKS", "Check", "Finding", "doctor"]
