@@ -1,4 +1,4 @@
-"""The one list of CUDA kernels: what is compiled, inspected, run on the CPU, tested and launched."""
+"""The one list of CUDA kernels: compiled, inspected, run on the CPU, tested, launched."""
 
 from __future__ import annotations
 
