@@ -67,9 +67,9 @@ def nvrtc() -> Nvrtc:
 @functools.cache
 def header_folder() -> Path | None:
     """The folder of cuda_fp16.h and its like, for sources that include them; None: not here."""
-    from cuda import pathfinder
+    from cuda.pathfinder import find_nvidia_header_directory
 
-    found = pathfinder.find_nvidia_header_directory("cudart")
+    found = find_nvidia_header_directory("cudart")
     return Path(found) if found else None
 
 
@@ -111,12 +111,11 @@ def _api() -> Any:
     """The binding, once the library itself is loaded."""
     try:
         from cuda.bindings import nvrtc as api
-
-        from cuda import pathfinder
+        from cuda.pathfinder import load_nvidia_dynamic_lib
     except ImportError as error:
         raise EnvironmentRefused(f"cuda-bindings is missing ({error}): {BRING}") from error
     try:
-        pathfinder.load_nvidia_dynamic_lib("nvrtc")
+        load_nvidia_dynamic_lib("nvrtc")
     except RuntimeError as error:  # every error of pathfinder about a library is one
         reason = str(error).strip().partition("\n")[0]
         raise EnvironmentRefused(f"NVRTC is missing ({reason}): {BRING}") from error

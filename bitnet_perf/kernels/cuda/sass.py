@@ -20,7 +20,7 @@ from bitnet_perf.kernels.cuda.nvrtc import BRING
 
 __all__ = ["Function", "Instruction", "Loop", "count_opcodes", "disassemble", "has_opcode",
            "hot_loop", "local_memory", "loops", "missing_opcodes", "nvdisasm", "parse",
-           "per_word"]  # fmt: skip
+           "per_word", "why_not"]  # fmt: skip
 
 BYTES = 16  # of an instruction, from compute capability 7.0 on
 WORD = 16  # weights of two bits in 32 bits
@@ -65,13 +65,22 @@ class Loop:
 def nvdisasm() -> Path:
     """The disassembler of this environment. Raises EnvironmentRefused where there is none."""
     try:
-        from cuda import pathfinder
+        from cuda.pathfinder import find_nvidia_binary_utility
     except ImportError as error:
         raise EnvironmentRefused(f"cuda-pathfinder is missing ({error}): {BRING}") from error
-    found = pathfinder.find_nvidia_binary_utility("nvdisasm")
+    found = find_nvidia_binary_utility("nvdisasm")
     if found is None:
         raise EnvironmentRefused(f"nvdisasm is missing: {BRING}")
     return Path(found)
+
+
+def why_not() -> str:
+    """Why nothing can be disassembled here; empty where it can."""
+    try:
+        nvdisasm()
+    except EnvironmentRefused as error:
+        return str(error)
+    return ""
 
 
 def disassemble(cubin: Path) -> dict[str, Function]:
