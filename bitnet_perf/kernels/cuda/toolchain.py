@@ -283,9 +283,5 @@ def read_usage(log: str) -> dict[str, Usage]:
 
 def read_warnings(log: str) -> str:
     """What a log complains about, without what it tells of every kernel."""
-    lines = [
-        line
-        for line in log.splitlines()
-        if line.strip() and not re.match(r"ptxas (info| +\.)|Remark: ", line)
-    ]
-    return "\n".join(lines)
+    told = re.compile(r"ptxas (info| +\.)|Remark: | +\d+ bytes stack frame")
+    return "\n".join(line for line in log.splitlines() if line.strip() and not told.match(line))
