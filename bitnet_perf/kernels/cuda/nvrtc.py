@@ -167,7 +167,8 @@ def _failure(failed: _Failed, name: str, architecture: str) -> str:
     starts = [n for n, line in enumerate(lines) if re.search(r"\b(error|fatal)\b\s*[:#]", line)]
     absent = re.findall(r'Input name expression was: " *(.*?)"$', failed.log, re.MULTILINE)
     if absent and all(lines[at].startswith("__nv_name_map(") for at in starts):
-        wanted = ", ".join(re.sub(r"\s+", "", each) for each in absent)
+        more = f" and {len(absent) - SHOWN} more" if len(absent) > SHOWN else ""
+        wanted = ", ".join(re.sub(r"\s+", "", each) for each in absent[:SHOWN]) + more
         return (
             f"{name}: no kernel {wanted} for {architecture}: there is none of this name, or it is "
             "guarded out for this architecture"

@@ -52,13 +52,13 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """A loop by the offset of its first instruction; `depth` 1 stands in no other loop. What is in
-    a loop within it belongs to it, too; code put aside that comes back is part of it."""
+    """A loop by the offset of its first instruction; `depth` 1 stands in no other loop. Code put
+    aside that comes back is part of it; `own` leaves out what is in a loop within it."""
 
     header: int
     depth: int
-    innermost: bool
     instructions: tuple[Instruction, ...]
+    own: tuple[Instruction, ...]
 
 
 @functools.cache
@@ -165,15 +165,15 @@ def loops(function: Function) -> tuple[Loop, ...]:
     graph = _graph(function)
     found = natural_loops(graph, function.entries)
     by_offset = {each.offset: each for each in function.instructions}
-    return tuple(
-        Loop(
-            header,
-            sum(body <= other for other in found.values()),
-            not any(other < body for other in found.values()),
-            tuple(by_offset[offset] for offset in sorted(body)),
+    rows = []
+    for header, body in sorted(found.items()):
+        depth = sum(body <= other for other in found.values())
+        inner = frozenset().union(*(other for other in found.values() if other < body))
+        whole, own = (
+            tuple(by_offset[offset] for offset in sorted(part)) for part in (body, body - inner)
         )
-        for header, body in sorted(found.items())
-    )
+        rows.append(Loop(header, depth, whole, own))
+    return tuple(rows)
 
 
 def _graph(function: Function) -> dict[int, list[int]]:
@@ -220,5 +220,8 @@ def hot_loop(function: Function, opcodes: Iterable[str]) -> Loop | None:
 
 
 def per_word(loop: Loop, weights: int) -> float:
-    """Instructions of a loop for 16 weights, where one pass takes `weights` of them per thread."""
-    return len(loop.instructions) * WORD / weights
+    """Instructions of a loop for 16 weights, where one pass takes `weights` of them per thread.
+
+    Loops within it are left out: they have a count of their own, and none takes weights.
+    """
+    return len(loop.own) * WORD / weights
