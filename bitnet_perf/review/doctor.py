@@ -155,7 +155,7 @@ def _cache() -> str:
 
 
 def _cuda() -> str:
-    return nvrtc.why_not() or sass.why_not()
+    return (nvrtc.why_not() or sass.why_not()).removesuffix(f": {nvrtc.BRING}")
 
 
 PAIRED = "compare, gate, bisect, selftest, try"

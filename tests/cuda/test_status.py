@@ -107,6 +107,7 @@ def test_the_doctor_tells_compiler_and_gpu_apart(gpu):
 def test_the_doctor_says_how_to_get_the_compiler(gpu):
     gpu(HOPPER)
     found = checks()["CUDA compiler"]
-    assert found.lacks.startswith("cuda-bindings is missing")
+    assert found.lacks.startswith("cuda-bindings is missing (")
+    assert found.lacks.endswith(")")
     assert found.bring == "pip install 'bitnet_perf[cuda]'"
-    assert checks()["GPU"].lacks == found.lacks
+    assert checks()["GPU"].lacks == f"{found.lacks}: {found.bring}"

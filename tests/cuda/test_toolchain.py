@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 
 import pytest
@@ -184,3 +185,15 @@ def test_a_host_without_the_compiler(monkeypatch, missing):
             nvrtc.compile_source(b"", "x.cu", "sm_80", [], [])
     finally:
         nvrtc.nvrtc.cache_clear()
+
+
+@NEEDS_COMPILER
+def test_a_host_without_the_library(monkeypatch):
+    pathfinder = importlib.import_module("cuda.pathfinder")
+
+    def absent(_):
+        raise pathfinder.DynamicLibNotFoundError("long\nstory")
+
+    monkeypatch.setattr(pathfinder, "load_nvidia_dynamic_lib", absent)
+    with pytest.raises(EnvironmentRefused, match=r"^NVRTC is missing \(no libnvrtc was"):
+        nvrtc._api()

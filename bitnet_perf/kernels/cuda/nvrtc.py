@@ -111,14 +111,16 @@ def _api() -> Any:
     """The binding, once the library itself is loaded."""
     try:
         from cuda.bindings import nvrtc as api
-        from cuda.pathfinder import load_nvidia_dynamic_lib
+        from cuda.pathfinder import DynamicLibNotFoundError, load_nvidia_dynamic_lib
     except ImportError as error:
         raise EnvironmentRefused(f"cuda-bindings is missing ({error}): {BRING}") from error
     try:
         load_nvidia_dynamic_lib("nvrtc")
-    except RuntimeError as error:  # every error of pathfinder about a library is one
+    except DynamicLibNotFoundError as error:
+        raise EnvironmentRefused(f"NVRTC is missing (no libnvrtc was found): {BRING}") from error
+    except (OSError, RuntimeError) as error:
         reason = str(error).strip().partition("\n")[0]
-        raise EnvironmentRefused(f"NVRTC is missing ({reason}): {BRING}") from error
+        raise EnvironmentRefused(f"NVRTC cannot be loaded ({reason}): {BRING}") from error
     return api
 
 

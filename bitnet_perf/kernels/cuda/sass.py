@@ -222,6 +222,7 @@ def hot_loop(function: Function, opcodes: Iterable[str]) -> Loop | None:
 def per_word(loop: Loop, weights: int) -> float:
     """Instructions of a loop for 16 weights, where one pass takes `weights` of them per thread.
 
-    Loops within it are left out: they have a count of their own, and none takes weights.
+    Loops within it are left out: they have a count of their own, and none takes weights. So are
+    the NOPs that the assembler puts between tensor instructions of some architectures.
     """
-    return len(loop.own) * WORD / weights
+    return sum(each.opcode != "NOP" for each in loop.own) * WORD / weights
