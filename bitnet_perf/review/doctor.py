@@ -16,8 +16,9 @@ from bitnet_perf import _native
 from bitnet_perf.bench.counters import available
 from bitnet_perf.bench.paired.host import allowed_cpus
 from bitnet_perf.bench.process import run_program
-from bitnet_perf.bench.toolchain import BUILD_TOOLS, build_path, compiler, has_pip
+from bitnet_perf.bench.toolchain import BUILD_TOOLS, has_pip
 from bitnet_perf.cache import cache_folder
+from bitnet_perf.compiler import build_path, compiler
 from bitnet_perf.errors import BitnetPerfError, EnvironmentRefused
 from bitnet_perf.kernels.cuda import device, nvrtc, sass
 
