@@ -4,9 +4,9 @@
 #endif
 
 extern "C" __global__ void __launch_bounds__(THREADS, THREADS == 1024 ? 2 : 1)
-spill(const float* x,  // [96, n]
-      float* y,        // [96, n]
-      int n) {
+    spill(const float* x,  // [96, n]
+          float* y,        // [96, n]
+          int n) {
   float v[96];
 #pragma unroll
   for (int i = 0; i < 96; ++i) v[i] = x[i * n + threadIdx.x];
