@@ -58,27 +58,27 @@ _OUT = {"float": "f32", "half": "f16", "bfloat16": "bf16"}
 def _gemv(tokens: int, x: str, y: str) -> CudaKernel:
     """Eight warps take turns over steps of 128 columns of 16 rows."""
     return CudaKernel(
-        "gemv_w2a8", f"m{tokens}_{_OUT[x]}_{_OUT[y]}", "w2a8.cu",
-        f"gemv_w2a8<{tokens}, {x}, {y}>", _ALL, 256, 64, ("IDP", "LDG.E.128"), 128,
+        "gemv_w2a8", f"m{tokens}_{_OUT[x]}_{_OUT[y]}", "gemv_w2a8.cu",
+        f"gemv_w2a8<{tokens}, {x}, {y}>", _ALL, 256, 512, ("IDP", "LDG"), 128,
         tile=(16, tokens),
     )  # fmt: skip
 
 
-def _gemm(tile: tuple[int, ...], y: str) -> CudaKernel:
+def _gemm(registers: int, *tile: int) -> CudaKernel:
     """`tile`: warps along rows, tokens and columns; 16-row and 8-token tiles of a warp; stages."""
     warps_n, warps_m, warps_k, rows, tokens, stages = tile
     n, m = 16 * warps_n * rows, 8 * warps_m * tokens
-    threads = 32 * warps_n * warps_m * warps_k
     return CudaKernel(
-        "gemm_w2a8", f"n{n}_m{m}_{_OUT[y]}", "w2a8.cu",
-        f"gemm_w2a8<tile<{', '.join(map(str, tile))}>, {y}>", _ALL, threads, 64 * rows,
-        ("IMMA", "LDG.E.128", "LDSM"), 65536 // max(threads, 256) // 8 * 8,
-        shared=stages * m * 128 * warps_k, tile=(n, m),
+        "gemm_w2a8", f"n{n}_m{m}", "gemm_w2a8.cu", f"gemm_w2a8<tile<{', '.join(map(str, tile))}>>",
+        _ALL, 32 * warps_n * warps_m * warps_k, 64 * rows * stages, ("IMMA", "LDG", "LDSM"),
+        registers, shared=stages * m * 128 * warps_k, tile=(n, m),
     )  # fmt: skip
 
 
-_TILES = ((1, 1, 8, 1, 1, 3), (1, 1, 8, 1, 2, 2), (2, 1, 4, 1, 4, 3), (2, 2, 1, 4, 4, 4),
-          (2, 4, 1, 4, 4, 3))  # fmt: skip
+_TILES = (
+    (64, 1, 1, 8, 1, 1, 3), (96, 1, 1, 8, 2, 2, 3), (208, 1, 1, 4, 4, 4, 3),
+    (208, 2, 2, 1, 4, 4, 3), (216, 2, 4, 1, 4, 4, 3),
+)  # fmt: skip
 
 KERNELS: tuple[CudaKernel, ...] = (
     *(
@@ -94,12 +94,12 @@ KERNELS: tuple[CudaKernel, ...] = (
     ),
     *(
         CudaKernel(
-            "quantize_activations", f"q8_act_{short}", "w2a8.cu", f"quantize_q8_act<{x}>", _ALL,
-            256, 0, ("LDG.E.128",), 64, tile=(0, 1),
+            "quantize_activations", f"q8_act_{short}", "quantize_activations.cu",
+            f"quantize_q8_act<{x}>", _ALL, 256, 0, ("LDG.E.128",), 64, tile=(0, 1),
         )
         for x, short in _OUT.items()
     ),
-    *(_gemm(tile, y) for tile in _TILES for y in _OUT),
+    *(_gemm(*tile) for tile in _TILES),
 )  # fmt: skip
 
 
