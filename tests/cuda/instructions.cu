@@ -51,3 +51,16 @@ __global__ void multiply_f16(const u32* a, const u32* b, float* d) {
   mma_f16<H>(sums, {a[4 * i], a[4 * i + 1], a[4 * i + 2], a[4 * i + 3]}, {b[2 * i], b[2 * i + 1]});
   for (int j = 0; j < 4; ++j) d[4 * i + j] = sums[j];
 }
+
+// out: [7, 32], of lanes and what they hold.
+__global__ void between_lanes(const s32* in, s32* out) {
+  const int lane = threadIdx.x;
+  const s32 mine = in[lane];
+  out[lane] = __shfl_sync(~0u, mine, 37);
+  out[32 + lane] = __shfl_sync(~0u, mine, lane + 1, 8);
+  out[64 + lane] = __shfl_xor_sync(~0u, mine, 5);
+  out[96 + lane] = __shfl_up_sync(~0u, mine, 3);
+  out[128 + lane] = __shfl_down_sync(~0u, mine, 3, 16);
+  out[160 + lane] = static_cast<s32>(__ballot_sync(~0u, mine < 0));
+  out[192 + lane] = __any_sync(~0u, mine > 1000) * 2 + __all_sync(~0u, mine < 1000);
+}

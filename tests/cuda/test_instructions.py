@@ -17,7 +17,7 @@ from bitnet_perf.kernels.cuda.host_program import program
 from bitnet_perf.kernels.cuda.toolchain import sources
 
 NAMES = ("integers", "to_floats", "from_floats", "matrices", "multiply_u8s8",
-         "multiply_f16<half>", "multiply_f16<bfloat16>")  # fmt: skip
+         "multiply_f16<half>", "multiply_f16<bfloat16>", "between_lanes")  # fmt: skip
 KERNELS = {
     name: CudaKernel("instructions", name, "instructions.cu", name, (), 32, 0, (), 0)
     for name in NAMES
@@ -86,6 +86,20 @@ def test_nan_becomes_one_nan(run):
     run("from_floats", x, h, b, nearest, 3)
     assert h.tolist() == b.tolist() == [0x7FFF] * 3
     assert nearest.tolist() == [0, 0, 0]
+
+
+def test_lanes_exchange_what_they_hold(run):
+    values = np.random.default_rng(4).integers(-1000, 1000, 32).astype(np.int32)
+    out, lane = np.zeros((7, 32), np.int32), np.arange(32)
+    run("between_lanes", values, out)
+    assert (out[0] == values[5]).all()
+    assert np.array_equal(out[1], values[lane // 8 * 8 + (lane + 1) % 8])
+    assert np.array_equal(out[2], values[lane ^ 5])
+    assert np.array_equal(out[3], np.where(lane < 3, values, values[lane - 3]))
+    beyond = lane % 16 + 3 >= 16
+    assert np.array_equal(out[4], np.where(beyond, values, values[(lane + 3) % 32]))
+    assert (out[5].view(np.uint32) == sum(1 << i for i in lane.tolist() if values[i] < 0)).all()
+    assert (out[6] == 1).all()
 
 
 def test_matrices_are_handed_out_by_rows(run):

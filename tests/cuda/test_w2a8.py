@@ -7,10 +7,12 @@ import pytest
 from cuda_launches import DTYPES, gemm, gemv, padded, same_bits, unset
 from reference.cuda_w2a8 import pack_frag16x32, quantize_q8_act
 
+from bitnet_perf.formats import pack
 from bitnet_perf.kernels.activations import quantize_activations
 from bitnet_perf.kernels.cuda.catalog import family, find
 from bitnet_perf.kernels.cuda.emulate import SCHEDULES, launch
 from bitnet_perf.kernels.cuda.geometry import geometry
+from bitnet_perf.kernels.matmul import matmul
 
 GEMV, GEMM, QUANTIZE = map(family, ("gemv_w2a8", "gemm_w2a8", "quantize_activations"))
 SHAPES = [(1, 1), (15, 127), (16, 128), (17, 129), (37, 1000), (48, 2568)]
@@ -139,6 +141,27 @@ def test_the_oracle_quantizes_as_the_cpu_does():
     assert same_bits(values, expected.values)
     assert same_bits(scale, expected.scale)
     assert same_bits(sums, expected.sum)
+
+
+def test_products_are_those_of_the_cpu():
+    weights, scales, rng = weights_of(40, 1280)
+    scales[:] = np.float32(0.037)
+    w = pack(weights, "i2_s", scale=float(scales[0]))
+    x = rng.standard_normal((7, 1280)).astype(np.float32)
+    y, _, _ = gemv(find("gemv_w2a8/m2_f32_f32"), weights, x[:2], scales)
+    assert same_bits(y, matmul(x[:2], w))
+    kernel, q = GEMM[0], quantize_activations(x)
+    y = unset((7, 40), np.float32)
+    arguments = [pack_frag16x32(weights), padded(q.values), q.scale, q.sum, scales, y, None, None]
+    launch(kernel, geometry(kernel, 7, 40, 1280), [*arguments, 0, 7, 40, 1280])
+    assert same_bits(y, matmul(x, w))
+
+
+def test_four_thousand_tokens():
+    weights, scales, rng = weights_of(16, 128)
+    values = rng.integers(-128, 128, (4096, 128)).astype(np.int8)
+    y, expected, _ = gemm(GEMM[-1], weights, values, scales)
+    assert same_bits(y, expected)
 
 
 @pytest.mark.parametrize("kernel", names(GEMV))
