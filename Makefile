@@ -33,7 +33,7 @@ lint: build
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest bitnet_perf._native
-	find csrc tests -name '*.[ch]pp' | xargs $(BIN)/clang-format --dry-run --Werror
+	find csrc cuda tests -name '*.[ch]pp' -o -name '*.cu' -o -name '*.cuh' | xargs $(BIN)/clang-format --dry-run --Werror
 
 quick: lint
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile

@@ -1,4 +1,4 @@
-"""Uses an installed bitnet_perf: import time, exact products, one command."""
+"""Uses an installed bitnet_perf: import time, exact products, CUDA sources, one command."""
 
 import statistics
 import subprocess
@@ -30,6 +30,14 @@ wanted = q.values.astype(np.int32) @ ternary.T.astype(np.int32)
 for form in ("i2_s", "tl1", "tl2", "tq1_0", "tq2_0"):
     np.testing.assert_array_equal(bp.matmul_int(q, bp.pack(ternary, form)), wanted)
 print("matmul_int is exact in every format")
+
+from bitnet_perf.kernels.cuda.catalog import KERNELS  # noqa: E402
+from bitnet_perf.kernels.cuda.toolchain import sources  # noqa: E402
+
+assert sources().parent == Path(bp.__file__).parent, f"{sources()} is not in the package"
+missing = {kernel.file for kernel in KERNELS} - {path.name for path in sources().glob("*.cu")}
+assert not missing, f"not installed: {missing}"
+print(f"CUDA sources: {len(list(sources().rglob('*.cu*')))} files")
 
 command = Path(sys.executable).with_name("bitnet-perf")
 done = subprocess.run([command, "info"], check=True, capture_output=True, text=True)

@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 from bitnet_perf.bench import revisions
-from bitnet_perf.bench.build_cache import COMPLETE, cache_folder, keep_newest, locked, remove
 from bitnet_perf.bench.elf import object_hash
 from bitnet_perf.bench.process import run_program
 from bitnet_perf.bench.toolchain import (
@@ -32,6 +31,7 @@ from bitnet_perf.bench.toolchain import (
     has_backend,
     toolchain,
 )
+from bitnet_perf.cache import COMPLETE, cache_folder, keep_newest, locked, remove
 from bitnet_perf.errors import ConfigError, EnvironmentRefused, MeasurementError
 from bitnet_perf.files import write_atomic
 

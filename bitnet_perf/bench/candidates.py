@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import bitnet_perf
-from bitnet_perf.bench.build_cache import cache_folder, keep_newest
 from bitnet_perf.bench.process import run_program
-from bitnet_perf.bench.toolchain import compiler
+from bitnet_perf.cache import cache_folder, keep_newest
+from bitnet_perf.compiler import compiler
 from bitnet_perf.errors import BitnetPerfError, ConfigError, EnvironmentRefused
 from bitnet_perf.files import write_atomic
 

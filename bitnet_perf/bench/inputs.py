@@ -16,8 +16,8 @@ import numpy as np
 
 from bitnet_perf import _native
 from bitnet_perf.bench import texts
-from bitnet_perf.bench.build_cache import cache_folder, keep_newest, locked
 from bitnet_perf.bench.paired.calls import CALLS, RUNS, TOKENS
+from bitnet_perf.cache import cache_folder, keep_newest, locked
 from bitnet_perf.errors import ConfigError
 from bitnet_perf.files import write_atomic
 from bitnet_perf.model import synthetic

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pyperf
 
 from bitnet_perf import _bench, _native
-from bitnet_perf.bench.build_cache import NAMED_IN
 from bitnet_perf.bench.cases import select
 from bitnet_perf.bench.inputs import inputs_of
 from bitnet_perf.bench.paired.calls import ISA, calls_python, make_call
 from bitnet_perf.bench.paired.worker import timed
+from bitnet_perf.cache import NAMED_IN
 from bitnet_perf.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@ import json
 import os
 import platform
 import re
-import shlex
 import shutil
 import site
 import subprocess
@@ -20,15 +19,15 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+from bitnet_perf.compiler import build_path, compiler
 from bitnet_perf.errors import EnvironmentRefused
 
-__all__ = ["BUILD_TOOLS", "Toolchain", "build_environment", "build_path", "compiler",
-           "dependency_folders", "has_backend", "has_pip", "toolchain"]  # fmt: skip
+__all__ = ["BUILD_TOOLS", "Toolchain", "build_environment", "dependency_folders", "has_backend",
+           "has_pip", "toolchain"]  # fmt: skip
 
 # Code placement alone moves a kernel by 5 to 8 %: both sides get these whatever their tree says.
 ALIGNMENT = ("-falign-functions=64", "-falign-loops=32")
 EPOCH = "315532800"  # 1980, the first time that a zip file can hold
-_COMPILERS = ("c++", "g++", "clang++")  # in the order in which CMake looks
 # What scikit-build-core runs, and the other programs that it takes for each.
 BUILD_TOOLS = {"cmake": ("cmake", "cmake3"), "ninja": ("ninja", "ninja-build", "samu", "make")}
 _PASSED_ON = (
@@ -54,11 +53,6 @@ def toolchain() -> Toolchain:
     line that brings it."""
     settings = tuple((name, os.environ.get(name, "")) for name in _PASSED_ON)
     return _toolchain(settings, build_path())
-
-
-def build_path() -> str:
-    """PATH of a build: the tools of this Python's environment come first."""
-    return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
 
 
 def has_pip() -> bool:
@@ -149,32 +143,6 @@ def dependency_folders() -> tuple[Path, ...]:
         folders.append(site.getusersitepackages())
     known = [place for place in sys.path if place in set(folders) and Path(place).is_dir()]
     return tuple(dict.fromkeys(Path(place) for place in known))
-
-
-def compiler() -> list[str]:
-    """The words that start the C++ compiler: $CXX (which may be `ccache g++`), else the first of
-    c++, g++ and clang++. Raises EnvironmentRefused where there is none."""
-    path, named = build_path(), os.environ.get("CXX", "").strip()
-    try:
-        candidates = [shlex.split(named)] if named else [[name] for name in _COMPILERS]
-    except ValueError as error:
-        raise EnvironmentRefused(
-            f"CXX: found {named!r}, which is no command line ({error}); accepted is a C++20 "
-            "compiler and its options"
-        ) from error
-    for words in candidates:
-        found = shutil.which(words[0], path=path)
-        if found is not None:
-            return [found, *words[1:]]
-    if named:
-        raise EnvironmentRefused(
-            f"CXX: found {named!r}, there is no such program; accepted is a C++20 compiler: "
-            "'apt-get install g++'"
-        )
-    raise EnvironmentRefused(
-        f"a C++20 compiler is missing ({', '.join(_COMPILERS)}): 'apt-get install g++', or name "
-        "one in CXX"
-    )
 
 
 def _first_line(command: list[str], option: str) -> str:

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bitnet_perf.bench.cases import gate_cases, skipped_cases
-from bitnet_perf.bench.gpu import why_no_gpu
 from bitnet_perf.bench.inputs import model_cases
 from bitnet_perf.bench.regions import region_of
 from bitnet_perf.errors import MeasurementError
+from bitnet_perf.kernels.cuda.device import why_no_gpu
 
 __all__ = ["Chosen", "case_seconds", "choose_cases"]
 

@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from bitnet_perf import _native
-from bitnet_perf.bench.build_cache import cache_folder
 from bitnet_perf.bench.counters import available
 from bitnet_perf.bench.paired.host import allowed_cpus
 from bitnet_perf.bench.process import run_program
-from bitnet_perf.bench.toolchain import BUILD_TOOLS, build_path, compiler, has_pip
+from bitnet_perf.bench.toolchain import BUILD_TOOLS, has_pip
+from bitnet_perf.cache import cache_folder
+from bitnet_perf.compiler import build_path, compiler
 from bitnet_perf.errors import BitnetPerfError, EnvironmentRefused
+from bitnet_perf.kernels.cuda import device, nvrtc, sass
 
 __all__ = ["CHECKS", "Check", "Finding", "doctor"]
 
@@ -153,10 +155,8 @@ def _cache() -> str:
     return "" if free >= FREE_BYTES else f"{free >> 20} MiB free in {folder.parent}"
 
 
-def _gpu() -> str:
-    if importlib.util.find_spec("cupy") is None:
-        return "cupy is not installed"
-    return "" if Path("/dev/nvidiactl").exists() else "no NVIDIA GPU"
+def _cuda() -> str:
+    return (nvrtc.why_not() or sass.why_not()).removesuffix(f": {nvrtc.BRING}")
 
 
 PAIRED = "compare, gate, bisect, selftest, try"
@@ -214,7 +214,14 @@ CHECKS = (
         "pip install 'bitnet_perf[github]'",
     ),
     Check("numba", "isa 'numba'", False, _package("numba"), "pip install 'bitnet_perf[numba]'"),
-    Check("GPU", "CUDA kernels", False, _gpu, "pip install 'bitnet_perf[gpu]' on a host with one"),
+    Check("CUDA compiler", "CUDA kernels (compile, inspect)", False, _cuda, nvrtc.BRING),
+    Check(
+        "GPU",
+        "CUDA kernels (run)",
+        False,
+        lambda: device.available()[1],
+        f"{device.BRING} on a host with one and its driver",
+    ),
 )
 
 

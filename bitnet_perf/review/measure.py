@@ -11,7 +11,6 @@ from bitnet_perf import _native
 from bitnet_perf.analyze.attribution import Places
 from bitnet_perf.analyze.counts import short_name
 from bitnet_perf.analyze.evidence import BaselineFile
-from bitnet_perf.bench.gpu import why_no_gpu
 from bitnet_perf.bench.inputs import named_file
 from bitnet_perf.bench.paired.driver import CTRL_C
 from bitnet_perf.bench.paired.profiled import profile_cases, record_profiles
@@ -19,6 +18,7 @@ from bitnet_perf.bench.paired.profiles import Profiles
 from bitnet_perf.bench.paired.raw import Raw
 from bitnet_perf.bench.paired.sides import Ready, prepare_sides
 from bitnet_perf.config.settings import Settings
+from bitnet_perf.kernels.cuda.device import why_no_gpu
 from bitnet_perf.review.attribution import commits_of, places_of
 from bitnet_perf.review.compare import Comparison
 from bitnet_perf.review.evidence import Scope, survey_sides, unsurveyed

@@ -16,10 +16,10 @@ from bitnet_perf.analyze.accuracy import Accuracy, accuracy_of
 from bitnet_perf.analyze.assessment import QUANTIZERS
 from bitnet_perf.analyze.roofline import check_places
 from bitnet_perf.bench.ceilings import measure_ceilings, sampler
-from bitnet_perf.bench.gpu import why_no_gpu
 from bitnet_perf.bench.runner import QUICK_OPTIONS, run_suites
 from bitnet_perf.errors import ConfigError
 from bitnet_perf.kernels.blocks import dequantize_blocks, quantize_blocks
+from bitnet_perf.kernels.cuda.device import why_no_gpu
 from bitnet_perf.peers.bitnet_rs.native import native_table
 from bitnet_perf.peers.bitnet_rs.recorded import check_recorded
 from bitnet_perf.report.build import RunResults, Speedup, StageTime

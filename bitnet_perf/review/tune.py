@@ -22,7 +22,6 @@ from bitnet_perf.analyze.tuning import (
     effect,
     threshold,
 )
-from bitnet_perf.bench.build_cache import cache_folder
 from bitnet_perf.bench.fingerprint import fingerprint, host_key
 from bitnet_perf.bench.paired.sides import Ready, Side, prepare_side
 from bitnet_perf.bench.tuning import (
@@ -41,6 +40,7 @@ from bitnet_perf.bench.tuning import (
     time_options,
     work_of,
 )
+from bitnet_perf.cache import cache_folder
 from bitnet_perf.config.settings import Tuned
 from bitnet_perf.errors import ConfigError
 from bitnet_perf.files import write_atomic

@@ -7,7 +7,8 @@ import shutil
 import pytest
 from forks import NATIVE
 
-from bitnet_perf.bench.toolchain import BUILD_TOOLS, compiler, has_backend, toolchain
+from bitnet_perf.bench.toolchain import BUILD_TOOLS, has_backend, toolchain
+from bitnet_perf.compiler import compiler
 from bitnet_perf.errors import EnvironmentRefused
 
 

@@ -13,9 +13,9 @@ from house.tree import ROOT, with_suffix
 from bitnet_perf import _native
 
 ORDER = [
-    "_public", "_native", "memory", "spans", "errors", "files", "notebook", "_bench", "formats",
-    "kernels", "model", "stages", "bench", "peers", "analyze", "config", "store", "report",
-    "github", "review", "cli",
+    "_public", "_native", "memory", "spans", "errors", "files", "cache", "compiler", "notebook",
+    "_bench", "formats", "kernels", "model", "stages", "bench", "peers", "analyze", "config",
+    "store", "report", "github", "review", "cli",
 ]  # fmt: skip
 MODULES = with_suffix(".py", under="bitnet_perf/")
 

@@ -74,7 +74,9 @@ def test_functions_are_short():
             functions, limit = python_functions(source), LARGEST_FUNCTION
         elif path.suffix in {".cpp", ".hpp", ".cu", ".cuh"}:
             functions = cpp_functions(source)
-            kernel = path.parts[:2] == ("csrc", "kernels") and len(path.parts) == 5
+            kernel = path.suffix == ".cu" or (
+                path.parts[:2] == ("csrc", "kernels") and len(path.parts) == 5
+            )
             limit = LARGEST_KERNEL if kernel else LARGEST_FUNCTION
         else:
             continue

@@ -7,7 +7,7 @@ import pytest
 import bitnet_perf as bp
 from bitnet_perf import _native
 from bitnet_perf.bench.cases import gate_cases
-from bitnet_perf.bench.gpu import why_no_gpu
+from bitnet_perf.kernels.cuda.device import why_no_gpu
 from bitnet_perf.review.chosen import choose_cases
 
 KERNEL = "csrc/kernels/gemv/i2_s/x86_avx2.cpp"

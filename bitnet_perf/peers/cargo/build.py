@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from bitnet_perf.bench import revisions
-from bitnet_perf.bench.build_cache import cache_folder, keep_newest, locked, remove
 from bitnet_perf.bench.builds import check_out, tree_objects
 from bitnet_perf.bench.elf import read_sections
 from bitnet_perf.bench.process import run_program
+from bitnet_perf.cache import cache_folder, keep_newest, locked, remove
 from bitnet_perf.errors import EnvironmentRefused, FormatError
 from bitnet_perf.files import write_atomic
 from bitnet_perf.peers.cargo.metadata import Bench, Workspace, read_workspace

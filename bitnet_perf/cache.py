@@ -1,4 +1,4 @@
-"""The folder in which built sides and inputs of cases are kept, with locks and a limit in size."""
+"""The folder of what is built or made once and kept, with locks and a limit in size."""
 
 from __future__ import annotations
 

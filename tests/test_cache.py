@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from bitnet_perf.bench.build_cache import COMPLETE, cache_folder, keep_newest, locked
+from bitnet_perf.cache import COMPLETE, cache_folder, keep_newest, locked
 from bitnet_perf.errors import EnvironmentRefused
 
 

@@ -1,0 +1,123 @@
+"""The one list of CUDA kernels: compiled, inspected, run on the CPU, tested, launched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bitnet_perf.errors import FormatError
+
+__all__ = ["KERNELS", "CudaKernel", "family", "find"]
+
+# Where integer tensor cores or dp4a exist. sm_75 lacks cp.async and bfloat16 arithmetic, which the
+# wrappers of cuda/device make from older instructions.
+_ALL = (
+    "sm_75", "sm_80", "sm_86", "sm_87", "sm_89", "sm_90", "sm_90a", "sm_100", "sm_103", "sm_110",
+    "sm_120", "sm_121",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class CudaKernel:
+    """One instance of a `__global__` function.
+
+    Attributes:
+        family: what it computes; the contract stands above the function.
+        variant: which of its family; `family/variant` names it everywhere.
+        file: relative to `cuda/`.
+        expression: the template instance, as CUDA C++ writes it.
+        architectures: those on which it exists; elsewhere it compiles to nothing.
+        threads: of a block, in x.
+        weights_per_iteration: that one pass of the innermost loop takes per thread; 0: no such
+            loop.
+        opcodes: each must occur in its machine code, itself or followed by a dot.
+        registers: the most that a thread may use.
+        shared: bytes of dynamic shared memory of a block.
+        tile: rows of the weights and tokens that a block computes.
+    """
+
+    family: str
+    variant: str
+    file: str
+    expression: str
+    architectures: tuple[str, ...]
+    threads: int
+    weights_per_iteration: int
+    opcodes: tuple[str, ...]
+    registers: int
+    shared: int = 0
+    tile: tuple[int, int] = (0, 0)
+
+    @property
+    def name(self) -> str:
+        return f"{self.family}/{self.variant}"
+
+
+_OUT = {"float": "f32", "half": "f16", "bfloat16": "bf16"}
+
+
+def _gemv(tokens: int, x: str, y: str) -> CudaKernel:
+    """Eight warps take turns over steps of 128 columns of 16 rows."""
+    return CudaKernel(
+        "gemv_w2a8", f"m{tokens}_{_OUT[x]}_{_OUT[y]}", "gemv_w2a8.cu",
+        f"gemv_w2a8<{tokens}, {x}, {y}>", _ALL, 256, 512, ("IDP", "LDG"), 128,
+        tile=(16, tokens),
+    )  # fmt: skip
+
+
+def _gemm(registers: int, *tile: int) -> CudaKernel:
+    """`tile`: warps along rows, tokens and columns; 16-row and 8-token tiles of a warp; stages."""
+    warps_n, warps_m, warps_k, rows, tokens, stages = tile
+    n, m = 16 * warps_n * rows, 8 * warps_m * tokens
+    return CudaKernel(
+        "gemm_w2a8", f"n{n}_m{m}", "gemm_w2a8.cu", f"gemm_w2a8<tile<{', '.join(map(str, tile))}>>",
+        _ALL, 32 * warps_n * warps_m * warps_k, 64 * rows * stages, ("IMMA", "LDG", "LDSM"),
+        registers, shared=stages * m * 128 * warps_k, tile=(n, m),
+    )  # fmt: skip
+
+
+_TILES = (
+    (64, 1, 1, 8, 1, 1, 3), (96, 1, 1, 8, 2, 2, 3), (208, 1, 1, 4, 4, 4, 3),
+    (208, 2, 2, 1, 4, 4, 3), (216, 2, 4, 1, 4, 4, 3),
+)  # fmt: skip
+
+KERNELS: tuple[CudaKernel, ...] = (
+    *(
+        _gemv(tokens, x, y)
+        for tokens in (1, 2)
+        for x, y in (
+            ("float", "float"),
+            ("half", "half"),
+            ("half", "float"),
+            ("bfloat16", "bfloat16"),
+            ("bfloat16", "float"),
+        )
+    ),
+    *(
+        CudaKernel(
+            "quantize_activations", f"q8_act_{short}", "quantize_activations.cu",
+            f"quantize_q8_act<{x}>", _ALL, 256, 0, ("LDG.E.128",), 64, tile=(0, 1),
+        )
+        for x, short in _OUT.items()
+    ),
+    *(_gemm(*tile) for tile in _TILES),
+)  # fmt: skip
+
+
+def family(name: str) -> tuple[CudaKernel, ...]:
+    """The kernels of one family; FormatError lists the families."""
+    found = tuple(kernel for kernel in KERNELS if kernel.family == name)
+    if not found:
+        known = ", ".join(dict.fromkeys(kernel.family for kernel in KERNELS))
+        raise FormatError(f"family: found {name!r}, accepted are {known}")
+    return found
+
+
+def find(name: str) -> CudaKernel:
+    """The kernel named `family/variant`; FormatError lists the variants of the family."""
+    kernels = family(name.partition("/")[0])
+    for kernel in kernels:
+        if kernel.name == name:
+            return kernel
+    raise FormatError(
+        f"kernel: found {name!r}, accepted are {', '.join(kernel.name for kernel in kernels)}"
+    )

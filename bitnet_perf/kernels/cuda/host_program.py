@@ -1,0 +1,169 @@
+"""`.cu` files compiled for this CPU, together with the emulator that runs them."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bitnet_perf.cache import cache_folder, keep_newest
+from bitnet_perf.compiler import compiler
+from bitnet_perf.errors import ConfigError, EnvironmentRefused
+from bitnet_perf.files import write_atomic
+from bitnet_perf.kernels.cuda.catalog import CudaKernel
+from bitnet_perf.kernels.cuda.toolchain import sources as own_sources
+
+__all__ = ["Entry", "Parameter", "Program", "program", "with_lines"]
+
+KEPT = 64  # compiled programs in the cache
+COMPILE_SECONDS = 600.0
+
+_COMMON = ("-std=c++20", "-O1", "-fPIC", "-g1", "-fno-exceptions", "-fno-rtti",
+           "-ffp-contract=off", "-fvisibility=hidden")  # fmt: skip
+# Loads and stores call the emulator where the sanitizer's runtime would be called.
+_CUDA = ("-fsanitize=thread", "-fno-strict-aliasing", "-Wno-unknown-pragmas",
+           "-x", "c++")  # fmt: skip
+
+
+class Parameter(ctypes.Structure):
+    """As interface.hpp has it."""
+
+    _fields_ = (("kind", ctypes.c_char), ("bytes", ctypes.c_int))
+
+
+class Entry(ctypes.Structure):
+    """A compiled kernel, as interface.hpp has it."""
+
+    _fields_ = (("invoke", ctypes.c_void_p), ("function", ctypes.c_void_p),
+                ("parameters", ctypes.POINTER(Parameter)))  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Program:
+    """Kernels of one file, compiled: `path` is a shared object."""
+
+    path: Path
+    kernels: tuple[CudaKernel, ...]
+
+    def entry(self, kernel: CudaKernel) -> tuple[ctypes.CDLL, Entry]:
+        """The loaded library, and the kernel in it."""
+        library = ctypes.CDLL(str(self.path))
+        return library, Entry.in_dll(library, f"bp_kernel_{self.kernels.index(kernel)}")
+
+
+def program(kernels: Sequence[CudaKernel], sources: Path | None = None) -> Program:
+    """Compile `kernels`, all of one file, for this CPU; unchanged input is not compiled again.
+
+    `sources` is the folder `cuda/`, the package's own where it is None. Raises EnvironmentRefused
+    where there is no compiler, ConfigError with its first errors where the file does not compile.
+    """
+    kernels = tuple(kernels)
+    files = {kernel.file for kernel in kernels}
+    if len(files) != 1:
+        raise ConfigError(
+            f"kernels: found those of {sorted(files)}, accepted are those of one file"
+        )
+    root = own_sources() if sources is None else sources
+    words = compiler()
+    text = "".join(
+        [f'#include "{files.pop()}"\n']
+        + [f"BP_EMU_KERNEL(bp_kernel_{i}, {k.expression})\n" for i, k in enumerate(kernels)]
+    )
+    key = _key(root, _version(words), [*words, *_COMMON, *_CUDA, text])
+    folder = cache_folder("cuda-cpu")
+    made = folder / f"{key}.so"
+    if made.exists():
+        os.utime(made)
+    else:
+        _build(root, words, text, made)
+        keep_newest(folder, KEPT)
+    return Program(made, kernels)
+
+
+def _key(root: Path, version: str, parts: Sequence[str]) -> str:
+    """Of everything that the result depends on: sources, options, the compiler."""
+    digest = hashlib.sha256("\0".join([version, *parts]).encode())
+    for path in sorted(root.rglob("*")):
+        if path.is_file():
+            digest.update(f"\0{path.relative_to(root)}\0".encode() + path.read_bytes())
+    return digest.hexdigest()[:24]
+
+
+def _build(root: Path, words: Sequence[str], text: str, made: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="bitnet_perf.") as place:
+        folder = Path(place)
+        unit, library = folder / "kernels.cu", folder / "kernels.so"
+        unit.write_text(text)
+        common = [*words, *_COMMON, f"-I{root}"]
+        compiled = folder / "kernels.o"
+        header = root / "emulator" / "emulate.hpp"
+        _run([*common, *_CUDA, "-include", str(header), "-c", str(unit), "-o", str(compiled)])
+        runtime = _runtime(root, common, words)
+        _run([*words, "-shared", str(compiled), str(runtime), "-ldl", "-o", str(library)])
+        write_atomic(made, library.read_bytes())
+
+
+def _runtime(root: Path, common: Sequence[str], words: Sequence[str]) -> Path:
+    """The emulator's own object file, which programs share."""
+    folder = root / "emulator"
+    key = _key(folder, _version(words), [*common[: -len(_COMMON)], *_COMMON])
+    made = cache_folder("cuda-cpu") / f"{key}.o"
+    if made.exists():
+        os.utime(made)
+        return made
+    with tempfile.TemporaryDirectory(prefix="bitnet_perf.") as place:
+        unit, compiled = Path(place) / "emulator.cpp", Path(place) / "emulator.o"
+        files = sorted(path.name for path in folder.glob("*.cpp"))
+        unit.write_text("".join(f'#include "emulator/{name}"\n' for name in files))
+        _run([*common, "-c", str(unit), "-o", str(compiled)])
+        write_atomic(made, compiled.read_bytes())
+    return made
+
+
+def _version(words: Sequence[str]) -> str:
+    return _run([*words, "--version"])
+
+
+def _run(command: Sequence[str]) -> str:
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
+            timeout=COMPILE_SECONDS, check=False, env={**os.environ, "LC_ALL": "C"},
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise EnvironmentRefused(f"{command[0]} does not run: {error}") from error
+    if done.returncode != 0:
+        lines = [line for line in done.stderr.splitlines() if "error" in line]
+        shown = lines[:3] or done.stderr.splitlines()[-5:]
+        raise ConfigError("a CUDA file does not compile for the CPU:\n  " + "\n  ".join(shown))
+    return done.stdout
+
+
+def with_lines(message: str, library: ctypes.CDLL, path: Path) -> str:
+    """`message` with the places in machine code that it names as lines of the source, where
+    addr2line is there to tell them."""
+    tool = shutil.which("addr2line")
+    base = _base(library)
+
+    def line(match: re.Match[str]) -> str:
+        if tool is None:
+            return ""
+        # Of the call; the address is the one it returns to.
+        command = [tool, "-e", str(path), hex(int(match[1], 16) - base - 1)]
+        text = _run(command).strip().split(" ")[0]
+        return f" (in {Path(text).name})" if not text.startswith("?") else ""
+
+    return re.sub(r" \[at (0x[0-9a-f]+)\]", line, message)
+
+
+def _base(library: ctypes.CDLL) -> int:
+    find = library.bp_emu_base
+    find.restype = ctypes.c_uint64
+    return int(find())

@@ -1,0 +1,18 @@
+// Sums and maxima over a warp and over a block.
+#pragma once
+
+#include "device/types.cuh"
+
+constexpr u32 all_lanes = 0xffffffffu;
+
+BP_DEVICE u32 warp_max(u32 value) {
+#pragma unroll
+  for (int bit = 16; bit > 0; bit /= 2) value = max(value, __shfl_xor_sync(all_lanes, value, bit));
+  return value;
+}
+
+BP_DEVICE s32 warp_sum(s32 value) {
+#pragma unroll
+  for (int bit = 16; bit > 0; bit /= 2) value += __shfl_xor_sync(all_lanes, value, bit);
+  return value;
+}

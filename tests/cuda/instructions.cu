@@ -1,0 +1,66 @@
+// Each wrapper of an instruction over arrays, by one warp.
+#include "device/ptx.cuh"
+
+__global__ void integers(const u32* a, const u32* b, const u32* c, u32* dp4a, u32* lop, u32* prmt,
+                         int count) {
+  for (int i = threadIdx.x; i < count; i += 32) {
+    dp4a[i] = static_cast<u32>(dp4a_us(a[i], b[i], static_cast<s32>(c[i])));
+    lop[i] = and_or(a[i], b[i], c[i]);
+    prmt[i] = permute(a[i], b[i], c[i]);
+  }
+}
+
+__global__ void to_floats(const half* h, const bfloat16* b, float* from_h, float* from_b,
+                          int count) {
+  for (int i = threadIdx.x; i < count; i += 32) {
+    from_h[i] = to_float(h[i]);
+    from_b[i] = to_float(b[i]);
+  }
+}
+
+__global__ void from_floats(const float* x, half* h, bfloat16* b, int* nearest, int count) {
+  for (int i = threadIdx.x; i < count; i += 32) {
+    h[i] = from_float<half>(x[i]);
+    b[i] = from_float<bfloat16>(x[i]);
+    nearest[i] = __float2int_rn(x[i]);
+  }
+}
+
+// rows: [32, 16 bytes]; d: [32 lanes, 4].
+__global__ void matrices(const uint4* rows, u32* d) {
+  BP_SHARED(uint4, held, 32);
+  store_16(held + threadIdx.x, rows[threadIdx.x]);
+  __syncwarp();
+  u32 taken[4];
+  load_matrices(taken, held + threadIdx.x);
+  for (int i = 0; i < 4; ++i) d[threadIdx.x * 4 + i] = taken[i];
+}
+
+// a: [32 lanes, 4]; b: [32 lanes, 2]; d: [32 lanes, 4], added to.
+__global__ void multiply_u8s8(const u32* a, const u32* b, s32* d) {
+  const u32 i = threadIdx.x;
+  s32 sums[4] = {d[4 * i], d[4 * i + 1], d[4 * i + 2], d[4 * i + 3]};
+  mma_u8s8(sums, {a[4 * i], a[4 * i + 1], a[4 * i + 2], a[4 * i + 3]}, {b[2 * i], b[2 * i + 1]});
+  for (int j = 0; j < 4; ++j) d[4 * i + j] = sums[j];
+}
+
+template <class H>
+__global__ void multiply_f16(const u32* a, const u32* b, float* d) {
+  const u32 i = threadIdx.x;
+  float sums[4] = {d[4 * i], d[4 * i + 1], d[4 * i + 2], d[4 * i + 3]};
+  mma_f16<H>(sums, {a[4 * i], a[4 * i + 1], a[4 * i + 2], a[4 * i + 3]}, {b[2 * i], b[2 * i + 1]});
+  for (int j = 0; j < 4; ++j) d[4 * i + j] = sums[j];
+}
+
+// out: [7, 32], of lanes and what they hold.
+__global__ void between_lanes(const s32* in, s32* out) {
+  const int lane = threadIdx.x;
+  const s32 mine = in[lane];
+  out[lane] = __shfl_sync(~0u, mine, 37);
+  out[32 + lane] = __shfl_sync(~0u, mine, lane + 1, 8);
+  out[64 + lane] = __shfl_xor_sync(~0u, mine, 5);
+  out[96 + lane] = __shfl_up_sync(~0u, mine, 3);
+  out[128 + lane] = __shfl_down_sync(~0u, mine, 3, 16);
+  out[160 + lane] = static_cast<s32>(__ballot_sync(~0u, mine < 0));
+  out[192 + lane] = __any_sync(~0u, mine > 1000) * 2 + __all_sync(~0u, mine < 1000);
+}

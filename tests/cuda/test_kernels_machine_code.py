@@ -1,0 +1,100 @@
+"""Every kernel of the catalog, compiled: nothing spilled, few instructions, the right ones."""
+
+from __future__ import annotations
+
+import pytest
+from cuda_build import ALL, NEEDS_COMPILER, NEEDS_DISASSEMBLER, SOURCES, architectures
+
+from bitnet_perf.errors import IsaError
+from bitnet_perf.kernels.cuda import sass
+from bitnet_perf.kernels.cuda.catalog import KERNELS, CudaKernel
+from bitnet_perf.kernels.cuda.inspection import faults, inspect
+from bitnet_perf.kernels.cuda.toolchain import compile_file, sources
+
+pytestmark = [NEEDS_COMPILER, NEEDS_DISASSEMBLER]
+
+FILES = sorted({kernel.file for kernel in KERNELS})
+
+
+def compiled_by_default(kernel, architecture):
+    """Every kernel for the GPU that the targets are about, one of each family for the others."""
+    first = next(k for k in KERNELS if k.family == kernel.family)
+    return ALL or architecture == "sm_90a" or kernel == first
+
+
+@pytest.mark.parametrize("architecture", architectures())
+@pytest.mark.parametrize("file", FILES)
+def test_kernels_are_what_the_catalog_says(file, architecture):
+    kernels = [
+        k
+        for k in KERNELS
+        if k.file == file
+        and architecture in k.architectures
+        and compiled_by_default(k, architecture)
+    ]
+    if not kernels:
+        return
+    cubin = compile_file(sources() / file, [k.expression for k in kernels], architecture)
+    functions = sass.disassemble(cubin.path)
+    found = [fault for k in kernels for fault in faults(k, inspect(k, cubin, functions))]
+    assert not found, "\n".join(found)
+    assert cubin.warnings == ""
+
+
+def test_every_file_is_listed():
+    assert sorted(path.name for path in sources().glob("*.cu")) == FILES
+    assert len({kernel.name for kernel in KERNELS}) == len(KERNELS)
+
+
+def entry(file, *opcodes, registers=32, weights=0):
+    name = file.removesuffix(".cu")
+    every = ("sm_80", "sm_90")
+    return CudaKernel("test", name, file, name, every, 32, weights, opcodes, registers)
+
+
+def found_in(kernel, *options, architecture="sm_80"):
+    cubin = compile_file(SOURCES / kernel.file, [kernel.expression], architecture, options)
+    return inspect(kernel, cubin, sass.disassemble(cubin.path))
+
+
+def test_a_kernel_that_spills_is_found():
+    kernel = entry("spill.cu", "FMUL", registers=255)
+    said = " ".join(faults(kernel, found_in(kernel)))
+    assert "spills" in said
+    assert "of local memory" in said
+    assert "of stack" in said
+    assert faults(kernel, found_in(kernel, "-DTHREADS=128")) == []
+    tight = entry("spill.cu", "FMUL", registers=64)
+    (said,) = faults(tight, found_in(tight, "-DTHREADS=128"))
+    assert said.startswith("test/spill for sm_80 uses ")
+    assert said.endswith(" registers, at most 64")
+
+
+def test_instructions_that_are_not_there_are_found():
+    kernel = entry("dots.cu", "IDP.4A.S8.S8", "IMMA", "LDG.E.128", "LDG.E", weights=4)
+    found = found_in(kernel)
+    assert found.missing == ("IMMA", "LDG.E.128")
+    assert found.opcodes["IDP"] == 1
+    assert found.per_word == 4 * found.loop > 14
+    missing, slow = faults(kernel, found)
+    assert missing.endswith(" has no IMMA, LDG.E.128")
+    assert slow.endswith(" instructions for 16 weights, at most 14")
+
+
+def test_few_instructions_are_no_fault():
+    kernel = entry("dots.cu", "IDP", weights=4)
+    assert faults(kernel, found_in(kernel))
+    kernel = entry("dots.cu", "IDP", weights=64)
+    assert faults(kernel, found_in(kernel)) == []
+
+
+def test_a_main_loop_that_is_gone_is_found():
+    kernel = entry("guarded.cu", "ST", weights=16)
+    assert faults(kernel, found_in(kernel, architecture="sm_90"))[-1].endswith("no loop with ST")
+
+
+def test_a_kernel_that_is_not_in_the_file():
+    kernel = entry("dots.cu", "IDP")
+    cubin = compile_file(SOURCES / "dots.cu", ["dots"], "sm_80")
+    with pytest.raises(IsaError, match="has no dots, only nothing"):
+        inspect(kernel, cubin, {})
