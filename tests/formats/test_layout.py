@@ -149,3 +149,17 @@ def test_list_of_formats():
         assert row.bits_per_weight == pytest.approx(8 * codes / (N * K))
         assert ("pack", "scalar") in row.kernels
         assert row.to_dict()["name"] == name
+
+
+def test_a_layout_of_our_own_has_kernels_of_the_instruction_set():
+    """The widest that has any; scalar code walks rows of the narrow one."""
+    rows = [row for row in _native.kernels() if row[0] in ("gemv", "gemm") and not row[3]]
+    has = {(format, isa) for _, format, isa, _ in rows if format.startswith("native_")}
+    wide = any(format == "native_i2_r16" and isa != "scalar" for format, isa in has)
+    for isa in {isa for _, isa in has} - {"scalar"}:
+        found = _native.native_layout(isa)
+        assert (found, isa) in has
+        assert found == "native_i2_r16" or ("native_i2_r16", isa) not in has
+    assert _native.native_layout("scalar") == "native_i2_r4"
+    for other in ("", "an instruction set that no product has"):
+        assert _native.native_layout(other) == ("native_i2_r16" if wide else "native_i2_r4")

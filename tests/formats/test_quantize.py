@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from reference import formats as oracle
 
 import bitnet_perf as bp
+from bitnet_perf import _native
 
 NAMES = ["i2_s", "tl1", "tl2", "tq1_0", "tq2_0"]
 HALF = {"tq1_0", "tq2_0"}
@@ -125,7 +126,7 @@ def test_scales_that_differ_by_block(name):
     assert "per block" in repr(w)
 
 
-@pytest.mark.parametrize("name", [*NAMES, "native_i2_r4"])
+@pytest.mark.parametrize("name", [*NAMES, "native_i2_r4", "native_i2_r16"])
 @pytest.mark.parametrize("isa", [None, "scalar"])
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_prepare_is_lossless(name, isa, threads):
@@ -133,9 +134,10 @@ def test_prepare_is_lossless(name, isa, threads):
     codes = np.random.default_rng(6).integers(-1, 2, (N, 1111)).astype(np.int8)
     w = bp.pack(codes, name, 0.125)
     p = bp.prepare(w, isa, threads=threads)
-    np.testing.assert_array_equal(p.data, oracle.pack("native_i2_r4", codes))
+    layout = _native.native_layout(isa or "")
+    np.testing.assert_array_equal(p.data, oracle.pack(layout, codes))
     np.testing.assert_array_equal(bp.unpack(p), codes)
-    assert (p.format, p.source, p.scale, p.shape) == ("native_i2_r4", name, w.scale, w.shape)
+    assert (p.format, p.source, p.scale, p.shape) == (layout, name, w.scale, w.shape)
     assert p.to_dict()["source"] == name
     assert bp.prepare(p).source == name
 

@@ -13,6 +13,7 @@ from reference import formats, matmul
 
 import bitnet_perf as bp
 from bitnet_perf import _native
+from bitnet_perf.formats.convert import held_in
 
 NAME, ISA = "native_i2_r4", "x86_amx"
 WHY = next(row[3] for row in _native.kernels() if row[:3] == ("gemm", NAME, ISA))
@@ -41,32 +42,33 @@ sys.exit(cli.main(["info"]))
 """
 
 
-def product(M, N, K):
+def product(M, N, K, name=NAME):
     """Packed weights, activations and the sums wanted."""
     rng = np.random.default_rng(M * N + K)
     w = rng.integers(-1, 2, (N, K), np.int8)
     q = rng.integers(-128, 128, (M, K)).astype(np.int8)
-    return formats.pack(NAME, w, 1.0), q, matmul.sums(q, w)
+    return formats.pack(name, w, 1.0), q, matmul.sums(q, w)
 
 
-def run(data, q, want, threads=1):
-    return _native.gemm(data, NAME, want.shape[1], q.shape[1], q, ISA, threads)
+def run(data, q, want, threads=1, name=NAME):
+    return _native.gemm(data, name, want.shape[1], q.shape[1], q, ISA, threads)
 
 
+@pytest.mark.parametrize("name", [NAME, "native_i2_r16"])
 @pytest.mark.parametrize("M", [31, 32, 33, 48, 49, 127, 128, 129, 161, 300])
-def test_sums_are_exact_around_the_blocks_of_tokens(M):
+def test_sums_are_exact_around_the_blocks_of_tokens(M, name):
     for N, K in ((1, 128), (33, 640), (31, 641), (64, 1280), (52, 1700)):
-        data, q, want = product(M, N, K)
+        case = product(M, N, K, name)
         for threads in (1, 3):
-            np.testing.assert_array_equal(run(data, q, want, threads), want, err_msg=f"{N}x{K}")
+            found = run(*case, threads, name)
+            np.testing.assert_array_equal(found, case[2], err_msg=f"{N}x{K}")
 
 
 def test_blocks_with_scales_are_right():
     rng = np.random.default_rng(7)
-    w = bp.prepare(bp.pack(rng.integers(-1, 2, (40, 700), np.int8), "tq2_0", scale=0.5))
+    w = held_in(bp.pack(rng.integers(-1, 2, (40, 700), np.int8), "tq2_0", scale=0.5), NAME, 1)
     x = rng.standard_normal((20, 700)).astype(np.float32)
     want = bp.matmul(x, w, isa="scalar")
-    assert w.format == NAME
     np.testing.assert_array_equal(bp.matmul(x, w, isa=ISA), want)
 
 

@@ -8,6 +8,7 @@ import pytest
 from reference import matmul as oracle
 
 import bitnet_perf as bp
+from bitnet_perf.formats.convert import held_in
 from bitnet_perf.kernels import numba_backend
 
 PRODUCTS = [row for row in bp.isas() if row.family in {"gemv", "gemm"} and row.runnable]
@@ -25,7 +26,7 @@ GEMM = [(name, isa) for name in FORMATS for isa in isas_of(name)]
 def weights(name, N=96, K=384, scale=0.5, seed=3):
     ternary = np.random.default_rng(seed).integers(-1, 2, (N, K), np.int8)
     if name.startswith("native_"):
-        return ternary, bp.prepare(bp.pack(ternary, "i2_s", scale=scale))
+        return ternary, held_in(bp.pack(ternary, "i2_s", scale=scale), name, 1)
     return ternary, bp.pack(ternary, name, scale=scale)
 
 

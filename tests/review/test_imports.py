@@ -13,6 +13,7 @@ from analyze.paired.synthetic import case, raw
 from checkout import commit, new_checkout, run_git
 
 import bitnet_perf as bp
+from bitnet_perf import _native
 from bitnet_perf.bench.fingerprint import fingerprint, host_key
 from bitnet_perf.bench.paired.raw import Raw
 from bitnet_perf.report.document import TITLES, Report, Section
@@ -171,8 +172,9 @@ def test_a_benchmark_gives_prefill_and_decode(measured, away, url):
     (done,) = import_files([away / "b.json"], url)
     assert (done.kind, done.points) == ("benchmark", 2)
     prefill, decode = Store(url).points()
-    assert prefill.case == f"forward/prefill/native_i2_r4/tiny-n{measured['prompt_tokens']}/t1"
-    assert decode.case == "generation/decode/native_i2_r4/tiny-n4/t1"
+    layout = _native.native_layout()
+    assert prefill.case == f"forward/prefill/{layout}/tiny-n{measured['prompt_tokens']}/t1"
+    assert decode.case == f"generation/decode/{layout}/tiny-n4/t1"
     rates = [3 / run["decode"] for run in measured["samples"]]
     assert min(rates) <= 1 / decode.value <= max(rates)
     assert decode.isa in HOST["isas"]

@@ -8,21 +8,25 @@ import pytest
 
 import bitnet_perf as bp
 from bitnet_perf import cli
+from bitnet_perf._native import native_layout
 from bitnet_perf.bench import tuning as measuring
 from bitnet_perf.bench.fingerprint import this_host
 from bitnet_perf.bench.turns import Taken
 from bitnet_perf.config.load import load_settings
 from bitnet_perf.config.tuned import tuned_settings
-from bitnet_perf.kernels.tunables import tuned_with
+from bitnet_perf.kernels.tunables import tunables, tuned_with
 from bitnet_perf.review import tune as module
 from bitnet_perf.review import tune_apply
 
 FILE = "bitnet-perf.toml"
+# What the products of this host's layout ask memory ahead by.
+AHEAD = next(name for name in measuring.AHEAD_OF if measuring.AHEAD_OF[name](native_layout()))
+DEFAULT = next(row.default for row in tunables() if row.name == AHEAD)
 
 
 def seconds_of(turn):
     """Faster the further ahead weights are asked for; all else is equal."""
-    return 1e-3 - 1e-8 * turn.tuned.get("prefetch_bytes", 0)
+    return 1e-3 - 1e-8 * turn.tuned.get(AHEAD, 0)
 
 
 @pytest.fixture
@@ -45,17 +49,17 @@ def calls(tmp_path, monkeypatch):
 def test_what_is_faster_is_chosen_and_the_rest_keeps_its_default():
     shares = []
     found = bp.tune(on_progress=lambda share, what: shares.append((share, what)))
-    assert found.values == {"prefetch_bytes": 12288}
+    assert found.values == {AHEAD: 12288}
     assert [each.tunable for each in found.choices] == [
         *module.PARTS, *(c.tunable for c in measuring.CROSSOVERS),
     ]  # fmt: skip
     why = {each.tunable: each.why for each in found.choices}
     assert why["head_prefetch_bytes"] == "no difference seen"
-    assert why["prefetch_bytes"].endswith(" % less time than 3072")
-    rows = [each for each in found.candidates if each.tunable == "prefetch_bytes"]
+    assert why[AHEAD].endswith(f" % less time than {DEFAULT}")
+    rows = [each for each in found.candidates if each.tunable == AHEAD]
     said = [(each.candidate, each.says) for each in rows]
-    assert said[:2] == [("3072", module.REFERENCE), ("0", "slower")]
-    once_more = [("3072", module.REFERENCE), ("12288", "faster")]
+    assert said[:2] == [(str(DEFAULT), module.REFERENCE), ("0", "slower")]
+    once_more = [(str(DEFAULT), module.REFERENCE), ("12288", "faster")]
     assert said[-3:] == [("12288", "faster"), *once_more]
     assert all(each.rate > 0 and each.unit == "GB/s" for each in rows)
     assert [share for share, _ in shares] == sorted(share for share, _ in shares)
@@ -66,7 +70,7 @@ def test_later_tunables_are_measured_with_what_was_chosen(calls):
     bp.tune()
     heads = [turn for turn in calls if "gemv_dense" in turn.case]
     assert heads
-    assert all("prefetch_bytes=12288" in turn.options()["tuned"] for turn in heads)
+    assert all(f"{AHEAD}=12288" in turn.options()["tuned"] for turn in heads)
 
 
 def test_a_run_is_kept_until_another_is_asked_for(calls, monkeypatch):
@@ -140,8 +144,8 @@ def whole(monkeypatch):
 
     def fake(turns, rounds, *_):
         assert len(turns) == 2
-        assert "prefetch_bytes=3072" in turns[0].ready.options["tuned"]
-        assert "prefetch_bytes=12288" in turns[1].ready.options["tuned"]
+        assert f"{AHEAD}={DEFAULT}" in turns[0].ready.options["tuned"]
+        assert f"{AHEAD}=12288" in turns[1].ready.options["tuned"]
         factor = next(f for name, f in factors.items() if f"/{name}/" in turns[0].case)
         return [Taken("python", (s,) * rounds) for s in (1.0, factor)]
 
@@ -165,7 +169,7 @@ def model(tmp_path):
 def test_the_choice_is_written_and_measured_again(model, tmp_path, capsys):
     code, said = run(capsys, "--apply", "--model", model)
     assert (code, said.err) == (0, "")
-    assert tuned_settings(load_settings(tmp_path)).values == {"prefetch_bytes": 12288}
+    assert tuned_settings(load_settings(tmp_path)).values == {AHEAD: 12288}
     assert "decode 12" in said.out
     assert "-10.0 %" in said.out
     assert max(map(len, said.out.splitlines())) <= 100 + len(str(tmp_path))
@@ -223,14 +227,16 @@ def test_a_table_for_people_and_json_for_programs(capsys):
 
 @pytest.mark.usefixtures("calls")
 def test_what_is_faster_once_and_not_twice_is_not_taken(monkeypatch):
-    bests = iter([("tl2", "first"), ("native_i2_r4", "second")])
+    bests = iter([("tl2", "first"), ("native", "second")])
     monkeypatch.setattr(module, "best", lambda _, default: next(bests, (default, "no difference")))
-    crossovers = iter([(3, "first"), (3, "second"), (48, ""), (8, "first"), (12, "second")])
+    crossovers = iter(
+        [(3, "first"), (3, "second"), (9, ""), (48, ""), (8, "first"), (12, "second")]
+    )
     monkeypatch.setattr(module, "threshold", lambda *_: next(crossovers))
     monkeypatch.setattr(module, "runs", lambda *_: True)
     found = bp.tune()
     said = {each.tunable: (each.value, each.why) for each in found.choices}
-    assert said["weights_layout"] == ("native_i2_r4", "tl2 was faster once, not twice")
+    assert said["weights_layout"] == ("native", "tl2 was faster once, not twice")
     assert said["panel_tokens"] == (12, "8 was the crossover once, not twice")
     assert said["avx512_panel_tokens"] == (48, "")
     assert said["amx_tokens"] == (3, "second")
