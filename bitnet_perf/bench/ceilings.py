@@ -1,4 +1,5 @@
-"""The limits of this host: streaming reads by cache level, multiply-adds by instruction set."""
+"""The limits of this host: streaming reads by cache level, multiply-adds by instruction set, the
+fork-join of a job of several threads."""
 
 from __future__ import annotations
 
@@ -19,6 +20,7 @@ from bitnet_perf.files import write_atomic
 
 __all__ = [
     "Ceilings",
+    "JoinLimit",
     "MacLimit",
     "ReadLimit",
     "Sample",
@@ -33,6 +35,7 @@ READ_SAMPLE = 0.002  # seconds of one sample
 MAC_SAMPLE = 0.001
 # Multiply-adds of one call: 8 us of AMX, whose tiles are taken and given back in it.
 MACS = 25_165_824
+JOBS = 1000  # of one call, so that waking a team that sleeps is no part of it
 
 
 class ReadLimit(BaseModel):
@@ -68,6 +71,17 @@ class MacLimit(BaseModel):
         return _mac_case(self.threads)
 
 
+class JoinLimit(BaseModel):
+    """Handing an empty job to the team and waiting for its end: median and interquartile range, in
+    seconds."""
+
+    model_config = ConfigDict(frozen=True)
+
+    threads: int
+    seconds: float
+    spread: float
+
+
 class Ceilings(BaseModel):
     """What this host can do at most, for 1 and n threads."""
 
@@ -77,6 +91,7 @@ class Ceilings(BaseModel):
     reads: tuple[ReadLimit, ...]
     macs: tuple[MacLimit, ...]
     writes: tuple[ReadLimit, ...] = ()
+    joins: tuple[JoinLimit, ...] = ()
 
     def read_limit(self, footprint: int, threads: int, *, writes: bool = False) -> ReadLimit | None:
         """The limit for a loop over `footprint` bytes: that of the fastest level that holds half.
@@ -174,7 +189,10 @@ def measure_ceilings(
             if on_progress is not None:
                 on_progress(f"multiply-adds of {isa} with {team} threads")
             macs.append(_measure_macs(isa, team, rounds))
-    return Ceilings(host=host, reads=tuple(reads), macs=tuple(macs), writes=tuple(writes))
+    joins = tuple(_measure_joins(team, rounds) for team in teams if team > 1)
+    return Ceilings(
+        host=host, reads=tuple(reads), macs=tuple(macs), writes=tuple(writes), joins=joins
+    )
 
 
 def _levels(host: Fingerprint, threads: int, memory: int) -> list[tuple[str, int]]:
@@ -237,3 +255,9 @@ def _measure_macs(isa: str, threads: int, rounds: int) -> MacLimit:
     return MacLimit(
         isa=isa, threads=threads, gop_per_s=statistics.median(rates), spread=_spread(rates)
     )
+
+
+def _measure_joins(threads: int, rounds: int) -> JoinLimit:
+    probe = sampler(f"host/probe_join/chunks/{JOBS}/t{threads}", MAC_SAMPLE)
+    times = [probe().seconds / JOBS for _ in range(rounds)]
+    return JoinLimit(threads=threads, seconds=statistics.median(times), spread=_spread(times))

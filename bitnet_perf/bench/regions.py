@@ -78,6 +78,7 @@ FEEDS: dict[str, tuple[str, ...]] = {
     "probe_mac": NOTHING,
     "probe_read": NOTHING,
     "probe_write": NOTHING,
+    "probe_join": NOTHING,
 }
 
 _KERNEL = re.compile(r"csrc/kernels/(\w+)/(?:(\w+)/)?")

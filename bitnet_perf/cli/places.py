@@ -55,4 +55,15 @@ def limit_table(limits: Ceilings) -> Table:
         ("multiply-add", m.isa, str(m.threads), f"{m.gop_per_s:.1f} Gop/s", f"{m.spread:.1f}")
         for m in limits.macs
     ]
-    return table("Limits", ["what", "how", ">threads", ">median", ">IQR"], [*reads, *macs])
+    joins = [
+        (
+            "fork-join",
+            "chunks",
+            str(j.threads),
+            f"{j.seconds * 1e6:.2f} us",
+            f"{j.spread * 1e6:.2f}",
+        )
+        for j in limits.joins
+    ]
+    rows = [*reads, *macs, *joins]
+    return table("Limits", ["what", "how", ">threads", ">median", ">IQR"], rows)

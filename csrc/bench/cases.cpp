@@ -42,6 +42,7 @@ constexpr case_family families[] = {
     {"probe_read", "host", make_probe_read},
     {"probe_write", "host", make_probe_write},
     {"probe_mac", "host", make_probe_mac},
+    {"probe_join", "host", make_probe_join},
 };
 
 const case_family& family_of(const case_name& name) {

@@ -1,11 +1,12 @@
-// Probes of the host: host/probe_read/<pattern>/<bytes a read>/t1, the same for probe_write, and
-// host/probe_mac/chain/<multiply-adds>/t1.
+// Probes of the host: host/probe_read/<pattern>/<bytes a read>/t1, the same for probe_write,
+// host/probe_mac/chain/<multiply-adds>/t1, and host/probe_join/chunks/<jobs>/t2.
 #include <algorithm>
 
 #include "bench/cases.hpp"
 #include "bench/random.hpp"
 #include "core/memory.hpp"
 #include "core/status.hpp"
+#include "kernels/probe_join/probe_join.hpp"
 #include "kernels/probe_mac/probe_mac.hpp"
 #include "kernels/probe_read/probe_read.hpp"
 #include "kernels/probe_write/probe_write.hpp"
@@ -105,6 +106,21 @@ prepared_case make_probe_mac(const case_name& name, std::string_view isa) {
   };
   made.result = [sum] { return bytes_of(*sum); };
   made.right = [sum, macs] { return *sum == static_cast<std::uint16_t>(macs); };
+  return made;
+}
+
+prepared_case make_probe_join(const case_name& name, std::string_view isa) {
+  check_rank(name, 1, "the number of jobs");
+  const kernel_row& kernel = select("probe_join", name.format, isa);
+  auto runs = std::make_shared<std::int64_t>();
+  prepared_case made;
+  made.run = [runs, &kernel, jobs = name.shape[0], threads = name.threads](std::int64_t) {
+    *runs = run_probe_join(kernel, jobs, threads);
+  };
+  made.result = [runs] { return bytes_of(*runs); };
+  made.right = [runs, wanted = name.shape[0] * probe_join_chunks(name.threads)] {
+    return *runs == wanted;
+  };
   return made;
 }
 

@@ -15,6 +15,7 @@
 #include "kernels/gemv/gemv.hpp"
 #include "kernels/gemv_dense/gemv_dense.hpp"
 #include "kernels/pack/pack.hpp"
+#include "kernels/probe_join/probe_join.hpp"
 #include "kernels/probe_mac/probe_mac.hpp"
 #include "kernels/probe_read/probe_read.hpp"
 #include "kernels/probe_write/probe_write.hpp"

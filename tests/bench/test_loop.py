@@ -37,6 +37,7 @@ SMALL = {
     "probe_read": "host/probe_read/plain/16384/t1",
     "probe_write": "host/probe_write/stream/16384/t1",
     "probe_mac": "host/probe_mac/chain/3840/t1",
+    "probe_join": "host/probe_join/chunks/100/t2",
 }
 # What a family runs that has another name than its kernels.
 KERNEL_OF = {
