@@ -103,7 +103,7 @@ BP_DEVICE Y with_scales(s32 sum, float s, float scale) {
   return from_float<Y>(__fmul_rn(__fdiv_rn(__int2float_rn(sum), s), scale));
 }
 
-enum number_kind { float32_kind, float16_kind, bfloat16_kind };
+enum number_kind { float32_kind, float16_kind, bfloat16_kind, int32_kind };
 
 // to[place] = value, where `to` holds numbers of `kind`.
 BP_DEVICE void store_as(void* to, u64 place, int kind, float value) {
