@@ -100,6 +100,13 @@ KERNELS: tuple[CudaKernel, ...] = (
         for x, short in _OUT.items()
     ),
     *(_gemm(*tile) for tile in _TILES),
+    *(
+        CudaKernel(
+            "matmul_naive", short, "naive.cu", f"matmul_naive<{x}>", _ALL, 256, 0, ("FFMA",), 64,
+            tile=(32, 8),
+        )
+        for x, short in _OUT.items()
+    ),
 )  # fmt: skip
 
 

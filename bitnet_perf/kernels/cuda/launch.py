@@ -19,7 +19,7 @@ from bitnet_perf.kernels.cuda.catalog import CudaKernel
 from bitnet_perf.kernels.cuda.plans.plan import H200, Array, Launch, Machine, Plan
 from bitnet_perf.kernels.cuda.toolchain import choose_architecture, compile_file, sources
 
-__all__ = ["Bound", "Emulated", "OnDevice", "Runner", "bind", "on_device", "poisoned"]
+__all__ = ["Bound", "Emulated", "OnDevice", "Runner", "bind", "host_dtype", "on_device", "poisoned"]
 
 WITHOUT_ASKING = 48 * 1024  # bytes of dynamic shared memory
 POISON = 0xA5
@@ -66,7 +66,7 @@ def bind(plan: Plan, arrays: Mapping[str, Any], runner: Runner) -> Bound:
 
 def poisoned(array: Array) -> np.ndarray[Any, Any]:
     """In host memory, of bytes that no result has."""
-    made = np.empty(array.shape, _dtype(array.dtype))
+    made = np.empty(array.shape, host_dtype(array.dtype))
     made.reshape(-1).view(np.uint8)[:] = POISON
     return made
 
@@ -82,7 +82,7 @@ class Emulated:
         return poisoned(array)
 
     def zeros(self, name: str, array: Array) -> Any:  # noqa: ARG002
-        return np.zeros(array.shape, _dtype(array.dtype))
+        return np.zeros(array.shape, host_dtype(array.dtype))
 
     def launch(self, launch: Launch, arrays: Mapping[str, Any]) -> None:
         arguments = [arrays[a] if isinstance(a, str) else a for a in launch.arguments]
@@ -109,7 +109,7 @@ class OnDevice:
 
     def make(self, array: Array) -> Any:
         with device.guarded(f"an array of {array.dtype}{list(array.shape)}"):
-            return self.cupy.empty(array.shape, _dtype(array.dtype))
+            return self.cupy.empty(array.shape, host_dtype(array.dtype))
 
     def zeros(self, name: str, array: Array) -> Any:
         stream = int(self.cupy.cuda.get_current_stream().ptr)
@@ -117,7 +117,7 @@ class OnDevice:
         count = int(np.prod(array.shape))
         if not kept or kept[-1].size < count:
             with device.guarded(f"an array of {array.dtype}{list(array.shape)}"):
-                kept.append(self.cupy.zeros(count, _dtype(array.dtype)))
+                kept.append(self.cupy.zeros(count, host_dtype(array.dtype)))
         return kept[-1][:count].reshape(array.shape)
 
     def launch(self, launch: Launch, arrays: Mapping[str, Any]) -> None:
@@ -159,7 +159,7 @@ def _runner(number: int) -> OnDevice:
     return OnDevice(number)
 
 
-def _dtype(name: str) -> Any:
+def host_dtype(name: str) -> Any:
     """NumPy's type of this name, bfloat16 included."""
     if name != "bfloat16":
         return np.dtype(name)

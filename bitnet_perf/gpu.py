@@ -1,0 +1,230 @@
+"""`bp.gpu`: the products and codecs of this package on CuPy arrays.
+
+Names mirror those of the CPU. Arrays come from CuPy or from whatever speaks DLPack (PyTorch),
+without a copy, and results are CuPy arrays, which speak it too. Work goes to CuPy's current stream of the
+current device; nothing here waits for it, so a value that is not finite gives NaN in its row, not
+an error. Arrays lie in one piece at addresses that are multiples of 16 bytes.
+
+Every function raises EnvironmentRefused where there is no GPU or its memory is full, ShapeError for
+an array that cannot be taken (type, shape, strides, alignment, host memory, another GPU), and
+`ContextLost` once a kernel has made an end of CUDA in this process.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bitnet_perf.errors import FormatError, ShapeError
+from bitnet_perf.formats.convert import pack as pack_i2_s
+from bitnet_perf.formats.convert import unpack as unpack_packed
+from bitnet_perf.formats.packed import Packed
+from bitnet_perf.kernels.cuda import device, frag16x32
+from bitnet_perf.kernels.cuda.arrays import taken, written
+from bitnet_perf.kernels.cuda.device import ContextLost, available
+from bitnet_perf.kernels.cuda.launch import OnDevice, bind, on_device
+from bitnet_perf.kernels.cuda.plans import w2a8
+from bitnet_perf.kernels.cuda.plans.plan import DTYPES, short
+
+__all__ = ["Activations", "ContextLost", "Weights", "available", "matmul", "matmul_int", "pack",
+           "prepare", "quantize_activations", "unpack"]  # fmt: skip
+
+FLOATS = tuple(DTYPES.values())
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """Ternary weights W[N, K] on a GPU, made by `pack` and `prepare`.
+
+    data: uint32[ceil(N / 16), ceil(K / 128), 32, 4], the layout frag16x32.
+    scales: float32[ceil(N / 16)]: W is scale * ternary, a scale for each 16 rows.
+    shape: (N, K).
+    """
+
+    data: Any
+    scales: Any
+    shape: tuple[int, int]
+    format: str = "frag16x32"
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of `data`."""
+        return int(self.data.nbytes)
+
+
+@dataclass(frozen=True, eq=False)
+class Activations:
+    """int8 activations on a GPU.
+
+    padded: int8[M, ceil(K / 128) * 128], zeros beyond K.
+    scale: float32[M], s = 127 / amax of each row: x is about values / scale.
+    sum: int32[M], of the values.
+    columns: K. rank: of the array they were made from, 1 or 2.
+    """
+
+    padded: Any
+    scale: Any
+    sum: Any
+    columns: int
+    rank: int = 2
+
+    @property
+    def values(self) -> Any:
+        """int8[K] or int8[M, K], a view."""
+        view = self.padded[:, : self.columns]
+        return view[0] if self.rank == 1 else view
+
+
+def pack(ternary: Any, scale: float = 1.0) -> Weights:
+    """int8[N, K] of -1, 0, 1 in host memory to Weights on the current GPU; W is scale * ternary.
+
+    Raises FormatError for other values, with their place, and for a scale that is not finite.
+    """
+    return prepare(pack_i2_s(ternary, "i2_s", scale=scale))
+
+
+def prepare(w: Packed) -> Weights:
+    """Packed weights of the CPU, of any format, as Weights on the current GPU, lossless.
+
+    Raises FormatError where the blocks of `w` have scales of their own.
+    """
+    if not isinstance(w, Packed):
+        raise FormatError(f"w: found {type(w).__name__}, accepted is a Packed")
+    if w.scale is None:
+        raise FormatError(
+            f"w: found {w.format} whose blocks have scales of their own, accepted are weights of "
+            "one scale"
+        )
+    runner = on_device()
+    words = frag16x32.pack(unpack_packed(w))
+    scales = np.full(len(words), w.scale, np.float32)
+    with device.guarded("prepare"):
+        return Weights(runner.cupy.asarray(words), runner.cupy.asarray(scales), w.shape)
+
+
+def unpack(w: Weights) -> Any:
+    """int8[N, K] of -1, 0, 1, in host memory; waits for the device."""
+    _weights(w)
+    runner = on_device()
+    with device.guarded("unpack"):
+        return frag16x32.unpack(runner.cupy.asnumpy(w.data), w.shape)
+
+
+def quantize_activations(x: Any) -> Activations:
+    """Quantizes each row of x [K] or [M, K] (float32, float16, bfloat16) as BitNet b1.58 does.
+
+    The same bits as `bp.quantize_activations`; a row with NaN or infinity gets scale NaN.
+    """
+    runner = on_device()
+    array = taken("x", x, runner, FLOATS, (1, 2))
+    M, K = _rows(array)
+    plan = w2a8.quantize(M, K, short(array.dtype))
+    made = {name: runner.make(kind) for name, kind in w2a8.quantized(M, K).items()}
+    bind(plan, {"x": array, **made}, runner).launch()
+    return Activations(*made.values(), columns=K, rank=array.ndim)
+
+
+def matmul(x: Any, w: Weights, out: Any = None, *, dtype: Any = "float32") -> Any:
+    """x @ W.T on the GPU: the exact integer sum of each output, then its scales.
+
+    The same bits as `bp.matmul`, rounded once more where the result is not float32.
+
+    Args:
+        x: float32, float16 or bfloat16 [K] or [M, K], quantized on the way; or Activations.
+        w: from `pack` or `prepare`.
+        out: an array for the result, [N] or [M, N]; its type replaces `dtype`.
+        dtype: float32, float16 or bfloat16.
+
+    Returns:
+        [N] for x[K], [M, N] for x[M, K]. One or two rows run `gemv_w2a8`, more `gemm_w2a8`.
+    """
+    _weights(w)
+    runner = on_device()
+    wanted = _dtype(dtype if out is None else getattr(out, "dtype", "none"))
+    N, K = w.shape
+    if isinstance(x, Activations):
+        arrays, M, rank = _quantized(x, K, runner), len(x.padded), x.rank
+        plan = w2a8.product(M, N, K, short(wanted), runner.machine)
+    else:
+        array = taken("x", x, runner, FLOATS, (1, 2))
+        M, _ = _rows(array, K)
+        arrays, rank = {"x": array}, array.ndim
+        plan = w2a8.matmul(M, N, K, short(array.dtype), short(wanted), runner.machine)
+    y = _result(out, (N,) if rank == 1 else (M, N), wanted, runner)
+    bind(plan, {**arrays, **_operands(w, runner), "y": y}, runner).launch()
+    return y
+
+
+def matmul_int(q: Any, w: Weights) -> Any:
+    """Exact int32 sums of q.values times the ternary weights, before any scale: [N] or [M, N].
+
+    q: Activations, or int8[K] or int8[M, K], which are copied to rows of a multiple of 128.
+    """
+    _weights(w)
+    runner = on_device()
+    N, K = w.shape
+    q = q if isinstance(q, Activations) else _padded(q, K, runner)
+    M = len(q.padded)
+    arrays = {**_quantized(q, K, runner), **_operands(w, runner)}
+    y = _result(None, (N,) if q.rank == 1 else (M, N), "int32", runner)
+    plan = w2a8.product(M, N, K, "i32", runner.machine)
+    bind(plan, {**arrays, "y": y}, runner).launch()
+    return y
+
+
+def _weights(w: Any) -> None:
+    if not isinstance(w, Weights):
+        raise FormatError(
+            f"w: found {type(w).__name__}, accepted are Weights of bp.gpu.pack or bp.gpu.prepare"
+        )
+
+
+def _operands(w: Weights, runner: OnDevice) -> dict[str, Any]:
+    return {
+        "weights": taken("w.data", w.data, runner, ("uint32",), (4,)),
+        "scales": taken("w.scales", w.scales, runner, ("float32",), (1,)),
+    }
+
+
+def _dtype(dtype: Any) -> str:
+    """NumPy's name of a type of NumPy, CuPy or PyTorch, or of a name."""
+    name = dtype.__name__ if isinstance(dtype, type) else str(dtype)
+    return name.rpartition(".")[2]
+
+
+def _rows(array: Any, wanted: int | None = None) -> tuple[int, int]:
+    """(M, K) of x; K as the weights have it."""
+    K = int(array.shape[-1])
+    if wanted is not None and K != wanted:
+        raise ShapeError(f"x: found {K} columns, accepted are the {wanted} of w")
+    return (1 if array.ndim == 1 else int(array.shape[0])), K
+
+
+def _quantized(q: Activations, K: int, runner: OnDevice) -> dict[str, Any]:
+    if q.columns != K:
+        raise ShapeError(f"x: found {q.columns} columns, accepted are the {K} of w")
+    return {
+        "values": taken("x.padded", q.padded, runner, ("int8",), (2,)),
+        "x_scales": taken("x.scale", q.scale, runner, ("float32",), (1,)),
+        "x_sums": taken("x.sum", q.sum, runner, ("int32",), (1,)),
+    }
+
+
+def _padded(values: Any, K: int, runner: OnDevice) -> Activations:
+    """int8 rows as Activations of scale 1, with zeros up to a multiple of 128."""
+    array = taken("q", values, runner, ("int8",), (1, 2))
+    M, _ = _rows(array, K)
+    cupy = runner.cupy
+    with device.guarded("matmul_int"):
+        made = cupy.zeros((M, w2a8.padded(K)), np.int8)
+        made[:, :K] = array
+        sums = made.sum(axis=1, dtype=np.int32)
+        return Activations(made, cupy.ones(M, np.float32), sums, K, array.ndim)
+
+
+def _result(out: Any, shape: tuple[int, ...], dtype: str, runner: OnDevice) -> Any:
+    if out is not None:
+        return written("out", out, runner, dtype, shape)
+    return runner.make(w2a8.Array(shape, dtype))

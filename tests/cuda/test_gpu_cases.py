@@ -1,0 +1,52 @@
+"""GPU cases: right on the emulator, wrong ones told, names stable."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from bitnet_perf.bench.gpu_cases import gpu_cases, named, small_cases
+from bitnet_perf.bench.gpu_measure import check_case
+from bitnet_perf.errors import ConfigError, MeasurementError
+from bitnet_perf.kernels.cuda.launch import Emulated
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=case.name) for case in small_cases()])
+def test_every_family_is_right_on_the_emulator(case):
+    assert check_case(case, Emulated()) == case.shape[0] * case.shape[1]
+
+
+def test_a_wrong_result_is_named_and_not_timed():
+    case = small_cases()[0]
+
+    def expected(given):
+        (right,) = case.expected(given)
+        right.values[0, 7] += 1
+        return (right,)
+
+    with pytest.raises(MeasurementError, match=r"y\[0, 7\]: found .*; 1 of 40 values are wrong"):
+        check_case(replace(case, expected=expected), Emulated())
+    none = replace(case, plan=lambda machine: replace(case.plan(machine), launches=()))
+    with pytest.raises(MeasurementError, match="40 of 40 values are wrong, nothing was timed"):
+        check_case(none, Emulated())
+
+
+def test_names_are_identities():
+    names = [case.name for case in gpu_cases()]
+    assert len(set(names)) == len(names)
+    assert "forward/cuda_gemv/frag16x32.bf16/2560x2560/t1" in names
+    assert "forward/cuda_gemm/frag16x32.bf16/128x6912x2560/t1" in names
+    assert set(case.name for case in gpu_cases(quick=True)) < set(names)
+    assert named(names[0]).name == names[0]
+    with pytest.raises(ConfigError, match="case: found 'nothing'"):
+        named("nothing")
+
+
+def test_large_cases_are_checked_in_part():
+    case = next(case for case in gpu_cases() if "2048x6912x2560" in case.name)
+    assert case.packed == 6912 * 2560 // 4
+    assert case.ops == 2 * 2048 * 6912 * 2560
+    given = {"x": np.ones((2048, 1)), "weights": None, "scales": None}
+    assert given["x"].shape[0] == case.shape[0]
