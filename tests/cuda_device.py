@@ -7,9 +7,12 @@ waits for the device.
 
 from __future__ import annotations
 
+import ctypes
+import functools
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
+import ml_dtypes
 import numpy as np
 
 from bitnet_perf.kernels.cuda import emulate
@@ -26,8 +29,53 @@ class CUDARuntimeError(RuntimeError):
 
 
 class Stream:
-    def __init__(self, ptr=0):
-        self.ptr = ptr
+    """`with stream:` makes it the current one; what is launched while it captures is kept."""
+
+    def __init__(self, ptr=0, cupy=None):
+        self.ptr, self.cupy = ptr, cupy
+        self.captured = None
+
+    def __enter__(self):
+        self.before, self.cupy.stream = self.cupy.stream, self
+        return self
+
+    def __exit__(self, *_):
+        self.cupy.stream = self.before
+
+    def begin_capture(self):
+        assert self.ptr, "the default stream cannot be captured"
+        self.captured = []
+
+    def end_capture(self):
+        graph, self.captured = Graph(self.cupy, self.captured), None
+        return graph
+
+    def synchronize(self):
+        assert self.captured is None, "a stream that captures cannot be waited for"
+        if self.cupy is not None:
+            self.cupy.waits += 1
+
+
+class Graph:
+    """Replays take the time of their launches, and are not carried out again."""
+
+    def __init__(self, cupy, launches):
+        self.cupy, self.launches = cupy, launches
+        cupy.graphs.append(self)
+
+    def launch(self):
+        self.cupy.now += sum(self.cupy.costs.get(name, 0.0) for name, _ in self.launches)
+
+
+class Event:
+    def __init__(self, cupy):
+        self.cupy = cupy
+
+    def record(self):
+        self.at = self.cupy.now
+
+    def synchronize(self):
+        self.cupy.waits += 1
 
 
 class MadeUpArray(np.ndarray):
@@ -58,22 +106,25 @@ def aligned(shape, dtype, number=0):
 
 
 class MadeUpCupy(ModuleType):
-    """`devices`: compute capabilities. `waits` counts what waits; `launches` lists the kernels;
-    `fail`: raised by the next launch."""
+    """`devices`: compute capabilities. `waits` counts what waits; `launches` lists the kernels and
+    `graphs` those captured; `fail`: raised by the next launch; `costs`: seconds by kernel;
+    `carried_out`: how often each kernel does its work, all others are only counted."""
 
     ndarray = MadeUpArray
 
     def __init__(self, devices=((9, 0),), shared=227 * 1024):
         super().__init__("cupy")
-        self.current, self.stream = 0, Stream()
+        self.current, self.stream = 0, Stream(0, self)
         self.waits, self.launches, self.fail = 0, [], None
-        self.room = 1 << 32
+        self.room, self.carried_out = 1 << 32, 1 << 32
+        self.now, self.costs, self.graphs = 0.0, {}, []
 
         def properties(number):
             major, minor = devices[number]
             return {
                 "name": b"Card", "major": major, "minor": minor, "totalGlobalMem": 1 << 30,
                 "multiProcessorCount": 132, "sharedMemPerBlockOptin": shared,
+                "l2CacheSize": 4096,
             }  # fmt: skip
 
         runtime = SimpleNamespace(
@@ -85,6 +136,10 @@ class MadeUpCupy(ModuleType):
             runtime=runtime,
             driver=SimpleNamespace(CUDADriverError=CUDARuntimeError),
             get_current_stream=lambda: self.stream,
+            Stream=lambda non_blocking: Stream(1 + int(non_blocking), self),
+            Event=lambda: Event(self),
+            get_elapsed_time=lambda begin, end: 1e3 * (end.at - begin.at),
+            Device=lambda number: SimpleNamespace(id=number, pci_bus_id=f"0000:0{number}:00.0"),
         )
 
     def empty(self, shape, dtype):
@@ -115,6 +170,21 @@ class MadeUpCupy(ModuleType):
     def from_dlpack(self, holder):
         return holder.array
 
+    def copyto(self, target, source):
+        self.begin("copy", lambda: np.copyto(target, source))
+
+    def begin(self, name, work):
+        """A launch on the current stream: kept where it captures, else carried out."""
+        if self.fail is not None:
+            raise self.fail
+        if self.stream.captured is not None:
+            self.stream.captured.append((name, work))
+            return
+        self.launches.append(name)
+        self.now += self.costs.get(name, 0.0)
+        if self.launches.count(name) <= self.carried_out:
+            work()
+
     def RawModule(self, path):  # noqa: N802
         return SimpleNamespace(get_function=lambda name: Function(self, name))
 
@@ -128,10 +198,7 @@ class Function:
         self.max_dynamic_shared_size_bytes = 48 * 1024
 
     def __call__(self, grid, block, arguments, *, shared_mem=0):
-        if self.cupy.fail is not None:
-            raise self.cupy.fail
         assert shared_mem <= self.max_dynamic_shared_size_bytes, "shared memory not asked for"
-        self.cupy.launches.append(self.kernel.name)
         kinds = parameters(self.kernel)
         assert len(kinds) == len(arguments)
         given = []
@@ -145,9 +212,55 @@ class Function:
                 assert argument.dtype.itemsize == kind.bytes
                 assert argument.dtype.kind.encode() == kind.kind
                 given.append(argument)
-        emulate.launch(self.kernel, Geometry(grid, block, shared_mem), given)
+        how = Geometry(grid, block, shared_mem)
+        self.cupy.begin(self.kernel.name, lambda: emulate.launch(self.kernel, how, given))
 
 
+class MadeUpCublas:
+    """The library over pointers: columns first, one of the two transposed."""
+
+    TYPES = {0: np.float32, 2: np.float16, 14: ml_dtypes.bfloat16}  # noqa: RUF012
+
+    def __init__(self, cupy, status=0):
+        self.cupy, self.status, self.stream = cupy, status, None
+
+    def cublasCreate_v2(self, _):  # noqa: N802
+        return self.status
+
+    def cublasSetStream_v2(self, _, stream):  # noqa: N802
+        self.stream = stream.value or 0
+        return 0
+
+    def cublasSetWorkspace_v2(self, _, pointer, size):  # noqa: N802
+        assert pointer.value % 256 == 0
+        assert size.value >= 32 << 20
+        return 0
+
+    def cublasGemmEx(self, _, *given):  # noqa: N802
+        assert self.stream == self.cupy.stream.ptr
+        (ta, tb, m, n, k, alpha, a, at, lda, b, bt, ldb, beta, c, ct, ldc, how, _) = (
+            getattr(each, "value", each) for each in given
+        )
+        assert (ta, tb, how, alpha._obj.value, beta._obj.value) == (1, 0, 68, 1.0, 0.0)
+        left = columns(a, self.TYPES[at], lda, m, k)  # [lda = k, m], transposed
+        right = columns(b, self.TYPES[bt], ldb, n, k)
+        result = columns(c, self.TYPES[ct], ldc, n, m)
+
+        def work():
+            result[...] = right.astype(np.float32) @ left.astype(np.float32).T
+
+        self.cupy.begin("cublas", work)
+        return 0
+
+
+def columns(pointer, dtype, stride, count, length):
+    """[count, length]: `count` columns, `stride` numbers apart."""
+    size = np.dtype(dtype).itemsize
+    memory = (ctypes.c_uint8 * (stride * count * size)).from_address(pointer)
+    return np.frombuffer(memory, dtype).reshape(count, stride)[:, :length]
+
+
+@functools.cache
 def parameters(kernel):
     entry = program(family(kernel.family)).entry(kernel)[1]
     kinds = []

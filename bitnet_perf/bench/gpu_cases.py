@@ -20,7 +20,8 @@ from bitnet_perf.kernels.cuda.launch import host_dtype
 from bitnet_perf.kernels.cuda.plans import dense, w2a8
 from bitnet_perf.kernels.cuda.plans.plan import DTYPES, Array, Machine, Plan
 
-__all__ = ["Expected", "GpuCase", "dense_case", "gpu_cases", "named", "small_cases"]
+__all__ = ["Expected", "GpuCase", "dense_case", "gpu_cases", "mixed_case", "named",
+           "small_cases"]  # fmt: skip
 
 Arrays = dict[str, Any]
 
@@ -154,16 +155,23 @@ def _checked_rows(M: int, each: int) -> np.ndarray[Any, Any]:
     return np.unique(np.linspace(0, M - 1, min(count, M)).astype(np.int64))
 
 
-def _products(quick: bool) -> Iterable[GpuCase]:
+def _one_token() -> Iterable[GpuCase]:
     for N, K in (*LAYERS, LARGE):
         yield ternary_case(1, N, K)
-    if quick:
-        return
+
+
+def _tokens() -> Iterable[GpuCase]:
     for N, K in LAYERS:
         for M in (2, *TOKENS):
             yield ternary_case(M, N, K)
     for side in I2S_SIDES:
         yield ternary_case(side, side, side, "f16")
+
+
+def mixed_case() -> GpuCase | None:
+    """The case whose ratio to float32 is the speed-up of mixed precision; None without kernels."""
+    name = f"/mixed_matmul/f16/{CUBE}x{CUBE}x{CUBE}/"
+    return next((case for case in _cubes() if name in case.name), None)
 
 
 def _cubes() -> Iterable[GpuCase]:
@@ -177,8 +185,8 @@ def _cubes() -> Iterable[GpuCase]:
 
 
 def gpu_cases(quick: bool = False) -> tuple[GpuCase, ...]:
-    """All cases, or the short list: products of one token and cubes."""
-    return (*_products(quick), *_cubes())
+    """All cases, or the short list that stands first: products of one token, and cubes."""
+    return (*_one_token(), *_cubes(), *(() if quick else _tokens()))
 
 
 def small_cases() -> tuple[GpuCase, ...]:
