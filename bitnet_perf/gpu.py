@@ -1,9 +1,9 @@
 """`bp.gpu`: the products and codecs of this package on CuPy arrays.
 
 Names mirror those of the CPU. Arrays come from CuPy or from whatever speaks DLPack (PyTorch),
-without a copy, and results are CuPy arrays, which speak it too. Work goes to CuPy's current stream of the
-current device; nothing here waits for it, so a value that is not finite gives NaN in its row, not
-an error. Arrays lie in one piece at addresses that are multiples of 16 bytes.
+without a copy, and results are CuPy arrays, which speak it too. Work goes to CuPy's current stream
+of the current device; nothing here waits for it, so a value that is not finite gives NaN in its
+row, not an error. Arrays lie in one piece at addresses that are multiples of 16 bytes.
 
 Every function raises EnvironmentRefused where there is no GPU or its memory is full, ShapeError for
 an array that cannot be taken (type, shape, strides, alignment, host memory, another GPU), and
@@ -26,7 +26,7 @@ from bitnet_perf.kernels.cuda.arrays import taken, written
 from bitnet_perf.kernels.cuda.device import ContextLost, available
 from bitnet_perf.kernels.cuda.launch import OnDevice, bind, on_device
 from bitnet_perf.kernels.cuda.plans import w2a8
-from bitnet_perf.kernels.cuda.plans.plan import DTYPES, short
+from bitnet_perf.kernels.cuda.plans.plan import DTYPES, Array, short
 
 __all__ = ["Activations", "ContextLost", "Weights", "available", "matmul", "matmul_int", "pack",
            "prepare", "quantize_activations", "unpack"]  # fmt: skip
@@ -123,7 +123,7 @@ def quantize_activations(x: Any) -> Activations:
     plan = w2a8.quantize(M, K, short(array.dtype))
     made = {name: runner.make(kind) for name, kind in w2a8.quantized(M, K).items()}
     bind(plan, {"x": array, **made}, runner).launch()
-    return Activations(*made.values(), columns=K, rank=array.ndim)
+    return Activations(made["values"], made["x_scales"], made["x_sums"], K, int(array.ndim))
 
 
 def matmul(x: Any, w: Weights, out: Any = None, *, dtype: Any = "float32") -> Any:
@@ -146,12 +146,12 @@ def matmul(x: Any, w: Weights, out: Any = None, *, dtype: Any = "float32") -> An
     N, K = w.shape
     if isinstance(x, Activations):
         arrays, M, rank = _quantized(x, K, runner), len(x.padded), x.rank
-        plan = w2a8.product(M, N, K, short(wanted), runner.machine)
+        plan = w2a8.product((M, N, K), short(wanted), runner.machine)
     else:
         array = taken("x", x, runner, FLOATS, (1, 2))
         M, _ = _rows(array, K)
         arrays, rank = {"x": array}, array.ndim
-        plan = w2a8.matmul(M, N, K, short(array.dtype), short(wanted), runner.machine)
+        plan = w2a8.matmul((M, N, K), short(array.dtype), short(wanted), runner.machine)
     y = _result(out, (N,) if rank == 1 else (M, N), wanted, runner)
     bind(plan, {**arrays, **_operands(w, runner), "y": y}, runner).launch()
     return y
@@ -169,7 +169,7 @@ def matmul_int(q: Any, w: Weights) -> Any:
     M = len(q.padded)
     arrays = {**_quantized(q, K, runner), **_operands(w, runner)}
     y = _result(None, (N,) if q.rank == 1 else (M, N), "int32", runner)
-    plan = w2a8.product(M, N, K, "i32", runner.machine)
+    plan = w2a8.product((M, N, K), "i32", runner.machine)
     bind(plan, {**arrays, "y": y}, runner).launch()
     return y
 
@@ -197,7 +197,7 @@ def _dtype(dtype: Any) -> str:
 def _rows(array: Any, wanted: int | None = None) -> tuple[int, int]:
     """(M, K) of x; K as the weights have it."""
     K = int(array.shape[-1])
-    if wanted is not None and K != wanted:
+    if wanted is not None and wanted != K:
         raise ShapeError(f"x: found {K} columns, accepted are the {wanted} of w")
     return (1 if array.ndim == 1 else int(array.shape[0])), K
 
@@ -227,4 +227,4 @@ def _padded(values: Any, K: int, runner: OnDevice) -> Activations:
 def _result(out: Any, shape: tuple[int, ...], dtype: str, runner: OnDevice) -> Any:
     if out is not None:
         return written("out", out, runner, dtype, shape)
-    return runner.make(w2a8.Array(shape, dtype))
+    return runner.make(Array(shape, dtype))

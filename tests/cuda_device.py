@@ -185,7 +185,7 @@ class MadeUpCupy(ModuleType):
         if self.launches.count(name) <= self.carried_out:
             work()
 
-    def RawModule(self, path):  # noqa: N802
+    def RawModule(self, path):  # noqa: ARG002, N802
         return SimpleNamespace(get_function=lambda name: Function(self, name))
 
 

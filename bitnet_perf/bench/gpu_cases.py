@@ -102,7 +102,7 @@ def ternary_case(M: int, N: int, K: int, x: str = "bf16") -> GpuCase:
 
     return GpuCase(
         f"forward/{family}/frag16x32.{x}/{shape}/t1",
-        lambda machine: w2a8.matmul(M, N, K, x, x, machine), inputs,
+        lambda machine: w2a8.matmul((M, N, K), x, x, machine), inputs,
         {"y": Array((M, N), DTYPES[x])}, expected,
         packed + M * (N + K) * size, 2 * M * N * K, packed, (M, N, K),
         (x,) if x != "f32" else (),
@@ -126,8 +126,8 @@ def dense_case(
 
     def plan(machine: Machine) -> Plan:
         if who == OWN:
-            return dense.matmul(M, N, K, x, "f32", machine)
-        return dense.naive(M, N, K, x)
+            return dense.matmul(shape, x, "f32", machine)
+        return dense.naive(shape, x)
 
     return GpuCase(
         f"forward/mixed_matmul/{x if who == OWN else f'{who}.{x}'}/{M}x{N}x{K}/t1",

@@ -51,13 +51,18 @@ class _Nvml:
         self.api = api
         api.nvmlInit()
         self.handle = api.nvmlDeviceGetHandleByPciBusId(bus)
-        self.default = 0
-        for ask in (
-            lambda: api.nvmlDeviceGetDefaultApplicationsClock(self.handle, api.NVML_CLOCK_GRAPHICS),
-            lambda: api.nvmlDeviceGetMaxClockInfo(self.handle, api.NVML_CLOCK_SM),
-        ):
-            with contextlib.suppress(api.NVMLError):
-                self.default = self.default or int(ask())
+        self.default = self._default()
+
+    def _default(self) -> int:
+        """MHz that were set by default, else the most."""
+        api = self.api
+        with contextlib.suppress(api.NVMLError):
+            return int(
+                api.nvmlDeviceGetDefaultApplicationsClock(self.handle, api.NVML_CLOCK_GRAPHICS)
+            )
+        with contextlib.suppress(api.NVMLError):
+            return int(api.nvmlDeviceGetMaxClockInfo(self.handle, api.NVML_CLOCK_SM))
+        return 0
 
     def read(self) -> Clock:
         try:

@@ -1,4 +1,4 @@
-"""cuBLAS, the peer of dense products: called directly, since CuPy refuses it in a captured graph."""
+"""cuBLAS, the peer of dense products: called directly, since CuPy refuses to capture it."""
 
 from __future__ import annotations
 

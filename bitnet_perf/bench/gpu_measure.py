@@ -2,87 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
 from bitnet_perf.bench.gpu_cases import Arrays, GpuCase, dense_case
 from bitnet_perf.bench.gpu_clocks import Clocks
 from bitnet_perf.bench.gpu_cublas import Cublas
-from bitnet_perf.bench.gpu_timing import Call, GpuTime, copies_for, time_calls
+from bitnet_perf.bench.gpu_rows import GpuCeilings, GpuRow
+from bitnet_perf.bench.gpu_timing import Call, copies_for, time_calls
 from bitnet_perf.errors import MeasurementError
 from bitnet_perf.kernels.cuda.device import guarded
 from bitnet_perf.kernels.cuda.launch import Bound, OnDevice, Runner, bind, poisoned
 
-__all__ = ["GpuCeilings", "GpuRow", "check_case", "measure_case", "measure_gpu_ceilings"]
+__all__ = ["check_case", "measure_case", "measure_gpu_ceilings", "ready"]
 
 NAIVE_WORK = 1 << 31  # multiply-adds above which the naive kernel is not worth its time
 COPIED = 1 << 30  # bytes of the copy ceiling
 SIDE = 4096  # of the cube of the arithmetic ceiling
-
-
-class GpuCeilings(BaseModel):
-    """Limits of the device in this run: bytes copied (read and written) in GB/s, and products of
-    bf16 by cuBLAS in TFLOP/s (None and why, where it is missing)."""
-
-    model_config = ConfigDict(frozen=True)
-
-    copy_gb_per_s: float
-    bf16_tflop_per_s: float | None
-    why: str = ""
-
-
-class GpuRow(BaseModel):
-    """One case of one run; times in seconds of one launch (all kernels of the case).
-
-    `low`, `high`: quartiles. `flushed`: a single launch behind a flush of the L2; `host`: a call
-    from Python until it is done. `checked`: results compared before anything was timed. `peers`:
-    seconds by name; `absent`: why a peer is not there.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    case: str
-    kernels: tuple[str, ...]
-    seconds: float
-    low: float
-    high: float
-    samples: int
-    launches: int
-    cold: bool
-    flushed: float
-    host: float
-    clock: int
-    default_clock: int
-    discarded: int
-    checked: int
-    bytes: int
-    packed: int
-    ops: int
-    peers: dict[str, float]
-    absent: dict[str, str]
-
-    @property
-    def packed_gb_per_s(self) -> float:
-        """Packed weights, GB a second."""
-        return self.packed / self.seconds / 1e9
-
-    @property
-    def gb_per_s(self) -> float:
-        """All bytes, GB a second."""
-        return self.bytes / self.seconds / 1e9
-
-    @property
-    def top_per_s(self) -> float:
-        """10^12 operations a second."""
-        return self.ops / self.seconds / 1e12
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values, the rates included."""
-        rates = ("packed_gb_per_s", "gb_per_s", "top_per_s")
-        return {**self.model_dump(mode="json"), **{name: getattr(self, name) for name in rates}}
 
 
 def check_case(case: GpuCase, runner: Runner, given: Arrays | None = None) -> int:
@@ -113,37 +51,29 @@ def _compare(case: GpuCase, runner: Runner, bound: Bound, inputs: Arrays) -> int
     return compared
 
 
-def measure_case(
-    case: GpuCase, runner: OnDevice, clocks: Clocks, cublas: Cublas | str
-) -> GpuRow:
-    """Check the case, then time it and its peers. `cublas`: or why it is missing."""
+def ready(case: GpuCase, runner: OnDevice) -> tuple[list[Bound], int]:
+    """Check the case, then bind it to so many sets of arrays that they fill the L2 five times; and
+    how many values were compared."""
     inputs = case.inputs()
     checked = check_case(case, runner, inputs)
-    copies = copies_for(case.bytes, _l2(runner))
-    bounds = [_bound(case, runner, inputs) for _ in range(copies)]
+    copies = copies_for(case.bytes, runner.l2)
+    return [_bound(case, runner, inputs) for _ in range(copies)], checked
+
+
+def measure_case(case: GpuCase, runner: OnDevice, clocks: Clocks, cublas: Cublas | str) -> GpuRow:
+    """Check the case, then time it and its peers. `cublas`: or why it is missing."""
+    bounds, checked = ready(case, runner)
     found = time_calls([bound.launch for bound in bounds], case.bytes, clocks, case.name)
     kernels = tuple(launch.kernel.name for launch in bounds[0].plan.launches)
     del bounds
     peers, absent = _peers(case, runner, clocks, cublas)
-    return _row(case, kernels, found, checked, peers, absent)
-
-
-def _row(
-    case: GpuCase, kernels: tuple[str, ...], found: GpuTime, checked: int,
-    peers: Mapping[str, float], absent: Mapping[str, str],
-) -> GpuRow:  # fmt: skip
     return GpuRow(
-        case=case.name, kernels=kernels, seconds=found.seconds, low=found.low, high=found.high,
-        samples=found.samples, launches=found.launches, cold=found.cold, flushed=found.flushed,
-        host=found.host, clock=found.clock, default_clock=found.default,
-        discarded=found.discarded, checked=checked, bytes=case.bytes, packed=case.packed,
-        ops=case.ops, peers=dict(peers), absent=dict(absent),
+        case=case.name, kernels=kernels, checked=checked, bytes=case.bytes, packed=case.packed,
+        ops=case.ops, peers=peers, absent=absent, **asdict(found),
     )  # fmt: skip
 
 
-def measure_gpu_ceilings(
-    runner: OnDevice, clocks: Clocks, cublas: Cublas | str
-) -> GpuCeilings:
+def measure_gpu_ceilings(runner: OnDevice, clocks: Clocks, cublas: Cublas | str) -> GpuCeilings:
     """Copy of 1 GiB, and a bf16 cube of cuBLAS over random data, timed as every case is."""
     cupy = runner.cupy
     with guarded("copy"):
@@ -181,10 +111,6 @@ def _to_host(runner: Runner, array: Any) -> Any:
         return runner.cupy.asnumpy(array)
 
 
-def _l2(runner: OnDevice) -> int:
-    return int(runner.cupy.cuda.runtime.getDeviceProperties(runner.number)["l2CacheSize"])
-
-
 def _peers(
     case: GpuCase, runner: OnDevice, clocks: Clocks, cublas: Cublas | str
 ) -> tuple[dict[str, float], dict[str, str]]:
@@ -209,7 +135,7 @@ def _dense(
     cuBLAS."""
     case = dense_case("naive" if cublas is None else "cublas", shape, kind)
     given = case.inputs()
-    bounds = [_bound(case, runner, given) for _ in range(copies_for(case.bytes, _l2(runner)))]
+    bounds = [_bound(case, runner, given) for _ in range(copies_for(case.bytes, runner.l2))]
     calls = [bound.launch if cublas is None else _by(cublas, bound, kind) for bound in bounds]
     with guarded(case.name):
         calls[0]()

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from bitnet_perf.bench.gpu_cases import GpuCase, mixed_case
 from bitnet_perf.bench.gpu_clocks import Clocks, clocks_of
 from bitnet_perf.bench.gpu_cublas import Cublas
-from bitnet_perf.bench.gpu_measure import GpuCeilings, GpuRow, measure_case, measure_gpu_ceilings
+from bitnet_perf.bench.gpu_measure import measure_case, measure_gpu_ceilings
+from bitnet_perf.bench.gpu_rows import FP32, GpuCeilings, GpuRow
 from bitnet_perf.errors import BitnetPerfError
 from bitnet_perf.kernels.cuda.device import NONE, available, guarded
 from bitnet_perf.kernels.cuda.launch import OnDevice, on_device
 
-__all__ = ["FP32", "GpuSession", "Mixed", "gpu_session", "mixed_precision", "speedup"]
+__all__ = ["GpuSession", "Mixed", "gpu_session", "mixed_precision"]
 
 
 @dataclass(frozen=True)
@@ -66,14 +67,6 @@ def mixed_precision() -> Mixed:
     if FP32 not in row.peers:
         return Mixed(None, _without_brackets(row.absent.get(FP32, "FP32 was not measured")))
     return Mixed(row)
-
-
-FP32 = "cublas.f32"
-
-
-def speedup(row: GpuRow) -> float:
-    """How many times faster than FP32 the case of `mixed_precision` was."""
-    return row.peers[FP32] / row.seconds
 
 
 def _without_brackets(text: str) -> str:

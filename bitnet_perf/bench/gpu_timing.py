@@ -21,7 +21,7 @@ from bitnet_perf.bench.gpu_clocks import Clocks
 from bitnet_perf.errors import MeasurementError
 from bitnet_perf.kernels.cuda.device import guarded
 
-__all__ = ["GpuTime", "copies_for", "time_calls"]
+__all__ = ["GpuTime", "copies_for", "replayer", "time_calls"]
 
 Call = Callable[[], None]
 
@@ -83,6 +83,34 @@ def time_calls(calls: Sequence[Call], footprint: int, clocks: Clocks, what: str)
         middle, low, high, len(kept), launches, len(calls) * footprint >= ROTATION * l2, flushed,
         host, *watched,
     )  # fmt: skip
+
+
+def replayer(calls: Sequence[Call], what: str) -> Callable[[int], float]:
+    """A function of a number of launches to the seconds that they take: so many replays of graphs
+    over `calls`, divided by the launches of a graph."""
+    import cupy
+
+    with guarded(what):
+        stream = cupy.cuda.Stream(non_blocking=True)
+        with stream:
+            for call in calls:
+                call()
+            stream.synchronize()
+            graphs, launches = _graphs(stream, calls)
+    turn = _round(graphs)
+
+    def seconds(loops: int) -> float:
+        begin, end = cupy.cuda.Event(), cupy.cuda.Event()
+        with guarded(what), stream:
+            begin.record()
+            for _ in range(loops):
+                next(turn).launch()
+            end.record()
+            end.synchronize()
+            elapsed: float = cupy.cuda.get_elapsed_time(begin, end)
+        return elapsed / 1e3 / launches
+
+    return seconds
 
 
 def _graphs(stream: Any, calls: Sequence[Call]) -> tuple[list[Any], int]:

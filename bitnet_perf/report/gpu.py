@@ -6,11 +6,10 @@ from collections.abc import Iterable, Sequence
 
 from pydantic import BaseModel, ConfigDict
 
-from bitnet_perf.bench.gpu_measure import GpuCeilings, GpuRow
-from bitnet_perf.bench.gpu_session import FP32, speedup
+from bitnet_perf.bench.gpu_rows import FP32, GpuCeilings, GpuRow
 from bitnet_perf.kernels.cuda.device import NONE
 from bitnet_perf.report import evidence
-from bitnet_perf.report.document import text_of
+from bitnet_perf.report.document import Words, text_of
 from bitnet_perf.report.escape import plain
 from bitnet_perf.report.evidence import Measured
 from bitnet_perf.report.figures import Source
@@ -87,13 +86,13 @@ class GpuReport(BaseModel):
         }
 
 
-def gpu_words(row: GpuRow | None, why: str, run: str, file: str) -> evidence.Words:
+def gpu_words(row: GpuRow | None, why: str, run: str, file: str) -> Words:
     """The evidence line of mixed precision from the row that shows it; else why there is none."""
     if row is None:
         return evidence.skipped_line("gpu", why)
     if FP32 not in row.peers:
         return evidence.skipped_line("gpu", "FP32 was not measured")
-    found = Measured(speedup(row), row.samples, run, Source(file, row.case))
+    found = Measured(row.speedup(FP32), row.samples, run, Source(file, row.case))
     return evidence.gpu_line(found, precision="FP16", run=run)
 
 
@@ -104,8 +103,8 @@ def markdown(report: GpuReport) -> str:
     lines += [f"Run `{report.run}`, {report.date}, bitnet_perf {report.tool}, "
               f"{report.seconds:.0f} s.", ""]  # fmt: skip
     if report.skipped:
-        lines += [f"Nothing ran on a GPU: {plain(report.skipped)}. What this host can check without "
-                  "one is below; no time is stated.", ""]  # fmt: skip
+        lines += [f"Nothing ran on a GPU: {plain(report.skipped)}. What this host can check "
+                  "without one is below; no time is stated.", ""]  # fmt: skip
     else:
         lines += [f"{report.device}, driver for CUDA {report.driver}. Clocks: {report.clocks}.", ""]
     lines += _checks(report)
@@ -156,7 +155,7 @@ def _figures(report: GpuReport) -> list[str]:
 def _row(row: GpuRow, limits: GpuCeilings | None) -> tuple[str, ...]:
     copy = limits.copy_gb_per_s if limits else None
     dense = limits.bf16_tflop_per_s if limits else None
-    peers = [f"{name} {1e6 * s:.1f} ({s / row.seconds:.2f}x)" for name, s in row.peers.items()]
+    peers = [f"{name} {1e6 * s:.1f} ({row.speedup(name):.2f}x)" for name, s in row.peers.items()]
     peers += [f"{name}: {why}" for name, why in row.absent.items()]
     return (
         row.case, f"{1e6 * row.seconds:.2f}" + ("" if row.cold else "*"),
@@ -164,7 +163,7 @@ def _row(row: GpuRow, limits: GpuCeilings | None) -> tuple[str, ...]:
         f"{1e6 * row.host:.1f}", f"{row.packed_gb_per_s:.0f}" if row.packed else "",
         f"{row.gb_per_s:.0f}", f"{100 * row.gb_per_s / copy:.0f}" if copy else "",
         f"{row.top_per_s:.1f}", f"{100 * row.top_per_s / dense:.0f}" if dense else "",
-        ", ".join(peers), f"{row.clock}/{row.default_clock}" if row.clock else "unknown",
+        ", ".join(peers), f"{row.clock}/{row.default}" if row.clock else "unknown",
     )  # fmt: skip
 
 

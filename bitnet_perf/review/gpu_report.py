@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 
 from bitnet_perf import _native
 from bitnet_perf.bench.gpu_cases import GpuCase, gpu_cases, small_cases
-from bitnet_perf.bench.gpu_measure import GpuCeilings, GpuRow, check_case
+from bitnet_perf.bench.gpu_measure import check_case
+from bitnet_perf.bench.gpu_rows import GpuCeilings, GpuRow
 from bitnet_perf.bench.gpu_session import GpuSession, gpu_session
 from bitnet_perf.errors import BitnetPerfError, EnvironmentRefused
 from bitnet_perf.kernels.cuda import nvrtc, sass
@@ -158,9 +159,7 @@ def _checked(place: str, name: str, case: GpuCase, runner: Emulated) -> GpuCheck
     return GpuCheck(place=place, name=name, fault="", detail=f"{compared} values compared")
 
 
-def _ceilings(
-    session: GpuSession, checks: list[GpuCheck], say: Progress
-) -> GpuCeilings | None:
+def _ceilings(session: GpuSession, checks: list[GpuCheck], say: Progress) -> GpuCeilings | None:
     say(0.2, "limits of the GPU")
     try:
         return session.ceilings()
@@ -194,6 +193,5 @@ def _measure(
             continue
         rows.append(row)
         checks.append(
-            GpuCheck(place="GPU", name=case.name, fault="",
-                     detail=f"{row.checked} values compared")  # fmt: skip
+            GpuCheck(place="GPU", name=case.name, fault="", detail=f"{row.checked} values compared")
         )

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
-from bitnet_perf.bench.gpu_cases import gpu_cases, named, small_cases
+from bitnet_perf.bench.gpu_cases import _checked_rows, gpu_cases, named, small_cases
 from bitnet_perf.bench.gpu_measure import check_case
 from bitnet_perf.errors import ConfigError, MeasurementError
 from bitnet_perf.kernels.cuda.launch import Emulated
@@ -38,7 +37,7 @@ def test_names_are_identities():
     assert len(set(names)) == len(names)
     assert "forward/cuda_gemv/frag16x32.bf16/2560x2560/t1" in names
     assert "forward/cuda_gemm/frag16x32.bf16/128x6912x2560/t1" in names
-    assert set(case.name for case in gpu_cases(quick=True)) < set(names)
+    assert {case.name for case in gpu_cases(quick=True)} < set(names)
     assert named(names[0]).name == names[0]
     with pytest.raises(ConfigError, match="case: found 'nothing'"):
         named("nothing")
@@ -48,5 +47,8 @@ def test_large_cases_are_checked_in_part():
     case = next(case for case in gpu_cases() if "2048x6912x2560" in case.name)
     assert case.packed == 6912 * 2560 // 4
     assert case.ops == 2 * 2048 * 6912 * 2560
-    given = {"x": np.ones((2048, 1)), "weights": None, "scales": None}
-    assert given["x"].shape[0] == case.shape[0]
+    rows = _checked_rows(2048, 6912 * 2560)
+    assert 100 < len(rows) < 130
+    assert (rows[0], rows[-1]) == (0, 2047)
+    assert _checked_rows(3, 10).tolist() == [0, 1, 2]
+    assert len(_checked_rows(2048, 1 << 40)) == 2

@@ -131,7 +131,9 @@ def test_limits_of_the_device(cupy, monkeypatch):
     monkeypatch.setattr(gpu_measure, "COPIED", 1 << 16)
     monkeypatch.setattr(gpu_measure, "SIDE", 32)
     cupy.costs = {"copy": 2e-6, "cublas": 1e-6}
-    found = measure_gpu_ceilings(on_device(), Scripted(1, default=1), Cublas(cupy, MadeUpCublas(cupy)))
+    found = measure_gpu_ceilings(
+        on_device(), Scripted(1, default=1), Cublas(cupy, MadeUpCublas(cupy))
+    )
     assert found.copy_gb_per_s == pytest.approx(2 * (1 << 16) / 2e-6 / 1e9)
     assert found.bf16_tflop_per_s == pytest.approx(2 * 32**3 / 1e-6 / 1e12)
     found = measure_gpu_ceilings(on_device(), Scripted(1, default=1), "cuBLAS is missing")
@@ -183,7 +185,7 @@ def test_clocks_by_nvml_and_by_nothing(monkeypatch):
 
 
 def test_without_cublas_it_says_how_to_get_it(monkeypatch):
-    import cuda.pathfinder as pathfinder
+    from cuda import pathfinder
 
     def missing(_):
         raise pathfinder.DynamicLibNotFoundError("no libcublas")

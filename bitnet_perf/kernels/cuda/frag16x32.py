@@ -43,7 +43,7 @@ def unpack(words: NDArray[np.uint32], shape: tuple[int, int]) -> NDArray[np.int8
     given = np.ascontiguousarray(words, "<u4").view(np.uint8).reshape(tiles, steps, 8, 4, 4, 4)
     codes: NDArray[Any] = np.empty((tiles, *_SPLIT_ROWS, steps, *_SPLIT_COLUMNS), np.int8)
     for r in range(4):
-        codes[:, r & 1, :, :, :, r >> 1] = (
-            (given >> np.uint8(2 * r)) & np.uint8(3)
-        ).transpose(0, 2, 1, 4, 3, 5)
+        codes[:, r & 1, :, :, :, r >> 1] = ((given >> np.uint8(2 * r)) & np.uint8(3)).transpose(
+            0, 2, 1, 4, 3, 5
+        )
     return np.ascontiguousarray((codes.reshape(tiles * ROWS, steps * COLUMNS) - 1)[:N, :K])

@@ -101,6 +101,7 @@ class OnDevice:
         self.machine = Machine(
             int(found["multiProcessorCount"]), int(found["sharedMemPerBlockOptin"])
         )
+        self.l2 = int(found["l2CacheSize"])
         self.capability = (int(found["major"]), int(found["minor"]))
         self._functions: dict[str, Any] = {}
         self._shared: dict[str, int] = {}

@@ -10,7 +10,9 @@ from bitnet_perf.errors import ShapeError
 from bitnet_perf.kernels.cuda.catalog import CudaKernel
 from bitnet_perf.kernels.cuda.geometry import Geometry
 
-__all__ = ["DTYPES", "H200", "Array", "Launch", "Machine", "Plan", "short"]
+__all__ = ["DTYPES", "H200", "Array", "Launch", "Machine", "Plan", "Shape", "short"]
+
+Shape = tuple[int, int, int]  # M, N, K of a product: tokens, outputs, inputs
 
 # Names of number types in the catalog, in the order of `number_kind` of device/types.cuh.
 DTYPES: Mapping[str, str] = {"f32": "float32", "f16": "float16", "bf16": "bfloat16"}

@@ -15,7 +15,7 @@ import numpy as np
 from bitnet_perf.errors import ShapeError
 from bitnet_perf.kernels.cuda.catalog import KERNELS, CudaKernel, family, find
 from bitnet_perf.kernels.cuda.geometry import STEP, geometry
-from bitnet_perf.kernels.cuda.plans.plan import DTYPES, Array, Launch, Machine, Plan
+from bitnet_perf.kernels.cuda.plans.plan import DTYPES, Array, Launch, Machine, Plan, Shape
 
 __all__ = ["RESULTS", "choose_tile", "matmul", "padded", "product", "product_with", "quantize"]
 
@@ -52,15 +52,16 @@ def quantized(M: int, K: int) -> dict[str, Array]:
     }
 
 
-def product(M: int, N: int, K: int, y: str, machine: Machine) -> Plan:
+def product(shape: Shape, y: str, machine: Machine) -> Plan:
     """Reads quantized activations, weights and scales, writes y [M, N] of one of RESULTS; i32: the
     exact sums before any scale."""
-    kernel, parts = choose_tile(M, N, K, machine)
-    return product_with(kernel, M, N, K, y, parts)
+    kernel, parts = choose_tile(shape, machine)
+    return product_with(kernel, shape, y, parts)
 
 
-def product_with(kernel: CudaKernel, M: int, N: int, K: int, y: str, parts: int = 1) -> Plan:
+def product_with(kernel: CudaKernel, shape: Shape, y: str, parts: int = 1) -> Plan:
     """The same by one kernel of gemm_w2a8, the columns divided into `parts`."""
+    M, N, K = shape
     how = geometry(kernel, M, N, K, parts)
     meeting: dict[str, Array] = {}
     if parts > 1:
@@ -77,9 +78,10 @@ def product_with(kernel: CudaKernel, M: int, N: int, K: int, y: str, parts: int 
     return Plan((Launch(kernel, how, arguments),), reads, ("y",), meeting)
 
 
-def matmul(M: int, N: int, K: int, x: str, y: str, machine: Machine) -> Plan:
+def matmul(shape: Shape, x: str, y: str, machine: Machine) -> Plan:
     """Reads x [M, K], weights and scales, writes y [M, N] = x @ W.T: quantization and product in
     one launch where gemv_w2a8 takes the sizes and types, else one after the other."""
+    M, N, K = shape
     name = f"gemv_w2a8/m{M}_{x}_{y}"
     fits = M * padded(K) <= machine.shared - STATIC_SHARED
     if M <= GEMV_TOKENS and fits and any(kernel.name == name for kernel in KERNELS):
@@ -87,26 +89,25 @@ def matmul(M: int, N: int, K: int, x: str, y: str, machine: Machine) -> Plan:
         arguments = ("weights", "x", "scales", "y", np.int32(N), np.int32(K))
         launch = Launch(kernel, geometry(kernel, M, N, K), arguments)
         return Plan((launch,), ("weights", "x", "scales"), ("y",))
-    first, then = quantize(M, K, x), product(M, N, K, y, machine)
+    first, then = quantize(M, K, x), product(shape, y, machine)
     scratch = {**quantized(M, K), **then.scratch}
     return Plan(first.launches + then.launches, ("x", "weights", "scales"), ("y",), scratch)
 
 
-def choose_tile(M: int, N: int, K: int, machine: Machine) -> tuple[CudaKernel, int]:
+def choose_tile(shape: Shape, machine: Machine) -> tuple[CudaKernel, int]:
     """The kernel of gemm_w2a8 and the parts of the columns that the model above finds fastest."""
-    if min(M, N, K) < 1:
+    M, N, K = shape
+    if min(shape) < 1:
         raise ShapeError(f"M, N, K: found {M}, {N}, {K}, accepted are 1 and more")
     steps = padded(K) // STEP
     options = [(kernel, parts) for kernel in family("gemm_w2a8") for parts in PARTS
                if parts <= steps]  # fmt: skip
-    return min(options, key=lambda option: _cycles(*option, (M, N, steps), machine))
+    return min(options, key=lambda option: _cycles(option[0], option[1], (M, N, steps), machine))
 
 
-def _cycles(
-    kernel: CudaKernel, parts: int, sizes: tuple[int, int, int], machine: Machine
-) -> float:
+def _cycles(kernel: CudaKernel, parts: int, sizes: Shape, machine: Machine) -> float:
     """Of the multiprocessor that has most blocks: their multiplications one after another, their
-    waiting as often as it has no place for more of them."""
+    waiting as often as it has no place for more of them. `sizes`: M, N, steps of columns."""
     M, N, steps = sizes
     rows, tokens = kernel.tile
     blocks = math.ceil(N / rows) * math.ceil(M / tokens) * parts
