@@ -32,7 +32,10 @@ class CudaKernel:
         opcodes: each must occur in its machine code, itself or followed by a dot.
         registers: the most that a thread may use.
         shared: bytes of dynamic shared memory of a block.
-        tile: rows of the weights and tokens that a block computes.
+        tile: rows of the weights and tokens that a block computes: columns and rows of a result; no
+            rows: a block does a token.
+        per_operation: instructions of the main loop for each of the first of `opcodes`, at most; 0:
+            not counted.
     """
 
     family: str
@@ -46,6 +49,7 @@ class CudaKernel:
     registers: int
     shared: int = 0
     tile: tuple[int, int] = (0, 0)
+    per_operation: float = 0.0
 
     @property
     def name(self) -> str:
@@ -80,6 +84,45 @@ _TILES = (
     (208, 2, 2, 1, 4, 4, 3), (216, 2, 4, 1, 4, 4, 3),
 )  # fmt: skip
 
+_16_BIT = {"half": "fp16", "bfloat16": "bf16"}
+# Those with cp.async, bfloat16 and 99 KiB of shared memory of a block; with 163 KiB.
+_NEWER = tuple(name for name in _ALL if name != "sm_75")
+_LARGE = tuple(name for name in _NEWER if name not in ("sm_86", "sm_89", "sm_120", "sm_121"))
+
+
+def _matmul(x: str, tile: tuple[int, ...], layout: str, aligned: bool) -> CudaKernel:
+    """`tile`: warps along rows and columns; 16-row and 8-column tiles of a warp; stages."""
+    warps_m, warps_n, tiles_m, tiles_n, stages = tile
+    n, m = 8 * warps_n * tiles_n, 16 * warps_m * tiles_m
+    small = n * m <= 64 * 64
+    loads = ("LDG.E.U16", "STS.128") if not aligned else () if small else ("LDGSTS.E.BYPASS.128",)
+    of_b = "LDSM.16.M88.4" if layout == "by_columns" else "LDSM.16.MT88.4"
+    return CudaKernel(
+        f"matmul_{_16_BIT[x]}",
+        f"n{n}_m{m}" + ("" if layout == "by_columns" else "_kn") + ("" if aligned else "_any"),
+        "matmul.cu",
+        f"matmul<matmul_tile<{', '.join(map(str, tile))}>, {x}, {layout}, {str(aligned).lower()}>",
+        _LARGE if n > 128 else _NEWER if x == "bfloat16" or not small else _ALL,
+        32 * warps_m * warps_n, 0, ("HMMA", of_b, *loads), 128 if small else 240,
+        shared=max(stages * (n + m) * 128, m * (n + 8) * 4), tile=(n, m),
+        per_operation=3.5 if not small else 5.7 if aligned else 12.0,
+    )  # fmt: skip
+
+
+def _w2a16(x: str, tile: tuple[int, ...], aligned: bool) -> CudaKernel:
+    """`tile`: warps along rows and tokens; 16-row and 8-token tiles of a warp; stages."""
+    warps_n, warps_m, rows, tokens, stages = tile
+    n, m = 16 * warps_n * rows, 8 * warps_m * tokens
+    return CudaKernel(
+        "gemm_w2a16", f"{_16_BIT[x]}_n{n}_m{m}" + ("" if aligned else "_any"), "gemm_w2a16.cu",
+        f"gemm_w2a16<w2a16_tile<{', '.join(map(str, tile))}>, {x}, {str(aligned).lower()}>",
+        _NEWER if x == "bfloat16" or m >= 128 else _ALL, 32 * warps_n * warps_m, 0,
+        ("HMMA", "HFMA2", "LDS"), 255 if m >= 128 else 160,
+        shared=max(stages * m * 256, m * (n + 4) * 4), tile=(n, m),
+        per_operation=3.8 if m >= 128 else 9.5,
+    )  # fmt: skip
+
+
 KERNELS: tuple[CudaKernel, ...] = (
     *(
         _gemv(tokens, x, y)
@@ -101,11 +144,43 @@ KERNELS: tuple[CudaKernel, ...] = (
     ),
     *(_gemm(*tile) for tile in _TILES),
     *(
+        _matmul(x, tile, layout, aligned)
+        for x in _16_BIT
+        for tile, layout, aligned in (
+            ((2, 2, 2, 4, 3), "by_columns", True),
+            ((2, 2, 4, 8, 3), "by_columns", True),
+            ((2, 4, 4, 8, 3), "by_columns", True),
+            ((2, 2, 2, 4, 3), "by_columns", False),
+            ((2, 2, 4, 8, 3), "by_rows", True),
+            ((2, 2, 2, 4, 3), "by_rows", False),
+        )
+    ),
+    *(
         CudaKernel(
-            "matmul_naive", short, "naive.cu", f"matmul_naive<{x}>", _ALL, 256, 0, ("FFMA",), 64,
+            "matmul_naive", short, "matmul.cu", f"matmul_naive<{x}>", _ALL, 256, 0, ("FFMA",), 64,
             tile=(32, 8),
         )
         for x, short in _OUT.items()
+    ),
+    *(
+        _w2a16(x, tile, aligned)
+        for x in _16_BIT
+        for tile, aligned in (
+            ((4, 1, 1, 2, 4), True),
+            ((4, 1, 2, 4, 3), True),
+            ((2, 2, 4, 8, 2), True),
+            ((4, 1, 2, 4, 3), False),
+        )
+    ),
+    *(
+        CudaKernel(
+            "convert", f"{_OUT[x]}_{_OUT[y]}", "convert.cu", f"convert<{x}, {y}>", _ALL, 256, 0,
+            (f"LDG.E.{128 if x == 'float' else 64}", f"STG.E.{128 if y == 'float' else 64}"), 48,
+            tile=(4096, 1),
+        )
+        for x, y in (
+            ("float", "half"), ("float", "bfloat16"), ("half", "float"), ("bfloat16", "float"),
+        )
     ),
 )  # fmt: skip
 
