@@ -25,13 +25,15 @@ from bitnet_perf.kernels.cuda import device, frag16x32
 from bitnet_perf.kernels.cuda.arrays import taken, written
 from bitnet_perf.kernels.cuda.device import ContextLost, available
 from bitnet_perf.kernels.cuda.launch import OnDevice, bind, on_device
-from bitnet_perf.kernels.cuda.plans import w2a8
+from bitnet_perf.kernels.cuda.plans import dense, w2a8
 from bitnet_perf.kernels.cuda.plans.plan import DTYPES, Array, short
 
-__all__ = ["Activations", "ContextLost", "Weights", "available", "matmul", "matmul_int", "pack",
-           "prepare", "quantize_activations", "unpack"]  # fmt: skip
+__all__ = ["Activations", "ContextLost", "Weights", "available", "convert", "matmul",
+           "matmul_bf16", "matmul_float", "matmul_fp16", "matmul_int", "pack", "prepare",
+           "quantize_activations", "unpack"]  # fmt: skip
 
 FLOATS = tuple(DTYPES.values())
+SIXTEEN = FLOATS[1:]
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,6 +174,72 @@ def matmul_int(q: Any, w: Weights) -> Any:
     plan = w2a8.product((M, N, K), "i32", runner.machine)
     bind(plan, {**arrays, "y": y}, runner).launch()
     return y
+
+
+def matmul_float(x: Any, w: Weights, out: Any = None, *, dtype: Any = "float32") -> Any:
+    """x @ W.T with x as it is, not quantized: float16 or bfloat16 [K] or [M, K].
+
+    Products are exact, sums in float32; `out` and `dtype` as in `matmul`.
+    """
+    _weights(w)
+    runner = on_device()
+    array = taken("x", x, runner, SIXTEEN, (1, 2))
+    M, K = _rows(array, w.shape[1])
+    wanted = _dtype(dtype if out is None else getattr(out, "dtype", "none"))
+    shape = (M, w.shape[0], K)
+    plan = dense.matmul_ternary(shape, short(array.dtype), short(wanted), runner.machine)
+    y = _result(out, shape[1:2] if array.ndim == 1 else shape[:2], wanted, runner)
+    bind(plan, {"x": array, **_operands(w, runner), "y": y}, runner).launch()
+    return y
+
+
+def matmul_fp16(a: Any, b: Any, out: Any = None, *, dtype: Any = "float32") -> Any:
+    """a @ b of float16 [M, K] and [K, N] on tensor cores, summed in float32; b may be the
+    transposed view (`w.T`) of a C-contiguous [N, K]. `out` and `dtype` as in `matmul`."""
+    return _dense("float16", (a, b), out, dtype)
+
+
+def matmul_bf16(a: Any, b: Any, out: Any = None, *, dtype: Any = "float32") -> Any:
+    """`matmul_fp16` of bfloat16."""
+    return _dense("bfloat16", (a, b), out, dtype)
+
+
+def convert(x: Any, dtype: Any, out: Any = None) -> Any:
+    """x of any shape in another type, half to even: float32 to float16 or bfloat16, and back."""
+    runner = on_device()
+    array = taken("x", x, runner, FLOATS, tuple(range(1, 33)))
+    of, to = str(array.dtype), _dtype(dtype)
+    if (of == "float32") == (to == "float32") or to not in FLOATS:
+        raise ShapeError(
+            f"dtype: found {of} to {to}, accepted are float32 to float16 or bfloat16, and back"
+        )
+    plan = dense.convert(int(array.size), short(of), short(to))
+    y = _result(out, tuple(map(int, array.shape)), to, runner)
+    bind(plan, {"x": array, "y": y}, runner).launch()
+    return y
+
+
+def _dense(of: str, operands: tuple[Any, Any], out: Any, dtype: Any) -> Any:
+    runner = on_device()
+    a = taken("a", operands[0], runner, (of,), (2,))
+    b = operands[1]
+    kn = not _transposed(b)
+    held = taken("b", b if kn else b.T, runner, (of,), (2,))
+    (M, K), (first, second) = a.shape, held.shape
+    rows, N = (first, second) if kn else (second, first)
+    if rows != K:
+        raise ShapeError(f"b: found {rows} rows, accepted are the {K} columns of a")
+    wanted = _dtype(dtype if out is None else getattr(out, "dtype", "none"))
+    y = _result(out, (M, N), wanted, runner)
+    plan = dense.matmul((M, N, K), short(of), short(wanted), runner.machine, kn=kn)
+    bind(plan, {"x": a, "w": held, "y": y}, runner).launch()
+    return y
+
+
+def _transposed(array: Any) -> bool:
+    """Whether a CuPy array of two dimensions is the transposed view of a C-contiguous one."""
+    flags = getattr(array, "flags", None)
+    return bool(flags is not None and flags.f_contiguous and not flags.c_contiguous)
 
 
 def _weights(w: Any) -> None:

@@ -219,6 +219,7 @@ class Function:
 class MadeUpCublas:
     """The library over pointers: columns first, one of the two transposed."""
 
+    NAMES = {0: "f32", 2: "f16", 14: "bf16"}  # noqa: RUF012
     TYPES = {0: np.float32, 2: np.float16, 14: ml_dtypes.bfloat16}  # noqa: RUF012
 
     def __init__(self, cupy, status=0):
@@ -249,7 +250,7 @@ class MadeUpCublas:
         def work():
             result[...] = right.astype(np.float32) @ left.astype(np.float32).T
 
-        self.cupy.begin("cublas", work)
+        self.cupy.begin(f"cublas.{self.NAMES[at]}", work)
         return 0
 
 

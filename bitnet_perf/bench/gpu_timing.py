@@ -91,6 +91,7 @@ def replayer(calls: Sequence[Call], what: str) -> Callable[[int], float]:
     import cupy
 
     with guarded(what):
+        cupy.cuda.get_current_stream().synchronize()
         stream = cupy.cuda.Stream(non_blocking=True)
         with stream:
             for call in calls:
@@ -107,8 +108,8 @@ def replayer(calls: Sequence[Call], what: str) -> Callable[[int], float]:
                 next(turn).launch()
             end.record()
             end.synchronize()
-            elapsed: float = cupy.cuda.get_elapsed_time(begin, end)
-        return elapsed / 1e3 / launches
+            elapsed = cupy.cuda.get_elapsed_time(begin, end)
+        return float(elapsed) / 1e3 / launches
 
     return seconds
 
@@ -173,7 +174,7 @@ def _flushed(cupy: Any, calls: Sequence[Call], l2: int) -> float:
         end.record()
         end.synchronize()
         times.append(cupy.cuda.get_elapsed_time(begin, end) / 1e3)
-    return statistics.median(times)
+    return float(statistics.median(times))
 
 
 def _host(stream: Any, calls: Sequence[Call]) -> float:

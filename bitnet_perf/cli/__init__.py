@@ -13,7 +13,8 @@ from bitnet_perf.cli.output import exit_code, fail, use_settings
 # One line per command, in the order in which `--help` shows them.
 COMMANDS = ("run", "info", "bench", "benchmark", "compare", "try", "gate", "publish", "bisect",
             "roofline", "gpu-report", "profile", "generate", "make-model", "quantize", "accuracy",
-            "rust", "report", "selftest", "tune", "import", "history", "config", "doctor")  # fmt: skip
+            "rust", "report", "selftest", "tune", "import", "history", "config",
+            "doctor")  # fmt: skip
 
 # Options that may stand alone or take a value: `--recorded` and `--recorded DIR`.
 _OPTIONAL_VALUE = {"--recorded": "default"}

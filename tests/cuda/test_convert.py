@@ -49,9 +49,7 @@ def test_numbers_half_way_between_two_and_beside_it(y):
 
 @pytest.mark.parametrize("kernel", [pytest.param(k, id=k.variant) for k in CONVERT])
 def test_every_count_and_schedule(kernel):
-    x = np.random.default_rng(1).standard_normal(5003).astype(
-        DTYPES[kernel.variant.split("_")[0]]
-    )
+    x = np.random.default_rng(1).standard_normal(5003).astype(DTYPES[kernel.variant.split("_")[0]])
     for count in (1, 3, 4, 127, 1024, 4095, 4096, 4097, 5003):
         check(kernel, x[:count])
     for schedule in SCHEDULES:

@@ -239,3 +239,46 @@ def test_a_full_device_and_a_lost_one(cupy):
     cupy.fail = None
     with pytest.raises(bp.gpu.ContextLost, match="start a new process"):
         bp.gpu.matmul(x, w)
+
+
+@pytest.mark.parametrize(("name", "dtype"), [("fp16", np.float16), ("bf16", ml_dtypes.bfloat16)])
+@pytest.mark.parametrize("kn", [True, False])
+def test_dense_products(cupy, name, dtype, kn):
+    rng = np.random.default_rng(7)
+    a = cupy.asarray(rng.integers(-8, 9, (5, 24)).astype(dtype))
+    b = rng.integers(-8, 9, (24, 40)).astype(dtype)
+    held = cupy.asarray(b) if kn else cupy.asarray(np.ascontiguousarray(b.T)).T
+    matmul = getattr(bp.gpu, f"matmul_{name}")
+    expected = np.asarray(a, np.float64) @ b.astype(np.float64)  # exact, of small integers
+    assert np.array_equal(matmul(a, held), expected)
+    out = aligned((5, 40), dtype)
+    assert matmul(a, held, out) is out
+    assert np.array_equal(out, expected.astype(dtype))
+    with pytest.raises(ShapeError, match="b: found 23 rows, accepted are the 24 columns of a"):
+        matmul(a, aligned((23, 40), dtype))
+    with pytest.raises(ShapeError, match="a: found dtype float32"):
+        matmul(aligned((5, 24), np.float32), held)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16])
+def test_activations_that_are_not_quantized(cupy, dtype):
+    ternary = weights_of(40, 200)
+    x = np.random.default_rng(8).integers(-8, 9, (3, 200)).astype(dtype)
+    w = bp.gpu.pack(ternary, scale=0.5)
+    expected = x.astype(np.float64) @ ternary.T.astype(np.float64) * 0.5
+    assert np.array_equal(bp.gpu.matmul_float(cupy.asarray(x), w), expected)
+    assert np.array_equal(bp.gpu.matmul_float(cupy.asarray(x[1]), w), expected[1])
+    with pytest.raises(ShapeError, match="x: found dtype float32, accepted are float16, bfloat16"):
+        bp.gpu.matmul_float(aligned((3, 200), np.float32), w)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16])
+def test_conversions(cupy, dtype):
+    x = values_of(3, 1001) * 1000
+    name = str(np.dtype(dtype))
+    there = bp.gpu.convert(cupy.asarray(x), name)
+    assert there.tobytes() == x.astype(dtype).tobytes()
+    assert there.shape == x.shape
+    assert np.array_equal(bp.gpu.convert(there, np.float32), x.astype(dtype).astype(np.float32))
+    with pytest.raises(ShapeError, match="dtype: found float32 to float32"):
+        bp.gpu.convert(cupy.asarray(x), np.float32)

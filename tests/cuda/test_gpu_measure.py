@@ -79,7 +79,7 @@ def test_replays_at_a_low_clock_are_thrown_away(cupy):
 def test_a_case_is_checked_then_timed_with_its_peers(cupy):
     case = next(case for case in small_cases() if "cuda_gemv" in case.name and case.peers)
     cupy.carried_out = 2  # for the check of either row
-    cupy.costs = {"gemv_w2a8/m1_f16_f16": 4e-6, "cublas": 12e-6, "matmul_naive/f16": 40e-6}
+    cupy.costs = {"gemv_w2a8/m1_f16_f16": 4e-6, "cublas.f16": 12e-6, "matmul_naive/f16": 40e-6}
     cublas = Cublas(cupy, MadeUpCublas(cupy))
     row = measure_case(case, on_device(), Scripted(1000), cublas)
     assert row.kernels == ("gemv_w2a8/m1_f16_f16",)
@@ -130,7 +130,7 @@ def test_cublas_is_asked_for_rows_times_rows(cupy, kind):
 def test_limits_of_the_device(cupy, monkeypatch):
     monkeypatch.setattr(gpu_measure, "COPIED", 1 << 16)
     monkeypatch.setattr(gpu_measure, "SIDE", 32)
-    cupy.costs = {"copy": 2e-6, "cublas": 1e-6}
+    cupy.costs = {"copy": 2e-6, "cublas.bf16": 1e-6}
     found = measure_gpu_ceilings(
         on_device(), Scripted(1, default=1), Cublas(cupy, MadeUpCublas(cupy))
     )

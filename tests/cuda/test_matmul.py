@@ -52,7 +52,10 @@ def gaps_of(kernel, k, n):
 def test_no_kernel_takes_more_shared_memory_than_there_is():
     for kernel in KERNELS:
         for architecture in kernel.architectures:
-            assert kernel.shared <= SHARED.get(architecture, 227) * 1024, (kernel.name, architecture)
+            assert kernel.shared <= SHARED.get(architecture, 227) * 1024, (
+                kernel.name,
+                architecture,
+            )
 
 
 @pytest.mark.parametrize("kernel", names(MATMUL))
@@ -210,4 +213,6 @@ def check_traffic(trace, widths):
 
 
 def test_the_first_of_each_family_runs_everywhere_it_can():
-    assert find("matmul_fp16/n64_m64").architectures == find("gemm_w2a16/fp16_n64_m16").architectures
+    assert (
+        find("matmul_fp16/n64_m64").architectures == find("gemm_w2a16/fp16_n64_m16").architectures
+    )

@@ -13,9 +13,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from bitnet_perf.errors import EnvironmentRefused
+from bitnet_perf.errors import EnvironmentRefused, IsaError
 from bitnet_perf.kernels.cuda import device, emulate, nvrtc
-from bitnet_perf.kernels.cuda.catalog import CudaKernel
+from bitnet_perf.kernels.cuda.catalog import KERNELS, CudaKernel
 from bitnet_perf.kernels.cuda.plans.plan import H200, Array, Launch, Machine, Plan
 from bitnet_perf.kernels.cuda.toolchain import choose_architecture, compile_file, sources
 
@@ -98,11 +98,14 @@ class OnDevice:
         self.cupy = cupy
         self.number = number
         found = cupy.cuda.runtime.getDeviceProperties(number)
+        known = {name for kernel in KERNELS for name in kernel.architectures}
+        capability = (int(found["major"]), int(found["minor"]))
         self.machine = Machine(
-            int(found["multiProcessorCount"]), int(found["sharedMemPerBlockOptin"])
+            int(found["multiProcessorCount"]),
+            int(found["sharedMemPerBlockOptin"]),
+            choose_architecture(capability, [a for a in nvrtc.nvrtc().architectures if a in known]),
         )
         self.l2 = int(found["l2CacheSize"])
-        self.capability = (int(found["major"]), int(found["minor"]))
         self._functions: dict[str, Any] = {}
         self._shared: dict[str, int] = {}
         # Never freed: a captured graph may still use what a larger case has outgrown.
@@ -137,8 +140,12 @@ class OnDevice:
     def _function(self, kernel: CudaKernel) -> Any:
         """The kernel on this device, compiled and loaded once."""
         if kernel.name not in self._functions:
-            known = [a for a in nvrtc.nvrtc().architectures if a in kernel.architectures]
-            architecture = choose_architecture(self.capability, known)
+            architecture = self.machine.architecture
+            if architecture not in kernel.architectures:
+                raise IsaError(
+                    f"{kernel.name}: found a GPU of {architecture}, accepted are "
+                    f"{', '.join(kernel.architectures)}"
+                )
             cubin = compile_file(sources() / kernel.file, [kernel.expression], architecture)
             self._functions[kernel.name] = device.load(cubin, kernel.expression)
         return self._functions[kernel.name]

@@ -20,11 +20,12 @@ DTYPES: Mapping[str, str] = {"f32": "float32", "f16": "float16", "bf16": "bfloat
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What a plan asks of a device: its multiprocessors, and the bytes of shared memory that a
-    block may have of it."""
+    """What a plan asks of a device: its multiprocessors, the bytes of shared memory that a block
+    may have of it, and the architecture that kernels are compiled for."""
 
     multiprocessors: int
     shared: int
+    architecture: str = "sm_90a"
 
 
 H200 = Machine(132, 227 * 1024)  # where there is no device to ask
