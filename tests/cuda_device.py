@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -185,21 +186,27 @@ class MadeUpCupy(ModuleType):
         if self.launches.count(name) <= self.carried_out:
             work()
 
-    def RawModule(self, path):  # noqa: ARG002, N802
-        return SimpleNamespace(get_function=lambda name: Function(self, name))
+    def RawModule(self, path):  # noqa: N802
+        return SimpleNamespace(get_function=lambda name: Function(self, name, path))
 
 
 class Function:
     """A kernel of a loaded cubin; its name there is its expression."""
 
-    def __init__(self, cupy, expression):
+    def __init__(self, cupy, expression, path):
         self.cupy = cupy
         self.kernel = next(k for k in KERNELS if k.expression == expression)
+        self.of = None
+        file = Path(path).with_suffix(".cu")
+        if file.name != self.kernel.file:  # a candidate
+            variant = f"{self.kernel.variant} of {file.name}"
+            self.kernel = replace(self.kernel, variant=variant, file=str(file))
+            self.of = program((self.kernel,))
         self.max_dynamic_shared_size_bytes = 48 * 1024
 
     def __call__(self, grid, block, arguments, *, shared_mem=0):
         assert shared_mem <= self.max_dynamic_shared_size_bytes, "shared memory not asked for"
-        kinds = parameters(self.kernel)
+        kinds = parameters(self.kernel, self.of)
         assert len(kinds) == len(arguments)
         given = []
         for kind, argument in zip(kinds, arguments, strict=True):
@@ -213,7 +220,9 @@ class Function:
                 assert argument.dtype.kind.encode() == kind.kind
                 given.append(argument)
         how = Geometry(grid, block, shared_mem)
-        self.cupy.begin(self.kernel.name, lambda: emulate.launch(self.kernel, how, given))
+        self.cupy.begin(
+            self.kernel.name, lambda: emulate.launch(self.kernel, how, given, of=self.of)
+        )
 
 
 class MadeUpCublas:
@@ -262,8 +271,8 @@ def columns(pointer, dtype, stride, count, length):
 
 
 @functools.cache
-def parameters(kernel):
-    entry = program(family(kernel.family)).entry(kernel)[1]
+def parameters(kernel, of):
+    entry = (of or program(family(kernel.family))).entry(kernel)[1]
     kinds = []
     while entry.parameters[len(kinds)].bytes:
         kinds.append(entry.parameters[len(kinds)])

@@ -16,7 +16,7 @@ from bitnet_perf.errors import MeasurementError
 from bitnet_perf.kernels.cuda.device import guarded
 from bitnet_perf.kernels.cuda.launch import Bound, OnDevice, Runner, bind, poisoned
 
-__all__ = ["check_case", "measure_case", "measure_gpu_ceilings", "ready"]
+__all__ = ["bound_sets", "check_case", "measure_case", "measure_gpu_ceilings", "ready"]
 
 NAIVE_WORK = 1 << 31  # multiply-adds above which the naive kernel is not worth its time
 COPIED = 1 << 30  # bytes of the copy ceiling
@@ -56,8 +56,12 @@ def ready(case: GpuCase, runner: OnDevice) -> tuple[list[Bound], int]:
     how many values were compared."""
     inputs = case.inputs()
     checked = check_case(case, runner, inputs)
-    copies = copies_for(case.bytes, runner.l2)
-    return [_bound(case, runner, inputs) for _ in range(copies)], checked
+    return bound_sets(case, runner, inputs), checked
+
+
+def bound_sets(case: GpuCase, runner: OnDevice, inputs: Arrays) -> list[Bound]:
+    """The case over so many new sets of arrays that they fill the L2 five times."""
+    return [_bound(case, runner, inputs) for _ in range(copies_for(case.bytes, runner.l2))]
 
 
 def measure_case(case: GpuCase, runner: OnDevice, clocks: Clocks, cublas: Cublas | str) -> GpuRow:
@@ -135,7 +139,7 @@ def _dense(
     cuBLAS."""
     case = dense_case("naive" if cublas is None else "cublas", shape, kind)
     given = case.inputs()
-    bounds = [_bound(case, runner, given) for _ in range(copies_for(case.bytes, runner.l2))]
+    bounds = bound_sets(case, runner, given)
     calls = [bound.launch if cublas is None else _by(cublas, bound, kind) for bound in bounds]
     with guarded(case.name):
         calls[0]()

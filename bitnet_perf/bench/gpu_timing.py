@@ -15,18 +15,23 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from bitnet_perf.bench.gpu_clocks import Clocks
 from bitnet_perf.errors import MeasurementError
 from bitnet_perf.kernels.cuda.device import guarded
 
-__all__ = ["GpuTime", "copies_for", "replayer", "time_calls"]
+__all__ = ["GpuTime", "copies_for", "paired_blocks", "replayer", "time_calls"]
 
 Call = Callable[[], None]
 
 LAUNCHES = (20, 100)  # of a graph
 REPLAYS, BATCH, WARM = 50, 10, 3
+BLOCKS = 20  # of a pair of sides
 MOST_BATCHES = 4 * REPLAYS // BATCH  # those thrown away included
 SLOW_CLOCK = 0.75
 ROTATION = 5  # times the L2 that launches walk through before they meet a buffer again
@@ -112,6 +117,41 @@ def replayer(calls: Sequence[Call], what: str) -> Callable[[int], float]:
         return float(elapsed) / 1e3 / launches
 
     return seconds
+
+
+def paired_blocks(
+    base: Sequence[Call], candidate: Sequence[Call], seed: int, what: str
+) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
+    """Sides (0 base, 1 candidate) and milliseconds of [blocks, 4] samples: A B B A or B A A B by
+    chance, each a replay of a graph between two events."""
+    import cupy
+
+    orders = [(0, 1, 1, 0) if flip else (1, 0, 0, 1)
+              for flip in np.random.default_rng(seed).random(BLOCKS) < 0.5]  # fmt: skip
+    times = np.empty((BLOCKS, 4))
+    with guarded(what):
+        cupy.cuda.get_current_stream().synchronize()
+        stream = cupy.cuda.Stream(non_blocking=True)
+        with stream:
+            turns = []
+            for calls in (base, candidate):
+                for call in calls:
+                    call()
+                stream.synchronize()
+                turns.append(_round(_graphs(stream, calls)[0]))
+            for turn in turns:
+                for _ in range(WARM):
+                    next(turn).launch()
+            for block, order in enumerate(orders):
+                marks = [cupy.cuda.Event()]
+                marks[0].record()
+                for side in order:
+                    next(turns[side]).launch()
+                    marks.append(cupy.cuda.Event())
+                    marks[-1].record()
+                marks[-1].synchronize()
+                times[block] = [cupy.cuda.get_elapsed_time(*p) for p in pairwise(marks)]
+    return np.array(orders, np.int8), times
 
 
 def _graphs(stream: Any, calls: Sequence[Call]) -> tuple[list[Any], int]:

@@ -165,6 +165,7 @@ def test_mixed_precision_is_measured_or_says_why_not(session, monkeypatch):
     found = mixed_precision()
     assert found.why == ""
     assert found.row.speedup("cublas.f32") == pytest.approx(3)
+    session.launches.clear()
     monkeypatch.setattr(gpu_session, "mixed_case", lambda: small)
     assert mixed_precision() == Mixed(None, "FP32 was not measured")
     session.fail = CUDARuntimeError(1, "cudaErrorInvalidValue: invalid (argument)")

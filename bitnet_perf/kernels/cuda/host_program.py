@@ -77,7 +77,7 @@ def program(kernels: Sequence[CudaKernel], sources: Path | None = None) -> Progr
         [f'#include "{files.pop()}"\n']
         + [f"BP_EMU_KERNEL(bp_kernel_{i}, {k.expression})\n" for i, k in enumerate(kernels)]
     )
-    key = _key(root, _version(*words), [*words, *_COMMON, *_CUDA, text])
+    key = _key(root, _version(*words), [*words, *_COMMON, *_CUDA, text, *_outside(kernels[0])])
     folder = cache_folder("cuda-cpu")
     made = folder / f"{key}.so"
     if made.exists():
@@ -95,6 +95,17 @@ def _key(root: Path, version: str, parts: Sequence[str]) -> str:
         if path.is_file():
             digest.update(f"\0{path.relative_to(root)}\0".encode() + path.read_bytes())
     return digest.hexdigest()[:24]
+
+
+def _outside(kernel: CudaKernel) -> list[str]:
+    """The content of a file that is not one of this package's, and of the headers beside it."""
+    file = Path(kernel.file)
+    if not file.is_absolute():
+        return []
+    try:
+        return [path.read_text() for path in (file, *sorted(file.parent.glob("*.cuh")))]
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: cannot be read ({error}), accepted is a .cu file") from error
 
 
 def _build(root: Path, words: Sequence[str], text: str, made: Path) -> None:

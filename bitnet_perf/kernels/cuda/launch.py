@@ -16,6 +16,7 @@ import numpy as np
 from bitnet_perf.errors import EnvironmentRefused, IsaError
 from bitnet_perf.kernels.cuda import device, emulate, nvrtc
 from bitnet_perf.kernels.cuda.catalog import KERNELS, CudaKernel
+from bitnet_perf.kernels.cuda.host_program import program
 from bitnet_perf.kernels.cuda.plans.plan import H200, Array, Launch, Machine, Plan
 from bitnet_perf.kernels.cuda.toolchain import choose_architecture, compile_file, sources
 
@@ -86,7 +87,11 @@ class Emulated:
 
     def launch(self, launch: Launch, arrays: Mapping[str, Any]) -> None:
         arguments = [arrays[a] if isinstance(a, str) else a for a in launch.arguments]
-        emulate.launch(launch.kernel, launch.geometry, arguments, schedule=self.schedule)
+        own = launch.kernel in KERNELS
+        emulate.launch(
+            launch.kernel, launch.geometry, arguments, schedule=self.schedule,
+            of=None if own else program((launch.kernel,)),
+        )  # fmt: skip
 
 
 class OnDevice:

@@ -13,7 +13,7 @@ from bitnet_perf.kernels.cuda.catalog import KERNELS, CudaKernel, find
 from bitnet_perf.kernels.cuda.geometry import Geometry
 from bitnet_perf.kernels.cuda.plans.plan import DTYPES, Launch, Machine, Plan, Shape
 
-__all__ = ["FAMILIES", "convert", "matmul", "matmul_ternary", "naive"]
+__all__ = ["FAMILIES", "convert", "matmul", "matmul_ternary", "naive", "product_with"]
 
 FAMILIES = {"f16": "matmul_fp16", "bf16": "matmul_bf16"}  # of tensor cores, by the type of x and w
 SHORT = {"f16": "fp16", "bf16": "bf16"}  # as variants of gemm_w2a16 begin
@@ -23,7 +23,7 @@ ALIGNED = 8  # numbers of 16 bits in 16 bytes
 
 def naive(shape: Shape, x: str, y: str = "f32") -> Plan:
     """y = x @ w.T by a thread an element; x and w of type `x` (f32, f16, bf16)."""
-    return _product(find(f"matmul_naive/{x}"), shape, (shape[2], shape[2]), y)
+    return product_with(find(f"matmul_naive/{x}"), shape, (shape[2], shape[2]), y)
 
 
 def matmul(shape: Shape, x: str, y: str, machine: Machine, *, kn: bool = False) -> Plan:
@@ -32,7 +32,7 @@ def matmul(shape: Shape, x: str, y: str, machine: Machine, *, kn: bool = False) 
     rows = shape[1] if kn else K
     ending = ("_kn" if kn else "") + ("" if _aligned(K, rows) else "_any")
     made = [k for k in KERNELS if k.family == FAMILIES[x] and _ending(k) == ending]
-    return _product(_tile(made, shape, machine), shape, (K, rows), y)
+    return product_with(_tile(made, shape, machine), shape, (K, rows), y)
 
 
 def matmul_ternary(shape: Shape, x: str, y: str, machine: Machine) -> Plan:
@@ -94,7 +94,8 @@ def _blocks(kernel: CudaKernel, M: int, N: int) -> int:
     return -(-N // kernel.tile[0]) * -(-M // kernel.tile[1])
 
 
-def _product(kernel: CudaKernel, shape: Shape, rows: tuple[int, int], y: str) -> Plan:
+def product_with(kernel: CudaKernel, shape: Shape, rows: tuple[int, int], y: str) -> Plan:
+    """y = x @ w.T by one kernel; `rows`: numbers of a row of x and of w."""
     M, N, K = shape
     if min(shape) < 1:
         raise ShapeError(f"M, N, K: found {M}, {N}, {K}, accepted are 1 and more")

@@ -17,7 +17,8 @@ from bitnet_perf.kernels.cuda.catalog import KERNELS, CudaKernel, family, find
 from bitnet_perf.kernels.cuda.geometry import STEP, geometry
 from bitnet_perf.kernels.cuda.plans.plan import DTYPES, Array, Launch, Machine, Plan, Shape
 
-__all__ = ["RESULTS", "choose_tile", "matmul", "padded", "product", "product_with", "quantize"]
+__all__ = ["RESULTS", "choose_tile", "matmul", "padded", "product", "product_with", "quantize",
+           "quantized", "quantized_then"]  # fmt: skip
 
 # What `y` may hold, in the order of `number_kind` of the device code.
 RESULTS = {**DTYPES, "i32": "int32"}
@@ -89,7 +90,13 @@ def matmul(shape: Shape, x: str, y: str, machine: Machine) -> Plan:
         arguments = ("weights", "x", "scales", "y", np.int32(N), np.int32(K))
         launch = Launch(kernel, geometry(kernel, M, N, K), arguments)
         return Plan((launch,), ("weights", "x", "scales"), ("y",))
-    first, then = quantize(M, K, x), product(shape, y, machine)
+    return quantized_then(shape, x, product(shape, y, machine))
+
+
+def quantized_then(shape: Shape, x: str, then: Plan) -> Plan:
+    """x quantized, then the product `then`."""
+    M, _, K = shape
+    first = quantize(M, K, x)
     scratch = {**quantized(M, K), **then.scratch}
     return Plan(first.launches + then.launches, ("x", "weights", "scales"), ("y",), scratch)
 
