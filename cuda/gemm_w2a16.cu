@@ -10,7 +10,7 @@
 // tokens). With `aligned`, x and its rows begin at multiples of 16 bytes. Dynamic shared memory
 // T::shared.
 template <class T, class H, bool aligned>
-__global__ void __launch_bounds__(T::threads)
+__global__ void __launch_bounds__(T::threads, T::blocks)
     gemm_w2a16(const uint4* __restrict__ weights,  // frag16x32 of [N, K]
                const H* x,                         // [M, K], a row x_row numbers after the last
                const float* __restrict__ scales,   // [ceil(N / 16)], of each 16 rows

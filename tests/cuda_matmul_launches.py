@@ -27,7 +27,7 @@ def rows_of(y, columns):
     return y[:, :columns].copy()
 
 
-def matmul(kernel, a, b, *, kind="f32", gaps=(0, 0, 0), of_y=None, **options):
+def matmul(kernel, a, b, *, kind="f32", gaps=(0, 0, 0), **options):
     """(y that the kernel makes of a[M, K] and b[N, K], y of the reference, the trace). `gaps`: that
     the rows of a, b and y have behind them."""
     (m, k), n = a.shape, len(b)

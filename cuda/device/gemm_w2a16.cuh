@@ -26,21 +26,21 @@ BP_DEVICE constexpr u32 twice(u32 bits) {
   return bits << 16 | bits;
 }
 
-// The registers of A of both halves, w = -1, 0, 1: one and-or and one multiply-add for two numbers.
-template <class H>
-BP_DEVICE void expand(u32 word, u32 (&a)[2][4]) {
+// The registers of A of one half, w = -1, 0, 1: one and-or and one multiply-add for two numbers.
+template <class H, int half>
+BP_DEVICE void expand(u32 word, u32 (&a)[4]) {
   using E = expansion<H>;
   constexpr int at_once = E::mantissa / 2;
-  // Bytes 0, 2, 1, 3: the codes of columns b, b + 1 are 16 bits apart, those of b = 0 lowest.
+  // Bytes 0, 2, 1, 3: the codes of columns b, b + 1 are 16 bits apart, those of b = 0 lowest. Then
+  // at bits 2 i are those of register r = i % 4 of frag16x32, columns 2 (i / 4), 2 (i / 4) + 1.
   const u32 pairs = permute(word, 0, 0x3120);
 #pragma unroll
-  for (int i = 0; i < 8; ++i) {  // code i is at bits 2 i, of register r = i % 4, columns 2 (i / 4)
-    const int p = i % at_once * 2;
+  for (int j = 0; j < 4; ++j) {
+    const int i = 2 * half + j % 2 + j / 2 * 4, p = i % at_once * 2;
     const u32 raised = and_or(pairs >> i / at_once * at_once * 2, twice(3u << p),
                               twice((E::bias + E::mantissa) << E::mantissa));
-    a[i % 4 / 2][i / 4 * 2 + i % 2] =
-        exact_fma_2<H>(raised, twice((E::bias - p) << E::mantissa),
-                       twice(0x8000u | (E::bias + E::mantissa - p) << E::mantissa | 1u << p));
+    a[j] = exact_fma_2<H>(raised, twice((E::bias - p) << E::mantissa),
+                          twice(0x8000u | (E::bias + E::mantissa - p) << E::mantissa | 1u << p));
   }
 }
 
@@ -49,7 +49,9 @@ template <int warps_n, int warps_m, int rows, int tokens, int stages>
 struct w2a16_tile : tile<warps_n, warps_m, 1, rows, tokens, stages> {
   using base = tile<warps_n, warps_m, 1, rows, tokens, stages>;
   static constexpr int stage_bytes = base::block_tokens * 2 * panel_row;
-  using result = result_part<base::block_tokens, base::block_tiles * 16, 4, base::threads>;  // two tokens are 8 banks apart
+  static constexpr int blocks = rows * tokens > 8 ? 2 : rows* tokens > 4 ? 3 : 4;  // at a time
+  using result = result_part<base::block_tokens, base::block_tiles * 16, 4,
+                             base::threads>;  // two tokens are 8 banks apart
   static constexpr int shared = max_of(stages * stage_bytes, result::bytes);
 };
 
@@ -60,8 +62,7 @@ struct w2a16_sums {
 
   BP_DEVICE void keep(float* sums, const position<T>& at_) const {
     const int token = at_.m * 8 * T::tokens + at_.lane % 4 * 2;
-    float* const mine =
-        sums + token * T::result::row_floats + at_.n * T::rows * 16 + at_.lane / 4;
+    float* const mine = sums + token * T::result::row_floats + at_.n * T::rows * 16 + at_.lane / 4;
 #pragma unroll
     for (int r = 0; r < T::rows; ++r) {
 #pragma unroll
@@ -74,31 +75,34 @@ struct w2a16_sums {
   }
 };
 
-// One step of 128 columns: weights in registers, tokens of this warp at `x`, where this lane's first
-// 8 bytes are: those of columns 16 h + 4 t are in row g, piece 2 h + t / 2 of the panel.
+// Half h of 32 columns: of each 16-row tile the word w[r], of each token 8 bytes from `x` on.
+template <class T, class H, int h>
+BP_DEVICE void multiply_half(const u32 (&w)[T::rows], const char* x, w2a16_sums<T>& sums) {
+  uint2 b[T::tokens];
+#pragma unroll
+  for (int t = 0; t < T::tokens; ++t) b[t] = load_8(x + t * 8 * panel_row);
+#pragma unroll
+  for (int r = 0; r < T::rows; ++r) {
+    u32 a[4];
+    expand<H, h>(w[r], a);
+#pragma unroll
+    for (int t = 0; t < T::tokens; ++t) mma_f16<H>(sums.at[r][t], a, {b[t].x, b[t].y});
+  }
+}
+
+// One step of 128 columns: weights in registers, tokens of this warp at `x`, where this lane's
+// first 8 bytes are: those of columns 16 h + 4 t are in row g, piece 2 h + t / 2 of the panel.
 template <class T, class H>
 BP_DEVICE void multiply_step_16(const uint4 (&w)[T::rows], const char* stage, int x,
                                 w2a16_sums<T>& sums) {
 #pragma unroll
   for (int j = 0; j < 4; ++j) {  // of 32 columns
-    uint2 b[2][T::tokens];
+    u32 words[T::rows];
 #pragma unroll
-    for (int h = 0; h < 2; ++h) {
-#pragma unroll
-      for (int t = 0; t < T::tokens; ++t)
-        b[h][t] = load_8(stage + (x ^ (j % 2 * 64 + h * 32)) + t * 8 * panel_row +
-                         j / 2 * T::block_tokens * panel_row);
-    }
-#pragma unroll
-    for (int r = 0; r < T::rows; ++r) {
-      u32 a[2][4];
-      expand<H>(j == 0 ? w[r].x : j == 1 ? w[r].y : j == 2 ? w[r].z : w[r].w, a);
-#pragma unroll
-      for (int h = 0; h < 2; ++h) {
-#pragma unroll
-        for (int t = 0; t < T::tokens; ++t)
-          mma_f16<H>(sums.at[r][t], a[h], {b[h][t].x, b[h][t].y});
-      }
-    }
+    for (int r = 0; r < T::rows; ++r)
+      words[r] = j == 0 ? w[r].x : j == 1 ? w[r].y : j == 2 ? w[r].z : w[r].w;
+    const char* const panel = stage + j / 2 * T::block_tokens * panel_row;
+    multiply_half<T, H, 0>(words, panel + (x ^ j % 2 * 64), sums);
+    multiply_half<T, H, 1>(words, panel + (x ^ (j % 2 * 64 + 32)), sums);
   }
 }

@@ -1,5 +1,5 @@
-// Products of 16-bit matrices on tensor cores: rows of a are A of mma.m16n8k16 (16 of them), rows or
-// columns of b are B (8).
+// Products of 16-bit matrices on tensor cores: rows of a are A of mma.m16n8k16 (16 of them), rows
+// or columns of b are B (8).
 #pragma once
 
 #include "device/panel.cuh"
@@ -18,7 +18,7 @@ struct matmul_tile {
   static constexpr int blocks = min_of(4, 8192 / (threads * tiles_m * tiles_n));  // at a time
   using result = result_part<rows, columns, 8, threads>;
   static constexpr int shared = max_of(stages * stage_bytes, result::bytes);
-  static_assert(tiles_n % 2 == 0);
+  static_assert(tiles_n == 4 || tiles_n == 8);  // a warp's columns lie in one panel
 };
 
 // Where b has the rows of a product's columns, [N, K] as weights have them, or lies as [K, N].
@@ -67,8 +67,7 @@ struct fragments {
       if (layout == by_columns) {
         load_matrices(b[j], panels + (b_row ^ k16 * 32) + j * 16 * panel_row);
       } else {
-        load_matrices_transposed(b[j], panels + (b_row ^ j % 4 * 32) + k16 * 16 * panel_row +
-                                           j / 4 * panel_columns * panel_row);
+        load_matrices_transposed(b[j], panels + (b_row ^ j * 32) + k16 * 16 * panel_row);
       }
     }
   }

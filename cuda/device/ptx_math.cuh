@@ -143,8 +143,8 @@ BP_DEVICE u32 exact_fma_2<half>(u32 a, u32 b, u32 c) {
 template <>
 BP_DEVICE u32 exact_fma_2<bfloat16>(u32 a, u32 b, u32 c) {
 #ifdef BP_EMULATE
-  return emu::exact_fma<bfloat16>(a, b, c) |
-         emu::exact_fma<bfloat16>(a >> 16, b >> 16, c >> 16) << 16;
+  return emu::exact_fma<bfloat16>(a, b, c) | emu::exact_fma<bfloat16>(a >> 16, b >> 16, c >> 16)
+                                                 << 16;
 #else
   u32 d;
   asm("fma.rn.bf16x2 %0, %1, %2, %3;" : "=r"(d) : "r"(a), "r"(b), "r"(c));

@@ -178,8 +178,8 @@ template <bool transposed>
 inline void hand_out_matrices(void** lanes, unsigned) {
   u16 elements[4][8][8];
   for (unsigned lane = 0; lane < 32; ++lane)
-    bp_emu_read_as(lane, elements[lane / 8][lane % 8],
-                   static_cast<matrix_part*>(lanes[lane])->row, 16);
+    bp_emu_read_as(lane, elements[lane / 8][lane % 8], static_cast<matrix_part*>(lanes[lane])->row,
+                   16);
   for (unsigned lane = 0; lane < 32; ++lane) {
     const unsigned g = lane / 4, e = lane % 4 * 2;
     for (unsigned m = 0; m < 4; ++m) {

@@ -16,7 +16,7 @@ template <int rows_, int columns_, int gap_, int threads_>
 struct result_part {
   static constexpr int rows = rows_, columns = columns_, threads = threads_;
   static constexpr int row_floats = columns_ + gap_, bytes = rows_ * row_floats * 4;
-  static_assert(row_floats % 4 == 0 && columns % 4 == 0 && rows * columns % (4 * threads) == 0);
+  static_assert(row_floats % 4 == 0 && columns % 4 == 0);
 };
 
 // Where results go: [M, N] of `kind`, a row `row_numbers` apart from the next.
@@ -34,9 +34,9 @@ struct result_place {
 };
 
 BP_DEVICE u32 pair_as(int kind, float low, float high) {
-  return kind == float16_kind ? from_float<half>(low).bits | from_float<half>(high).bits << 16
-                              : from_float<bfloat16>(low).bits | from_float<bfloat16>(high).bits
-                                                                     << 16;
+  return kind == float16_kind
+             ? from_float<half>(low).bits | from_float<half>(high).bits << 16
+             : from_float<bfloat16>(low).bits | from_float<bfloat16>(high).bits << 16;
 }
 
 BP_DEVICE void store_4(const result_place& to, u64 place, const float (&v)[4]) {
@@ -49,24 +49,28 @@ BP_DEVICE void store_4(const result_place& to, u64 place, const float (&v)[4]) {
   }
 }
 
-// y from (row, column) on = the sums times scale_of(column) of four columns at a time, rounded once
-// more to the kind of y. What lies beyond M and N is left out.
+// y from (row, column) on = the sums times the scale of their column, rounded once more to the kind
+// of y; scale_of(column) gives it for a column and the three behind it. A thread has four columns
+// of every so many rows. What lies beyond M and N is left out.
 template <class P, class F>
 BP_DEVICE void store_result(const float* sums, const result_place& to, int row, int column,
                             F scale_of) {
-  const bool by_four = to.by_four();
+  constexpr int across = P::columns / 4, at_once = P::threads / across;
+  static_assert(at_once * across == P::threads && P::rows % at_once == 0);
+  const int first = threadIdx.x / across, right = threadIdx.x % across * 4, n = column + right;
+  if (n >= to.N) return;
+  const bool by_four = to.by_four() && n + 4 <= to.N;
+  const float scale = scale_of(n);
 #pragma unroll 4
-  for (int i = threadIdx.x; i < P::rows * (P::columns / 4); i += P::threads) {
-    const int r = i / (P::columns / 4), c = i % (P::columns / 4) * 4;
-    const int m = row + r, n = column + c;
-    if (m >= to.M || n >= to.N) continue;
-    const uint4 bits = load_shared(sums + r * P::row_floats + c);
-    const float scale = scale_of(n);
+  for (int i = 0; i < P::rows / at_once; ++i) {
+    const int down = first + i * at_once, m = row + down;
+    if (m >= to.M) return;
+    const uint4 bits = load_shared(sums + down * P::row_floats + right);
     const float v[4] = {
         __fmul_rn(__uint_as_float(bits.x), scale), __fmul_rn(__uint_as_float(bits.y), scale),
         __fmul_rn(__uint_as_float(bits.z), scale), __fmul_rn(__uint_as_float(bits.w), scale)};
     const u64 place = m * to.row_numbers + n;
-    if (by_four && n + 4 <= to.N) {
+    if (by_four) {
       store_4(to, place, v);
       continue;
     }

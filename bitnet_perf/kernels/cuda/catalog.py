@@ -117,7 +117,7 @@ def _w2a16(x: str, tile: tuple[int, ...], aligned: bool) -> CudaKernel:
         "gemm_w2a16", f"{_16_BIT[x]}_n{n}_m{m}" + ("" if aligned else "_any"), "gemm_w2a16.cu",
         f"gemm_w2a16<w2a16_tile<{', '.join(map(str, tile))}>, {x}, {str(aligned).lower()}>",
         _NEWER if x == "bfloat16" or m >= 128 else _ALL, 32 * warps_n * warps_m, 0,
-        ("HMMA", "HFMA2", "LDS"), 255 if m >= 128 else 160,
+        ("HMMA", "HFMA2", "LDS"), 255 if m >= 128 else 168,
         shared=max(stages * m * 256, m * (n + 4) * 4), tile=(n, m),
         per_operation=3.8 if m >= 128 else 9.5,
     )  # fmt: skip
