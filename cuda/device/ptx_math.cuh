@@ -16,6 +16,20 @@ BP_DEVICE s32 dp4a_us(u32 a, u32 b, s32 c) {
 #endif
 }
 
+// The same of two signed words.
+BP_DEVICE s32 dp4a_ss(u32 a, u32 b, s32 c) {
+#ifdef BP_EMULATE
+  for (int i = 0; i < 32; i += 8)
+    c += static_cast<s32>(static_cast<s8>(a >> i & 0xff)) *
+         static_cast<s32>(static_cast<s8>(b >> i & 0xff));
+  return c;
+#else
+  s32 d;
+  asm("dp4a.s32.s32 %0, %1, %2, %3;" : "=r"(d) : "r"(a), "r"(b), "r"(c));
+  return d;
+#endif
+}
+
 // (a & b) | c, one instruction.
 BP_DEVICE u32 and_or(u32 a, u32 b, u32 c) {
 #ifdef BP_EMULATE

@@ -79,6 +79,134 @@ def _gemm(registers: int, *tile: int) -> CudaKernel:
     )  # fmt: skip
 
 
+def _transcode(family: str, variant: str, source: str, to: str, registers: int) -> CudaKernel:
+    """Four warps, each with 32 rows of 384 columns in shared memory."""
+    stores = "STG" if "tq2_0" in to else "STG.E.128"
+    return CudaKernel(
+        family, variant, "codecs.cu", f"transcode<{source}, {to}>", _ALL, 128, 0, (stores, "LDG"),
+        registers, tile=(32, 384),
+    )  # fmt: skip
+
+
+def _codecs() -> tuple[CudaKernel, ...]:
+    """Ternary weights between formats, from floats and to floats."""
+    gpu, files = "frag16x32", ("i2_s", "tl1", "tl2", "tq2_0")
+    whole = files[:3]  # those with one scale
+    return (
+        *(_transcode("repack", f"{f}_{gpu}", f, gpu, 64) for f in (*files, "tq1_0")),
+        *(_transcode("repack", f"{gpu}_{f}", gpu, f, 64) for f in files),
+        *(
+            _transcode("quantize_weights", f"{x}_{f}", f"floats<{c}>", f, 80)
+            for f in whole
+            for c, x in list(_OUT.items())[:2]
+        ),
+        *(
+            _transcode("dequantize_weights", f"{f}_{y}", f, f"floats<{c}>", 80)
+            for f in whole
+            for c, y in _OUT.items()
+        ),
+    )  # fmt: skip
+
+
+def _weight_scales() -> tuple[CudaKernel, ...]:
+    file = "weight_scale.cu"
+    return (
+        *(
+            CudaKernel(
+                "weight_scale", f"rows_{x}", file, f"weight_statistics<{c}>", _ALL, 128, 0,
+                ("DADD", "LDG.E.128"), 64, tile=(64, 0),
+            )
+            for c, x in list(_OUT.items())[:2]
+        ),
+        CudaKernel(
+            "weight_scale", "tensor", file, "weight_scale", _ALL, 256, 0, ("DADD", "LDG"), 64
+        ),
+    )  # fmt: skip
+
+
+_CODECS = tuple(f"{kind}_{name}" for kind in ("quant", "device", "kernel")
+                for name in ("i2s", "tl1", "tl2"))  # fmt: skip
+
+
+def _blocks() -> tuple[CudaKernel, ...]:
+    """Codecs of the BitNet.rs crates."""
+    return tuple(
+        CudaKernel(
+            family, codec, "blocks.cu", f"{family}<{codec}>", _ALL, 256, 0, opcodes, 64,
+            tile=(1024, 0),
+        )
+        for family, opcodes in (("block_quantize", ("LDG.E.128",)),
+                                ("block_dequantize", ("STG.E.128",)))
+        for codec in _CODECS
+    )  # fmt: skip
+
+
+def _layer() -> tuple[CudaKernel, ...]:
+    """What a layer does beside its products."""
+    file, moves = "layer.cu", ("LDG.E.128", "STG.E.128")
+    return (
+        *(
+            CudaKernel("rms_norm", x, file, f"rms_norm<{c}>", _ALL, 256, 0, ("FFMA", *moves), 64)
+            for c, x in _OUT.items()
+        ),
+        *(
+            CudaKernel(op, x, file, f"combine<{op}, {c}>", _ALL, 256, 0, moves, 64)
+            for op in ("relu2_mul", "silu_mul", "add")
+            for c, x in _OUT.items()
+        ),
+        *(
+            CudaKernel("rope", pairs, file, f"rope<{flag}>", _ALL, 128, 0, moves, 64)
+            for pairs, flag in (("halves", "false"), ("neighbours", "true"))
+        ),
+    )  # fmt: skip
+
+
+def _attention() -> tuple[CudaKernel, ...]:
+    """`tile`: head_dim, and heads of a KV head that a block takes at once."""
+    file, moves = "attention.cu", ("LDG.E.128",)
+    return (
+        *(
+            CudaKernel(
+                "attention_decode", f"d{d}_g{g}", file, f"attention_decode<{d}, {g}>", _ALL, 128, 0,
+                ("FFMA", "SHFL", *moves), 168, tile=(d, g),
+            )
+            for d in (128, 64)
+            for g in (4, 1)
+        ),
+        *(
+            CudaKernel(
+                "attention_merge", f"d{d}", file, f"attention_merge<{d}>", _ALL, d, 0, ("FFMA",),
+                64, tile=(d, 0),
+            )
+            for d in (128, 64)
+        ),
+        CudaKernel(
+            "store_kv", "f32_f16", file, "store_kv", _ALL, 128, 0, (*moves, "STG.E.128"), 64
+        ),
+    )  # fmt: skip
+
+
+def _head() -> tuple[CudaKernel, ...]:
+    """`tile`: rows of the head and tokens that a block takes."""
+    file = "lm_head.cu"
+    return (
+        *(
+            CudaKernel(
+                "lm_head_int8", f"m{m}", file, f"lm_head_int8<{m}>", _ALL, 256, 0, ("IDP", "LDG"),
+                128, tile=(32, m),
+            )
+            for m in (1, 2, 4)
+        ),
+        *(
+            CudaKernel(
+                "quantize_head", x, file, f"quantize_head<{c}>", _ALL, 256, 0, ("LDG.E.128",), 64
+            )
+            for c, x in _OUT.items()
+        ),
+        CudaKernel("argmax", "f32", file, "argmax", _ALL, 256, 0, ("LDG.E.128",), 64),
+    )  # fmt: skip
+
+
 _TILES = (
     (64, 1, 1, 8, 1, 1, 3), (96, 1, 1, 8, 2, 2, 3), (208, 1, 1, 4, 4, 4, 3),
     (208, 2, 2, 1, 4, 4, 3), (216, 2, 4, 1, 4, 4, 3),
@@ -182,6 +310,12 @@ KERNELS: tuple[CudaKernel, ...] = (
             ("float", "half"), ("float", "bfloat16"), ("half", "float"), ("bfloat16", "float"),
         )
     ),
+    *_codecs(),
+    *_weight_scales(),
+    *_blocks(),
+    *_layer(),
+    *_attention(),
+    *_head(),
 )  # fmt: skip
 
 
