@@ -17,43 +17,33 @@ from typing import Any
 
 import numpy as np
 
-from bitnet_perf.errors import FormatError, ShapeError
-from bitnet_perf.formats.convert import pack as pack_i2_s
-from bitnet_perf.formats.convert import unpack as unpack_packed
-from bitnet_perf.formats.packed import Packed
-from bitnet_perf.kernels.cuda import device, frag16x32
+from bitnet_perf.errors import ShapeError
+from bitnet_perf.kernels.cuda import device
 from bitnet_perf.kernels.cuda.arrays import taken, written
 from bitnet_perf.kernels.cuda.device import ContextLost, available
 from bitnet_perf.kernels.cuda.launch import OnDevice, bind, on_device
 from bitnet_perf.kernels.cuda.plans import dense, w2a8
 from bitnet_perf.kernels.cuda.plans.plan import DTYPES, Array, short
+from bitnet_perf.kernels.cuda.weights import (
+    GpuBlocks,
+    Weights,
+    checked,
+    dequantize,
+    dequantize_blocks,
+    pack,
+    prepare,
+    quantize,
+    quantize_blocks,
+    unpack,
+)
 
-__all__ = ["Activations", "ContextLost", "Weights", "available", "convert", "matmul",
-           "matmul_bf16", "matmul_float", "matmul_fp16", "matmul_int", "pack", "prepare",
-           "quantize_activations", "unpack"]  # fmt: skip
+__all__ = ["Activations", "ContextLost", "GpuBlocks", "Weights", "available", "convert",
+           "dequantize", "dequantize_blocks", "matmul", "matmul_bf16", "matmul_float",
+           "matmul_fp16", "matmul_int", "pack", "prepare", "quantize", "quantize_activations",
+           "quantize_blocks", "unpack"]  # fmt: skip
 
 FLOATS = tuple(DTYPES.values())
 SIXTEEN = FLOATS[1:]
-
-
-@dataclass(frozen=True, eq=False)
-class Weights:
-    """Ternary weights W[N, K] on a GPU, made by `pack` and `prepare`.
-
-    data: uint32[ceil(N / 16), ceil(K / 128), 32, 4], the layout frag16x32.
-    scales: float32[ceil(N / 16)]: W is scale * ternary, a scale for each 16 rows.
-    shape: (N, K).
-    """
-
-    data: Any
-    scales: Any
-    shape: tuple[int, int]
-    format: str = "frag16x32"
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of `data`."""
-        return int(self.data.nbytes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,41 +67,6 @@ class Activations:
         """int8[K] or int8[M, K], a view."""
         view = self.padded[:, : self.columns]
         return view[0] if self.rank == 1 else view
-
-
-def pack(ternary: Any, scale: float = 1.0) -> Weights:
-    """int8[N, K] of -1, 0, 1 in host memory to Weights on the current GPU; W is scale * ternary.
-
-    Raises FormatError for other values, with their place, and for a scale that is not finite.
-    """
-    return prepare(pack_i2_s(ternary, "i2_s", scale=scale))
-
-
-def prepare(w: Packed) -> Weights:
-    """Packed weights of the CPU, of any format, as Weights on the current GPU, lossless.
-
-    Raises FormatError where the blocks of `w` have scales of their own.
-    """
-    if not isinstance(w, Packed):
-        raise FormatError(f"w: found {type(w).__name__}, accepted is a Packed")
-    if w.scale is None:
-        raise FormatError(
-            f"w: found {w.format} whose blocks have scales of their own, accepted are weights of "
-            "one scale"
-        )
-    runner = on_device()
-    words = frag16x32.pack(unpack_packed(w))
-    scales = np.full(len(words), w.scale, np.float32)
-    with device.guarded("prepare"):
-        return Weights(runner.cupy.asarray(words), runner.cupy.asarray(scales), w.shape)
-
-
-def unpack(w: Weights) -> Any:
-    """int8[N, K] of -1, 0, 1, in host memory; waits for the device."""
-    _weights(w)
-    runner = on_device()
-    with device.guarded("unpack"):
-        return frag16x32.unpack(runner.cupy.asnumpy(w.data), w.shape)
 
 
 def quantize_activations(x: Any) -> Activations:
@@ -142,7 +97,7 @@ def matmul(x: Any, w: Weights, out: Any = None, *, dtype: Any = "float32") -> An
     Returns:
         [N] for x[K], [M, N] for x[M, K]. One or two rows run `gemv_w2a8`, more `gemm_w2a8`.
     """
-    _weights(w)
+    checked(w)
     runner = on_device()
     wanted = _dtype(dtype if out is None else getattr(out, "dtype", "none"))
     N, K = w.shape
@@ -164,7 +119,7 @@ def matmul_int(q: Any, w: Weights) -> Any:
 
     q: Activations, or int8[K] or int8[M, K], which are copied to rows of a multiple of 128.
     """
-    _weights(w)
+    checked(w)
     runner = on_device()
     N, K = w.shape
     q = q if isinstance(q, Activations) else _padded(q, K, runner)
@@ -181,7 +136,7 @@ def matmul_float(x: Any, w: Weights, out: Any = None, *, dtype: Any = "float32")
 
     Products are exact, sums in float32; `out` and `dtype` as in `matmul`.
     """
-    _weights(w)
+    checked(w)
     runner = on_device()
     array = taken("x", x, runner, SIXTEEN, (1, 2))
     M, K = _rows(array, w.shape[1])
@@ -240,13 +195,6 @@ def _transposed(array: Any) -> bool:
     """Whether a CuPy array of two dimensions is the transposed view of a C-contiguous one."""
     flags = getattr(array, "flags", None)
     return bool(flags is not None and flags.f_contiguous and not flags.c_contiguous)
-
-
-def _weights(w: Any) -> None:
-    if not isinstance(w, Weights):
-        raise FormatError(
-            f"w: found {type(w).__name__}, accepted are Weights of bp.gpu.pack or bp.gpu.prepare"
-        )
 
 
 def _operands(w: Weights, runner: OnDevice) -> dict[str, Any]:

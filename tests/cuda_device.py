@@ -159,6 +159,11 @@ class MadeUpCupy(ModuleType):
         made[...] = 1
         return made
 
+    def full(self, shape, value, dtype):
+        made = self.empty(shape, dtype)
+        made[...] = value
+        return made
+
     def asarray(self, array):
         made = self.empty(np.shape(array), np.asarray(array).dtype)
         made[...] = array

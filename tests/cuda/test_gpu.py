@@ -29,6 +29,11 @@ def weights_of(n, k, seed=0):
     return np.random.default_rng([n, k, seed]).integers(-1, 2, (n, k)).astype(np.int8)
 
 
+def ran(cupy):
+    """The kernels that were launched, those that make the weights left out."""
+    return [name for name in cupy.launches if not name.startswith("repack/")]
+
+
 def values_of(m, k, seed=1):
     return np.random.default_rng([m, k, seed]).standard_normal((m, k)).astype(np.float32)
 
@@ -69,8 +74,8 @@ def test_products_are_those_of_the_cpu(cupy, m, kernels):
     y = bp.gpu.matmul(cupy.asarray(x), bp.gpu.prepare(w))
     assert np.array_equal(y, bp.matmul(x, w))
     assert y.dtype == np.float32
-    assert len(cupy.launches) == len(kernels)
-    assert all(ran.startswith(name) for ran, name in zip(cupy.launches, kernels, strict=True))
+    assert len(ran(cupy)) == len(kernels)
+    assert all(ran.startswith(name) for ran, name in zip(ran(cupy), kernels, strict=True))
     assert cupy.waits == 0
 
 
@@ -159,10 +164,10 @@ def test_workspaces_are_of_one_stream_and_stay_zero(cupy, monkeypatch):
 def test_more_columns_than_shared_memory_holds(cupy):
     ternary, x = weights_of(16, 120_000), values_of(2, 120_000)
     bp.gpu.matmul(cupy.asarray(x), bp.gpu.pack(ternary))
-    assert cupy.launches[0].startswith("quantize_activations/")
+    assert ran(cupy)[0].startswith("quantize_activations/")
     cupy.launches.clear()
     bp.gpu.matmul(cupy.asarray(x[:1, :60_000].copy()), bp.gpu.pack(ternary[:, :60_000]))
-    assert cupy.launches == ["gemv_w2a8/m1_f32_f32"]  # more than 48 KB, asked for
+    assert ran(cupy) == ["gemv_w2a8/m1_f32_f32"]  # more than 48 KB, asked for
 
 
 BAD_X = {
@@ -199,7 +204,7 @@ def test_arrays_that_are_refused(cupy, case):
     w = bp.gpu.pack(weights_of(16, 128))
     with pytest.raises(ShapeError, match=said):
         bp.gpu.matmul(make(), w)
-    assert not cupy.launches
+    assert not ran(cupy)
 
 
 def test_other_arguments_that_are_refused(cupy):
