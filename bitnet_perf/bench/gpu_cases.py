@@ -7,7 +7,7 @@ emulator, where it is only checked. Names are identities: stage/family/format/sh
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,7 @@ OWN = ""  # tensor cores
 CUBE = 4096  # where tensor cores, and not launches, are what is measured
 SIDES = (64, 128, 256)  # of the cubes of mixed_precision_bench of BitNet.rs
 I2S_SIDES = (64, 128, 256, 512, 1024, 2048)  # of its I2S benches
+COUNTS = (1024, 4096, 16384, 1 << 24)  # of conversions: those of BitNet.rs, and a bandwidth
 CHECKED_WORK = 1 << 31  # multiply-adds of a check; of larger cases some rows are checked
 
 
@@ -137,6 +138,47 @@ def dense_case(
     )  # fmt: skip
 
 
+def float_case(M: int, N: int, K: int, x: str) -> GpuCase:
+    """y = x @ W.T of ternary weights and activations that stay as they are, y float32."""
+    like = ternary_case(M, N, K, x)
+
+    def expected(given: Arrays) -> tuple[Expected, ...]:
+        rows = _checked_rows(M, N * K)
+        ternary = frag16x32.unpack(given["weights"], (N, K)).astype(np.float64)
+        scales = np.repeat(given["scales"], frag16x32.ROWS)[:N].astype(np.float64)
+        left = given["x"][rows].astype(np.float64)
+        values = left @ ternary.T * scales
+        # |error of a sum| <= K 2^-23 sum |x w|, then one rounding by the scale.
+        sums = np.abs(left) @ np.abs(ternary).T * scales
+        return (Expected("y", rows, values, K * 2.0**-23 * sums + 2.0**-23 * np.abs(values)),)
+
+    return replace(
+        like, name=like.name.replace(f"/frag16x32.{x}/", f"/frag16x32.{x}.float/"),
+        plan=lambda machine: dense.matmul_ternary((M, N, K), x, "f32", machine),
+        results={"y": Array((M, N), "float32")}, expected=expected,
+        bytes=like.bytes + M * N * (4 - host_dtype(DTYPES[x]).itemsize),
+    )  # fmt: skip
+
+
+def convert_case(count: int, x: str, y: str) -> GpuCase:
+    """`count` numbers in another type, half to even."""
+    types = host_dtype(DTYPES[x]), host_dtype(DTYPES[y])
+
+    def inputs() -> Arrays:
+        rng = np.random.default_rng([count])
+        return {"x": (100 * rng.standard_normal(count, np.float32)).astype(types[0])}
+
+    def expected(given: Arrays) -> tuple[Expected, ...]:
+        right = given["x"].astype(types[1]).astype(np.float64)
+        return (Expected("y", np.arange(count), right),)
+
+    return GpuCase(
+        f"forward/mixed_convert/{y if x == 'f32' else f'{x}.f32'}/{count}/t1",
+        lambda _: dense.convert(count, x, y), inputs, {"y": Array((count,), DTYPES[y])},
+        expected, count * (types[0].itemsize + types[1].itemsize), count,
+    )  # fmt: skip
+
+
 def dense_expected(given: Arrays, name: str, rounding: float = 0.0) -> Expected:
     """Rows of x @ w.T in float64. A float32 sum of K products in any order is off by at most
     K 2^-24 times the sum of their magnitudes; `rounding` of the result to its type comes on top,
@@ -164,6 +206,7 @@ def _tokens() -> Iterable[GpuCase]:
     for N, K in LAYERS:
         for M in (2, *TOKENS):
             yield ternary_case(M, N, K)
+        yield float_case(128, N, K, "bf16")
     for side in I2S_SIDES:
         yield ternary_case(side, side, side, "f16")
 
@@ -184,16 +227,25 @@ def _cubes() -> Iterable[GpuCase]:
         yield dense_case("naive", (side, side, side), "f32", ("f32",))
 
 
+def _conversions(counts: Iterable[int]) -> Iterable[GpuCase]:
+    for count in counts:
+        for x in dense.FAMILIES:
+            yield convert_case(count, "f32", x)
+            yield convert_case(count, x, "f32")
+
+
 def gpu_cases(quick: bool = False) -> tuple[GpuCase, ...]:
     """All cases, or the short list that stands first: products of one token, and cubes."""
-    return (*_one_token(), *_cubes(), *(() if quick else _tokens()))
+    rest = () if quick else (*_conversions(COUNTS), *_tokens())
+    return (*_one_token(), *_cubes(), *rest)
 
 
 def small_cases() -> tuple[GpuCase, ...]:
-    """Cases of every family, of a size for the emulator."""
+    """Cases of products and conversions, of a size for the emulator."""
     products = [ternary_case(M, 40, 300, x) for M in (1, 2, 5) for x in DTYPES]
     cubes = [_ragged(case) for case in _cubes() if case.shape[0] == SIDES[0]]
-    return (*products, *cubes)
+    floats = [float_case(M, 40, 300, x) for M, x in ((1, "f16"), (9, "bf16"))]
+    return (*products, *cubes, *floats, *_conversions((1001,)))
 
 
 def _ragged(case: GpuCase) -> GpuCase:
