@@ -62,7 +62,7 @@ def mixed_precision() -> Mixed:
         return Mixed(None, "no FP16 kernel in this build")
     try:
         row = gpu_session().measure(case)
-    except BitnetPerfError as error:
+    except Exception as error:  # of CuPy too: a gate goes on without this figure
         return Mixed(None, _without_brackets(str(error)))
     if FP32 not in row.peers:
         return Mixed(None, _without_brackets(row.absent.get(FP32, "FP32 was not measured")))

@@ -188,8 +188,9 @@ def _measure(
             checks.append(GpuCheck(place="GPU", name=case.name, fault=str(error), detail=""))
             left += [each.name for each in cases[number + 1 :]]
             return
-        except BitnetPerfError as error:
-            checks.append(GpuCheck(place="GPU", name=case.name, fault=str(error), detail=""))
+        except Exception as error:  # of CuPy too; the other cases still count
+            said = str(error) if isinstance(error, BitnetPerfError) else repr(error)
+            checks.append(GpuCheck(place="GPU", name=case.name, fault=said, detail=""))
             continue
         rows.append(row)
         checks.append(
