@@ -15,7 +15,7 @@ from bitnet_perf.kernels.cuda.plans.plan import H200
 
 # heads, heads of the cache, head_dim, capacity, positions seen of each sequence
 CASES = {
-    "2B4T": ((20, 5), 128, 150, [150, 1]),
+    "2B4T": ((20, 5), 128, 70, [70, 1]),
     "one head a KV head": ((3, 3), 128, 40, [37, 9]),
     "six heads a KV head": ((6, 1), 64, 130, [129]),
     "small heads": ((4, 1), 64, 70, [70, 64, 2]),

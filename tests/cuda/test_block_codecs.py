@@ -15,9 +15,9 @@ from bitnet_perf.kernels.cuda.launch import Emulated, bind
 from bitnet_perf.kernels.cuda.plans import codecs
 
 ENCODERS, DECODERS = family("block_quantize"), family("block_dequantize")
-COUNTS = (1, 3, 4, 130, 517, 2052)
+COUNTS = (1, 3, 130, 517)
 # Blocks side by side, in turn, of odd sizes, larger than a warp takes at once.
-CHOSEN = (1, 3, 6, 8, 100, 128, 256)
+CHOSEN = (1, 3, 6, 8, 100, 256)
 
 
 def codec_of(kernel):
