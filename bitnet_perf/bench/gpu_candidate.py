@@ -26,8 +26,9 @@ from bitnet_perf.kernels.cuda.toolchain import compile_file, sources
 
 __all__ = ["CUDA_FAMILIES", "Replaced", "check_on_cpu", "inspected", "replaced"]
 
-CUDA_FAMILIES = ("gemv_w2a8", "gemm_w2a8", "matmul_fp16", "matmul_bf16")
-TYPE = {"matmul_fp16": "f16"}  # of x; bf16 for the others
+DENSE = (*dense.FAMILIES.values(), *(f + dense.HOPPER for f in dense.FAMILIES.values()))
+CUDA_FAMILIES = ("gemv_w2a8", "gemm_w2a8", *DENSE)
+TYPE = {name: "f16" for name in DENSE if "fp16" in name}  # of x; bf16 for the others
 # N, K of checks: less than a tile, ragged, more columns than are loaded ahead.
 SHAPES = ((16, 128), (37, 296), (24, 2568))
 ROWS = 64  # of the weights, at most, in the check of the asked columns
@@ -45,10 +46,7 @@ class Replaced:
     def case(self, shape: Shape, kernel: CudaKernel) -> GpuCase:
         """The case of the family with that kernel."""
         x = TYPE.get(self.family, "bf16")
-        if self.family in dense.FAMILIES.values():
-            case = dense_case(OWN, shape, x)
-        else:
-            case = ternary_case(*shape, x)
+        case = dense_case(OWN, shape, x) if self.family in DENSE else ternary_case(*shape, x)
         return replace(case, plan=_plan(self.family, shape, x, kernel))
 
 
@@ -64,7 +62,7 @@ def replaced(source: Path, family: str, shape: Shape, machine: Machine = H200) -
     if not source.is_file():
         raise ConfigError(f"candidate: {source}: there is no such file")
     x = TYPE.get(family, "bf16")
-    if family in dense.FAMILIES.values():
+    if family in DENSE:
         plan = dense.matmul(shape, x, "f32", machine)
     else:
         plan = w2a8.matmul(shape, x, x, machine)
@@ -80,7 +78,7 @@ def replaced(source: Path, family: str, shape: Shape, machine: Machine = H200) -
 
 def _plan(family: str, shape: Shape, x: str, kernel: CudaKernel) -> Callable[[Machine], Plan]:
     def plan(machine: Machine) -> Plan:
-        if family in dense.FAMILIES.values():
+        if family in DENSE:
             return dense.product_with(kernel, shape, (shape[2], shape[2]), "f32")
         if family == "gemm_w2a8":
             parts = w2a8.choose_tile(shape, machine)[1]

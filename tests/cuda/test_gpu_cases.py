@@ -10,6 +10,8 @@ from bitnet_perf.bench.gpu_cases import _checked_rows, gpu_cases, named, small_c
 from bitnet_perf.bench.gpu_measure import check_case
 from bitnet_perf.errors import ConfigError, MeasurementError
 from bitnet_perf.kernels.cuda.launch import Emulated
+from bitnet_perf.kernels.cuda.plans import dense
+from bitnet_perf.kernels.cuda.plans.plan import Machine
 
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=case.name) for case in small_cases()])
@@ -52,3 +54,15 @@ def test_large_cases_are_checked_in_part():
     assert (rows[0], rows[-1]) == (0, 2047)
     assert _checked_rows(3, 10).tolist() == [0, 1, 2]
     assert len(_checked_rows(2048, 1 << 40)) == 2
+
+
+def test_the_tile_of_a_dense_product():
+    def name(shape, architecture="sm_90a", shared=227 * 1024):
+        plan = dense.matmul(shape, "f16", "f32", Machine(132, shared, architecture))
+        return plan.launches[0].kernel.name
+
+    assert name((4096, 4096, 4096)) == "matmul_fp16_warpgroups/n256_m128"
+    assert name((4096, 4096, 4096), "sm_80", 163 * 1024) == "matmul_fp16/n256_m128"
+    assert name((4096, 4096, 4096), "sm_86", 99 * 1024) == "matmul_fp16/n128_m128"
+    assert name((64, 64, 64)) == "matmul_fp16/n64_m64"
+    assert name((4096, 4096, 4095)) == "matmul_fp16/n64_m64_any"

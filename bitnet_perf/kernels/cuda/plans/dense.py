@@ -13,9 +13,10 @@ from bitnet_perf.kernels.cuda.catalog import KERNELS, CudaKernel, find
 from bitnet_perf.kernels.cuda.geometry import Geometry
 from bitnet_perf.kernels.cuda.plans.plan import DTYPES, Launch, Machine, Plan, Shape
 
-__all__ = ["FAMILIES", "convert", "matmul", "matmul_ternary", "naive", "product_with"]
+__all__ = ["FAMILIES", "HOPPER", "convert", "matmul", "matmul_ternary", "naive", "product_with"]
 
 FAMILIES = {"f16": "matmul_fp16", "bf16": "matmul_bf16"}  # of tensor cores, by the type of x and w
+HOPPER = "_warpgroups"  # of the families of sm_90a, for aligned w [N, K]
 SHORT = {"f16": "fp16", "bf16": "bf16"}  # as variants of gemm_w2a16 begin
 LARGEST_COUNT = 1 << 31  # numbers that `convert` takes
 ALIGNED = 8  # numbers of 16 bits in 16 bytes
@@ -31,7 +32,8 @@ def matmul(shape: Shape, x: str, y: str, machine: Machine, *, kn: bool = False) 
     K = shape[2]
     rows = shape[1] if kn else K
     ending = ("_kn" if kn else "") + ("" if _aligned(K, rows) else "_any")
-    made = [k for k in KERNELS if k.family == FAMILIES[x] and _ending(k) == ending]
+    families = (FAMILIES[x], FAMILIES[x] + HOPPER)
+    made = [k for k in KERNELS if k.family in families and _ending(k) == ending]
     return product_with(_tile(made, shape, machine), shape, (K, rows), y)
 
 
@@ -67,11 +69,12 @@ def _aligned(*rows: int) -> bool:
 
 
 def _tile(made: list[CudaKernel], shape: Shape, machine: Machine) -> CudaKernel:
-    """The largest tile that gives every multiprocessor a block, else the smallest."""
+    """The largest tile that gives every multiprocessor a block, else the smallest; of tiles alike
+    that of warpgroups."""
     M, N, _ = shape
     fitting = sorted(
         (k for k in made if k.shared <= machine.shared and machine.architecture in k.architectures),
-        key=lambda kernel: kernel.tile[0] * kernel.tile[1], reverse=True,
+        key=lambda k: (k.tile[0] * k.tile[1], k.family.endswith(HOPPER)), reverse=True,
     )  # fmt: skip
     if not fitting:
         raise IsaError(f"{made[0].family}: found {machine.architecture}, accepted are "
