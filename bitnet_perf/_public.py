@@ -50,3 +50,6 @@ PUBLIC: dict[str, tuple[str, ...]] = {
     "review.try_": ("Trial", "try_candidate"),
     "stages.profile": ("Profile", "profile"),
 }
+
+# Modules that are used as such: `bp.gpu.matmul`.
+MODULES: tuple[str, ...] = ("gpu",)

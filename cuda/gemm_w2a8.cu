@@ -56,7 +56,7 @@ __global__ void __launch_bounds__(T::threads)
               void* __restrict__ y,               // [M, N] of `kind`
               s32* __restrict__ partial,          // [M, N] zeros; null with one part
               u32* __restrict__ arrived,          // [grid.y, grid.x] zeros; null with one part
-              int kind,                           // of number_kind
+              int kind,                           // of number_kind; int32: without scales
               int M, int N, int K) {
   BP_DYNAMIC_SHARED(stages);
   BP_SHARED(u32, order, 1);
@@ -88,6 +88,11 @@ __global__ void __launch_bounds__(T::threads)
       sum = load_l2(partial + place);
       partial[place] = 0;
     }
-    store_as(y, place, kind, with_scales<float>(sum - x_sums[m], x_scales[m], scales[n / 16]));
+    sum -= x_sums[m];
+    if (kind == int32_kind) {
+      static_cast<s32*>(y)[place] = sum;
+    } else {
+      store_as(y, place, kind, with_scales<float>(sum, x_scales[m], scales[n / 16]));
+    }
   });
 }

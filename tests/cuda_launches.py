@@ -59,3 +59,10 @@ def gemm(kernel, weights, values, row_scales, parts=1, *, kind="f32", **options)
         assert not arrived.any()
     sums = values.astype(np.int64) @ weights.T.astype(np.int64)
     return y, with_scales(sums, scale, row_scales).astype(dtype), trace
+
+
+def traced(plan, **arrays):
+    """The trace of the first launch of a plan; `arrays` are all that it names."""
+    first = plan.launches[0]
+    arguments = [arrays[a] if isinstance(a, str) else a for a in first.arguments]
+    return launch(first.kernel, first.geometry, arguments, trace=True)

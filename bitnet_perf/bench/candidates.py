@@ -172,9 +172,8 @@ def compile_candidate(source: Path, flags: Sequence[str] | None = None) -> Path:
         return source
     if source.suffix == ".cu":
         raise EnvironmentRefused(
-            f"candidate: {source}: a CUDA kernel needs an NVIDIA GPU with its driver and the "
-            "package cupy, and this build has no GPU kernels to compare with; accepted are "
-            f"{', '.join(SUFFIXES)} and .py"
+            f"candidate: {source}: a CUDA kernel is tried by itself, with `bitnet-perf try FILE "
+            f"--family gemv_w2a8`; accepted here are {', '.join(SUFFIXES)} and .py"
         )
     if source.suffix not in SUFFIXES:
         raise ConfigError(

@@ -10,10 +10,11 @@ import typer
 
 from bitnet_perf.cli.output import exit_code, fail, use_settings
 
-# One line per command, in the order in which `--help` shows them.
+# In the order in which `--help` shows them.
 COMMANDS = ("run", "info", "bench", "benchmark", "compare", "try", "gate", "publish", "bisect",
-            "roofline", "profile", "generate", "make-model", "quantize", "accuracy", "rust",
-            "report", "selftest", "tune", "import", "history", "config", "doctor")  # fmt: skip
+            "roofline", "gpu-report", "profile", "generate", "make-model", "quantize",
+            "accuracy", "rust", "report", "selftest", "tune", "import", "history", "config",
+            "doctor")  # fmt: skip
 
 # Options that may stand alone or take a value: `--recorded` and `--recorded DIR`.
 _OPTIONAL_VALUE = {"--recorded": "default"}
@@ -41,8 +42,7 @@ def _with_values(arguments: list[str]) -> list[str]:
     """Give options that may stand alone their default value where none follows."""
     result = []
     for place, word in enumerate(arguments):
-        following = arguments[place + 1 : place + 2]
-        alone = not following or following[0].startswith("-")
+        alone = not arguments[place + 1 :] or arguments[place + 1].startswith("-")
         default = _OPTIONAL_VALUE.get(word)
         result.append(f"{word}={default}" if default is not None and alone else word)
     return result

@@ -28,7 +28,7 @@ STOPPED = 130  # by Ctrl-C
 
 
 def command(
-    file: Annotated[Path, typer.Argument(help="A .c, .cpp, .so or .py file.")],
+    file: Annotated[Path, typer.Argument(help="A .c, .cpp, .so, .py or .cu file.")],
     *,
     family: Annotated[str, typer.Option("--family", help="What it replaces: gemv_i2_s.")],
     shape: Annotated[str, typer.Option("--shape", help="NxK, MxNxK for gemm.")],
@@ -51,7 +51,8 @@ def command(
 ) -> int:
     """Check a candidate kernel, then compare it with the best kernel of this build.
 
-    Exit code 0 not slower, 1 wrong or slower by 10 %, 3 slower by 5 %, 4 not decided, 130 Ctrl-C.
+    Exit code 0 not slower, 1 wrong or slower by 10 %, 3 slower by 5 %, 4 not decided, 130 Ctrl-C;
+    6 a .cu file that is right, where no GPU can time it.
 
     Example: `bitnet-perf try my.cpp --family gemv_i2_s --shape 6912x2560`
     """
@@ -59,6 +60,8 @@ def command(
     from bitnet_perf.review.try_ import try_candidate
 
     def once() -> int:
+        if file.suffix == ".cu":
+            return _cuda(file, (family, shape, pairs), json_to, quiet)
         with progress("try", quiet) as step:
             found = try_candidate(
                 file,
@@ -75,6 +78,20 @@ def command(
         return _show(found, json_to, quiet)
 
     return _watch(file, once) if watch else once()
+
+
+def _cuda(file: Path, what: tuple[str, str, int | None], json_to: str | None, quiet: bool) -> int:
+    """Try a CUDA kernel; the exit code."""
+    from bitnet_perf.review.try_cuda import try_cuda
+
+    family, shape, pairs = what
+    with progress("try", quiet) as step:
+        found = try_cuda(file, family, shape, pairs=pairs, on_progress=step)
+    emit(found.to_dict(), json_to)
+    if shows_text(json_to, quiet):
+        for line in found.lines:
+            console().print(line, markup=False)
+    return found.exit_code
 
 
 def _watch(file: Path, once: Callable[[], int]) -> int:

@@ -13,6 +13,7 @@ from bitnet_perf.analyze.accuracy import Accuracy
 from bitnet_perf.analyze.roofline import Place
 from bitnet_perf.analyze.routing import Route, Situation, route
 from bitnet_perf.bench.ceilings import Ceilings
+from bitnet_perf.bench.gpu_rows import GpuRow
 from bitnet_perf.bench.results import BenchRow
 from bitnet_perf.report import evidence
 from bitnet_perf.report.document import (
@@ -28,6 +29,7 @@ from bitnet_perf.report.document import (
 from bitnet_perf.report.escape import shell_word
 from bitnet_perf.report.evidence import Measured
 from bitnet_perf.report.figures import Source, words
+from bitnet_perf.report.gpu import gpu_words
 
 __all__ = ["RUN", "RunResults", "Speedup", "StageTime", "build_report", "record_of"]
 
@@ -78,6 +80,7 @@ class RunResults:
     accuracy: Mapping[str, Accuracy] = field(default_factory=dict)
     recorded: Mapping[str, Any] = field(default_factory=dict)
     gpu: str = "no-gpu-available"
+    mixed: GpuRow | None = None
 
 
 def record_of(results: RunResults) -> bytes:
@@ -141,7 +144,7 @@ def _evidence(results: RunResults) -> tuple[Words, ...]:
         evidence.quantization_line(accuracy, run=run)
         if accuracy
         else evidence.skipped_line("quantization", "accuracy not measured"),
-        evidence.skipped_line("gpu", results.gpu),
+        gpu_words(results.mixed, results.gpu, run, RUN),
         evidence.simd_line(speed_measured(speedup, run, RUN), run=run)
         if speedup
         else evidence.skipped_line("simd", "no vector variant runs on this CPU"),

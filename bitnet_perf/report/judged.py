@@ -17,6 +17,7 @@ from bitnet_perf.analyze.routing import Decided, Situation
 from bitnet_perf.analyze.steps import Step
 from bitnet_perf.analyze.suggestions import Suggestion, Watch
 from bitnet_perf.analyze.targets import Target
+from bitnet_perf.bench.gpu_rows import GpuRow
 from bitnet_perf.report.figures import Source
 from bitnet_perf.report.plots.trends import TrendLine
 from bitnet_perf.report.traces import StackTime
@@ -38,7 +39,7 @@ class Judged:
     what runs a case of a Cargo workspace by itself; `seconds`: what measuring
     each case took. places, gains, scaling, cache: of the kernels on this host; `memory`: of the
     stages of a model's run. baseline: the file that was named, judged. absent: why a
-    record is not there, by its name. gpu: why nothing was measured on one.
+    record is not there, by its name. mixed: FP16 on a GPU, gpu: why it was not measured.
     """
 
     run: str
@@ -79,6 +80,7 @@ class Judged:
     digests: Mapping[str, str] = field(default_factory=dict)
     absent: Mapping[str, str] = field(default_factory=dict)
     gpu: str = "no-gpu-available"
+    mixed: GpuRow | None = None
     command: str = "bitnet-perf gate"
 
     @property

@@ -11,6 +11,7 @@ from bitnet_perf.report import evidence
 from bitnet_perf.report.document import TITLES, Block, Report, Section, Table, Words, lean
 from bitnet_perf.report.evidence import Measured
 from bitnet_perf.report.figures import Source
+from bitnet_perf.report.gpu import gpu_words
 from bitnet_perf.report.judged import EVIDENCE, RAW, Judged, gate_status
 from bitnet_perf.report.sections.actions import actions
 from bitnet_perf.report.sections.hotspots import hotspots
@@ -56,7 +57,7 @@ def _evidence(judged: Judged) -> tuple[Words, ...]:
     return (
         _inference(judged),
         _quantization(judged),
-        evidence.skipped_line("gpu", judged.gpu),
+        gpu_words(judged.mixed, judged.gpu, judged.run, evidence.REASONS.file),
         _simd(judged),
         evidence.gate_line(
             gate_status(judged.exit_code), _gate_reason(judged), Source(RAW, "verdicts")

@@ -169,6 +169,7 @@ def _with_facts(judged: Judged, records: Records) -> Judged:
         digests=records.digests,
         absent=facts.absent,
         gpu=facts.gpu,
+        mixed=facts.mixed,
         command=facts.command,
     )
 

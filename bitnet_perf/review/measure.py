@@ -11,6 +11,7 @@ from bitnet_perf import _native
 from bitnet_perf.analyze.attribution import Places
 from bitnet_perf.analyze.counts import short_name
 from bitnet_perf.analyze.evidence import BaselineFile
+from bitnet_perf.bench.gpu_session import mixed_precision
 from bitnet_perf.bench.inputs import named_file
 from bitnet_perf.bench.paired.driver import CTRL_C
 from bitnet_perf.bench.paired.profiled import profile_cases, record_profiles
@@ -18,7 +19,6 @@ from bitnet_perf.bench.paired.profiles import Profiles
 from bitnet_perf.bench.paired.raw import Raw
 from bitnet_perf.bench.paired.sides import Ready, prepare_sides
 from bitnet_perf.config.settings import Settings
-from bitnet_perf.kernels.cuda.device import why_no_gpu
 from bitnet_perf.review.attribution import commits_of, places_of
 from bitnet_perf.review.compare import Comparison
 from bitnet_perf.review.evidence import Scope, survey_sides, unsurveyed
@@ -122,6 +122,7 @@ def _facts(plan: Plan, found: Comparison, absent: dict[str, str]) -> Facts:
     """The facts of a run that has just been measured."""
     settings = plan.settings
     uncommitted = plan.changed if plan.dirty else ()
+    mixed = mixed_precision()
     return Facts(
         tool=_native.__version__,
         run=uuid.uuid4().hex[:12],
@@ -145,7 +146,8 @@ def _facts(plan: Plan, found: Comparison, absent: dict[str, str]) -> Facts:
         ),
         notes=_notes(plan, found),
         command=plan.command,
-        gpu=why_no_gpu(),
+        gpu=mixed.why,
+        mixed=mixed.row,
         absent=absent,
     )
 

@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from bitnet_perf.analyze.attribution import Commit
 from bitnet_perf.analyze.evidence import Evidence
+from bitnet_perf.bench.gpu_rows import GpuRow
 from bitnet_perf.bench.paired.profiles import Profiles
 from bitnet_perf.bench.paired.raw import Raw
 from bitnet_perf.config.settings import Settings
@@ -48,8 +49,8 @@ class Facts(_Frozen):
     between the sides, `commits` oldest first. places: file and line of the native functions that
     were counted. kernels: (family, format, isa) of this build that run on the host, best first.
     settings: a snapshot without the tables that say where results go. command: what measures it
-    again. gpu: why nothing was measured on one. interrupted: by Ctrl-C. absent: why a part is not
-    there, by its name. digests: SHA-256 of the files beside.
+    again. mixed: FP16 on a GPU in this run, gpu: why it was not measured. interrupted: by Ctrl-C.
+    absent: why a part is not there, by its name. digests: SHA-256 of the files beside.
     """
 
     version: Literal[1] = 1
@@ -71,6 +72,7 @@ class Facts(_Frozen):
     notes: tuple[str, ...] = ()
     command: str
     gpu: str
+    mixed: GpuRow | None = None
     interrupted: bool = False
     absent: dict[str, str] = Field(default_factory=dict)
     digests: dict[str, str] = Field(default_factory=dict)

@@ -16,10 +16,10 @@ from bitnet_perf.analyze.accuracy import Accuracy, accuracy_of
 from bitnet_perf.analyze.assessment import QUANTIZERS
 from bitnet_perf.analyze.roofline import check_places
 from bitnet_perf.bench.ceilings import measure_ceilings, sampler
+from bitnet_perf.bench.gpu_session import mixed_precision
 from bitnet_perf.bench.runner import QUICK_OPTIONS, run_suites
 from bitnet_perf.errors import ConfigError
 from bitnet_perf.kernels.blocks import dequantize_blocks, quantize_blocks
-from bitnet_perf.kernels.cuda.device import why_no_gpu
 from bitnet_perf.peers.bitnet_rs.native import native_table
 from bitnet_perf.peers.bitnet_rs.recorded import check_recorded
 from bitnet_perf.report.build import RunResults, Speedup, StageTime
@@ -67,6 +67,7 @@ def survey(*, pyperf_json: Path | None = None, on_progress: Progress) -> RunResu
     accuracy = measure_accuracy()
     on_progress(0.95, "profile of a layer")
     stages, kernels = _profile_layer()
+    mixed = mixed_precision()
     on_progress(1.0, "report")
     return RunResults(
         run=uuid.uuid4().hex[:12],
@@ -80,7 +81,8 @@ def survey(*, pyperf_json: Path | None = None, on_progress: Progress) -> RunResu
         speedups=speedups,
         accuracy=accuracy,
         recorded=recorded,
-        gpu=why_no_gpu(),
+        gpu=mixed.why,
+        mixed=mixed.row,
     )
 
 

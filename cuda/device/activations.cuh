@@ -38,11 +38,11 @@ BP_DEVICE bfloat16 value_at<bfloat16>(const uint4& v, int i) {
   return value_16<bfloat16>(v, i);
 }
 
-// Values k ... k + per_load of a row of K; zeros behind its end. One load of 16 bytes where K is a
-// multiple of per_load (then every row is aligned), else one a value.
+// Values k ... k + per_load of a row of K; zeros behind its end. One load of 16 bytes where
+// `whole`: K is a multiple of per_load and the row is aligned; else one a value.
 template <class X>
-BP_DEVICE void load_values(const X* row, int k, int K, float (&values)[per_load<X>]) {
-  if (K % per_load<X> == 0) {
+BP_DEVICE void load_values(const X* row, int k, int K, bool whole, float (&values)[per_load<X>]) {
+  if (whole) {
     const uint4 v = k < K ? load_16(row + k) : uint4{0, 0, 0, 0};
 #pragma unroll
     for (int i = 0; i < per_load<X>; ++i) values[i] = to_float(value_at<X>(v, i));
@@ -50,6 +50,36 @@ BP_DEVICE void load_values(const X* row, int k, int K, float (&values)[per_load<
   }
 #pragma unroll
   for (int i = 0; i < per_load<X>; ++i) values[i] = k + i < K ? to_float(row[k + i]) : 0.0f;
+}
+
+// Of rows that follow each other from an aligned one: all are where K is a multiple of per_load.
+template <class X>
+BP_DEVICE void load_values(const X* row, int k, int K, float (&values)[per_load<X>]) {
+  load_values(row, k, K, K % per_load<X> == 0, values);
+}
+
+// Word i of 16 bytes of values.
+BP_DEVICE u32 word_of_values(const float* values, int i) {
+  return __float_as_uint(values[i]);
+}
+template <class H>
+BP_DEVICE u32 word_of_values(const H* values, int i) {
+  return values[2 * i].bits | static_cast<u32>(values[2 * i + 1].bits) << 16;
+}
+
+// The same for storing: values k ... k + per_load of a row of K, as far as it goes.
+template <class Y>
+BP_DEVICE void store_values(Y* row, int k, int K, const Y (&values)[per_load<Y>]) {
+  if (K % per_load<Y> == 0) {
+    u32 words[4];
+#pragma unroll
+    for (int i = 0; i < 4; ++i) words[i] = word_of_values(values, i);
+    if (k < K) store_16(row + k, {words[0], words[1], words[2], words[3]});
+    return;
+  }
+#pragma unroll
+  for (int i = 0; i < per_load<Y>; ++i)
+    if (k + i < K) row[k + i] = values[i];
 }
 
 // The largest |x| of a row that this thread of `threads` sees, as bits: magnitudes order like
@@ -103,7 +133,7 @@ BP_DEVICE Y with_scales(s32 sum, float s, float scale) {
   return from_float<Y>(__fmul_rn(__fdiv_rn(__int2float_rn(sum), s), scale));
 }
 
-enum number_kind { float32_kind, float16_kind, bfloat16_kind };
+enum number_kind { float32_kind, float16_kind, bfloat16_kind, int32_kind };
 
 // to[place] = value, where `to` holds numbers of `kind`.
 BP_DEVICE void store_as(void* to, u64 place, int kind, float value) {

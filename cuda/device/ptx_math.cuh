@@ -16,6 +16,20 @@ BP_DEVICE s32 dp4a_us(u32 a, u32 b, s32 c) {
 #endif
 }
 
+// The same of two signed words.
+BP_DEVICE s32 dp4a_ss(u32 a, u32 b, s32 c) {
+#ifdef BP_EMULATE
+  for (int i = 0; i < 32; i += 8)
+    c += static_cast<s32>(static_cast<s8>(a >> i & 0xff)) *
+         static_cast<s32>(static_cast<s8>(b >> i & 0xff));
+  return c;
+#else
+  s32 d;
+  asm("dp4a.s32.s32 %0, %1, %2, %3;" : "=r"(d) : "r"(a), "r"(b), "r"(c));
+  return d;
+#endif
+}
+
 // (a & b) | c, one instruction.
 BP_DEVICE u32 and_or(u32 a, u32 b, u32 c) {
 #ifdef BP_EMULATE
@@ -107,3 +121,48 @@ BP_DEVICE bfloat16 from_float<bfloat16>(float x) {
   return {static_cast<u16>((word + 0x7fff + (word >> 16 & 1)) >> 16)};
 #endif
 }
+
+// a b + c in both halves of the words, where each is a number of H: nothing is rounded away. The
+// CPU fails where it is.
+template <class H>
+BP_DEVICE u32 exact_fma_2(u32 a, u32 b, u32 c);
+
+#ifdef BP_EMULATE
+namespace emu {
+
+template <class H>
+inline u32 exact_fma(u32 a, u32 b, u32 c) {
+  const auto number = [](u32 bits) { return double{to_float(H{static_cast<u16>(bits)})}; };
+  const double exact = number(a) * number(b) + number(c);
+  const H rounded = from_float<H>(static_cast<float>(exact));
+  if (to_float(rounded) != exact) bp_emu_fail("exact_fma_2: the result is no 16-bit number");
+  return rounded.bits;
+}
+
+}  // namespace emu
+#endif
+
+template <>
+BP_DEVICE u32 exact_fma_2<half>(u32 a, u32 b, u32 c) {
+#ifdef BP_EMULATE
+  return emu::exact_fma<half>(a, b, c) | emu::exact_fma<half>(a >> 16, b >> 16, c >> 16) << 16;
+#else
+  u32 d;
+  asm("fma.rn.f16x2 %0, %1, %2, %3;" : "=r"(d) : "r"(a), "r"(b), "r"(c));
+  return d;
+#endif
+}
+
+#if defined(BP_EMULATE) || __CUDA_ARCH__ >= 800
+template <>
+BP_DEVICE u32 exact_fma_2<bfloat16>(u32 a, u32 b, u32 c) {
+#ifdef BP_EMULATE
+  return emu::exact_fma<bfloat16>(a, b, c) | emu::exact_fma<bfloat16>(a >> 16, b >> 16, c >> 16)
+                                                 << 16;
+#else
+  u32 d;
+  asm("fma.rn.bf16x2 %0, %1, %2, %3;" : "=r"(d) : "r"(a), "r"(b), "r"(c));
+  return d;
+#endif
+}
+#endif

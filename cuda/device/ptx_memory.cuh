@@ -3,7 +3,7 @@
 
 #include "device/types.cuh"
 
-// Shared memory. BP_DYNAMIC_SHARED(name): all that the launch asked for, as char*, aligned to 128
+// Shared memory. BP_DYNAMIC_SHARED(name): all that the launch asked for, as char*, aligned to 1024
 // bytes. BP_SHARED(type, name, count): an array of the block.
 #ifdef BP_EMULATE
 #define BP_DYNAMIC_SHARED(name) char* const name = emu::bp_emu_dynamic_shared()
@@ -12,7 +12,7 @@
   type* const name = reinterpret_cast<type*>( \
       emu::bp_emu_static_shared(&name##_key, sizeof(type) * (count), #name))
 #else
-#define BP_DYNAMIC_SHARED(name) extern __shared__ __align__(128) char name[]
+#define BP_DYNAMIC_SHARED(name) extern __shared__ __align__(1024) char name[]
 #define BP_SHARED(type, name, count) __shared__ __align__(16) type name[count]
 #endif
 
@@ -75,6 +75,25 @@ BP_DEVICE void store_16(void* to, uint4 v) {
 #endif
 }
 
+// 8 bytes of any memory, aligned to 8.
+BP_DEVICE uint2 load_8(const void* from) {
+#ifdef BP_EMULATE
+  uint2 v;
+  emu::bp_emu_read(&v, from, 8);
+  return v;
+#else
+  return *static_cast<const uint2*>(from);
+#endif
+}
+
+BP_DEVICE void store_8(void* to, uint2 v) {
+#ifdef BP_EMULATE
+  emu::bp_emu_write(to, &v, 8);
+#else
+  *static_cast<uint2*>(to) = v;
+#endif
+}
+
 // Barrier `id` (1 to 15) of `threads` threads of the block, whole warps of them.
 #ifdef BP_EMULATE
 BP_DEVICE void barrier_sync(unsigned id, unsigned threads, BP_EMU_HERE) {
@@ -93,18 +112,37 @@ BP_DEVICE u32 shared_address(const void* p) {
 }
 #endif
 
-// 16 bytes from global to shared memory; zeros where `valid` is false, and then `from` is not read.
-// They are there after copy_wait(), for other threads after a barrier behind it.
-BP_DEVICE void copy_async(void* to, const void* from, bool valid) {
+// The first `bytes` (0 to 16, even) of 16 from global to shared memory, zeros behind them; no more
+// than these are read. They are there after copy_wait(), for other threads after a barrier behind
+// it. Both addresses are aligned to 16.
+BP_DEVICE void copy_async(void* to, const void* from, u32 bytes) {
 #ifdef BP_EMULATE
-  emu::bp_emu_async_copy(to, from, 16, valid ? 16 : 0);
+  emu::bp_emu_async_copy(to, from, 16, bytes);
 #elif __CUDA_ARCH__ >= 800
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(to)), "l"(from),
-               "r"(valid ? 16 : 0)
+               "r"(bytes)
                : "memory");
 #else
-  store_16(to, valid ? load_16(from) : uint4{0, 0, 0, 0});
+  uint4 v = {0, 0, 0, 0};
+  if (bytes == 16) {
+    v = load_16(from);
+  } else {
+    u64 low = 0, high = 0;
+#pragma unroll 1
+    for (u32 i = bytes / 2; i-- > 0;) {
+      high = high << 16 | low >> 48;
+      low = low << 16 | static_cast<const u16*>(from)[i];
+    }
+    v = {static_cast<u32>(low), static_cast<u32>(low >> 32), static_cast<u32>(high),
+         static_cast<u32>(high >> 32)};
+  }
+  store_16(to, v);
 #endif
+}
+
+// All 16 bytes, or zeros where `valid` is false, and then `from` is not read.
+BP_DEVICE void copy_async(void* to, const void* from, bool valid) {
+  copy_async(to, from, valid ? 16u : 0u);
 }
 
 // Ends a group of copies of this thread.
@@ -126,6 +164,41 @@ BP_DEVICE void copy_wait() {
 #endif
 }
 
+#ifdef BP_EMULATE
+namespace emu {
+
+struct matrix_part {  // of a lane
+  const char* row;
+  u32* d;
+};
+
+// Lane 8 m + r names row r of matrix m. Lane 4 g + t gets from each matrix the elements (g, 2 t),
+// (g, 2 t + 1), or (2 t, g), (2 t + 1, g) where `transposed`.
+template <bool transposed>
+inline void hand_out_matrices(void** lanes, unsigned) {
+  u16 elements[4][8][8];
+  for (unsigned lane = 0; lane < 32; ++lane)
+    bp_emu_read_as(lane, elements[lane / 8][lane % 8], static_cast<matrix_part*>(lanes[lane])->row,
+                   16);
+  for (unsigned lane = 0; lane < 32; ++lane) {
+    const unsigned g = lane / 4, e = lane % 4 * 2;
+    for (unsigned m = 0; m < 4; ++m) {
+      const u32 low = transposed ? elements[m][e][g] : elements[m][g][e];
+      const u32 high = transposed ? elements[m][e + 1][g] : elements[m][g][e + 1];
+      static_cast<matrix_part*>(lanes[lane])->d[m] = low | high << 16;
+    }
+  }
+}
+
+inline void meet_for_matrices(u32* d, const void* row, void (*combine)(void**, unsigned)) {
+  matrix_part mine{static_cast<const char*>(row), d};
+  const place at{"ldmatrix", __FILE__, __LINE__};
+  bp_emu_meet(~0u, &at, &mine, combine, 0);
+}
+
+}  // namespace emu
+#endif
+
 // Four 8x8 matrices of 16-bit elements: lane 8 m + r names row r (16 bytes of shared memory) of
 // matrix m; lane 4 g + t gets in d[m] the two elements 2 t, 2 t + 1 of row g:
 //
@@ -134,24 +207,21 @@ BP_DEVICE void copy_wait() {
 //   row g    lane 4g     4g+1   4g+2   4g+3
 BP_DEVICE void load_matrices(u32 (&d)[4], const void* row) {
 #ifdef BP_EMULATE
-  struct part {
-    const char* row;
-    u32* d;
-  } mine{static_cast<const char*>(row), d};
-  const emu::place at{"ldmatrix", __builtin_FILE(), __builtin_LINE()};
-  emu::bp_emu_meet(
-      ~0u, &at, &mine,
-      [](void** lanes, unsigned) {
-        for (unsigned from = 0; from < 32; ++from) {
-          u32 words[4];
-          emu::bp_emu_read_as(from, words, static_cast<part*>(lanes[from])->row, 16);
-          for (unsigned t = 0; t < 4; ++t)
-            static_cast<part*>(lanes[from % 8 * 4 + t])->d[from / 8] = words[t];
-        }
-      },
-      0);
+  emu::meet_for_matrices(d, row, emu::hand_out_matrices<false>);
 #else
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(d[0]), "=r"(d[1]), "=r"(d[2]), "=r"(d[3])
+               : "r"(shared_address(row))
+               : "memory");
+#endif
+}
+
+// The same of the matrices' transposes: lane 4 g + t gets the elements g of rows 2 t, 2 t + 1.
+BP_DEVICE void load_matrices_transposed(u32 (&d)[4], const void* row) {
+#ifdef BP_EMULATE
+  emu::meet_for_matrices(d, row, emu::hand_out_matrices<true>);
+#else
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
                : "=r"(d[0]), "=r"(d[1]), "=r"(d[2]), "=r"(d[3])
                : "r"(shared_address(row))
                : "memory");

@@ -16,3 +16,13 @@ BP_DEVICE s32 warp_sum(s32 value) {
   for (int bit = 16; bit > 0; bit /= 2) value += __shfl_xor_sync(all_lanes, value, bit);
   return value;
 }
+
+// Pairs of lanes 16 apart, then 8, ... 1: every lane gets the same bits. Over `lanes` neighbours, a
+// power of two.
+template <int lanes = 32>
+BP_DEVICE float lane_sum(float value) {
+#pragma unroll
+  for (int bit = lanes / 2; bit > 0; bit /= 2)
+    value = __fadd_rn(value, __shfl_xor_sync(all_lanes, value, bit));
+  return value;
+}

@@ -121,6 +121,14 @@ __attribute__((no_sanitize("thread"))) inline T atomicAdd(T* address, T value) {
   return old;
 }
 
+template <class T>
+__attribute__((no_sanitize("thread"))) inline T atomicMax(T* address, T value) {
+  emu::bp_emu_atomic(address, sizeof(T));
+  const T old = *address;
+  *address = old > value ? old : value;
+  return old;
+}
+
 inline void __threadfence() {}
 
 inline int min(int a, int b) {

@@ -96,7 +96,7 @@ def test_threads_change_the_name():
 
 def test_the_manifest_lists_the_scripts_of_the_suites():
     listed = (ROOT / "bench" / "MANIFEST").read_text().split()
-    assert listed == [f"bench_{suite}.py" for suite in SUITES]
+    assert listed == [f"bench_{suite}.py" for suite in (*SUITES, "gpu")]
     assert sorted(listed) == sorted(p.name for p in (ROOT / "bench").glob("bench_*.py"))
 
 

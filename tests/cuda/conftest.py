@@ -1,5 +1,7 @@
 """Machine code that tests compile goes to a cache of this run."""
 
+import sys
+
 import pytest
 
 
@@ -18,3 +20,21 @@ def cache(monkeypatch, tmp_path):
     """A cache of this test alone; the folder of its cubins, not yet made."""
     monkeypatch.setenv("BITNET_PERF_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache" / "cubin"
+
+
+@pytest.fixture
+def cupy(monkeypatch):
+    """A host with two made-up GPUs, whose kernels run on the emulator."""
+    from cuda_device import MadeUpCupy, cubin_without_compiling
+
+    from bitnet_perf.kernels.cuda import device, launch
+
+    made = MadeUpCupy(devices=((9, 0), (9, 0)))
+    monkeypatch.setitem(sys.modules, "cupy", made)
+    monkeypatch.setattr(device, "_lost", [])
+    monkeypatch.setattr(launch, "compile_file", cubin_without_compiling)
+    device.gpu.cache_clear()
+    launch._runner.cache_clear()
+    yield made
+    device.gpu.cache_clear()
+    launch._runner.cache_clear()

@@ -36,6 +36,29 @@ __global__ void matrices(const uint4* rows, u32* d) {
   for (int i = 0; i < 4; ++i) d[threadIdx.x * 4 + i] = taken[i];
 }
 
+__global__ void transposed_matrices(const uint4* rows, u32* d) {
+  BP_SHARED(uint4, held, 32);
+  store_16(held + threadIdx.x, rows[threadIdx.x]);
+  __syncwarp();
+  u32 taken[4];
+  load_matrices_transposed(taken, held + threadIdx.x);
+  for (int i = 0; i < 4; ++i) d[threadIdx.x * 4 + i] = taken[i];
+}
+
+// Lane i copies the first i / 2 of 8 numbers at `from`; all of d is written.
+__global__ void parts(const u16* from, uint4* d) {
+  BP_SHARED(uint4, held, 32);
+  copy_async(held + threadIdx.x, from + threadIdx.x / 2 / 8 * 8, threadIdx.x / 2 % 8 * 2u);
+  copy_commit();
+  copy_wait<0>();
+  d[threadIdx.x] = load_shared(held + threadIdx.x);
+}
+
+template <class H>
+__global__ void fused(const u32* a, const u32* b, const u32* c, u32* d) {
+  d[threadIdx.x] = exact_fma_2<H>(a[threadIdx.x], b[threadIdx.x], c[threadIdx.x]);
+}
+
 // a: [32 lanes, 4]; b: [32 lanes, 2]; d: [32 lanes, 4], added to.
 __global__ void multiply_u8s8(const u32* a, const u32* b, s32* d) {
   const u32 i = threadIdx.x;

@@ -11,13 +11,14 @@ import pytest
 from cuda_launches import same_bits
 
 from bitnet_perf.kernels.cuda.catalog import CudaKernel
-from bitnet_perf.kernels.cuda.emulate import launch
+from bitnet_perf.kernels.cuda.emulate import EmulationError, launch
 from bitnet_perf.kernels.cuda.geometry import Geometry
 from bitnet_perf.kernels.cuda.host_program import program
 from bitnet_perf.kernels.cuda.toolchain import sources
 
 NAMES = ("integers", "to_floats", "from_floats", "matrices", "multiply_u8s8",
-         "multiply_f16<half>", "multiply_f16<bfloat16>", "between_lanes")  # fmt: skip
+         "multiply_f16<half>", "multiply_f16<bfloat16>", "between_lanes", "transposed_matrices",
+         "parts", "fused<half>", "fused<bfloat16>")  # fmt: skip
 KERNELS = {
     name: CudaKernel("instructions", name, "instructions.cu", name, (), 32, 0, (), 0)
     for name in NAMES
@@ -108,6 +109,39 @@ def test_matrices_are_handed_out_by_rows(run):
     run("matrices", rows, d)
     for lane in range(32):
         assert d[lane].tolist() == rows[:, lane // 4, lane % 4].tolist()
+
+
+def test_transposed_matrices_are_handed_out_by_columns(run):
+    rows = np.arange(32 * 8, dtype=np.uint16).reshape(4, 8, 8)  # matrix, row, column
+    d = np.zeros((32, 4), np.uint32)
+    run("transposed_matrices", rows, d)
+    for lane in range(32):
+        g, t = divmod(lane, 4)
+        expected = rows[:, 2 * t : 2 * t + 2, g]
+        assert np.array_equal(d[lane].view(np.uint16).reshape(4, 2), expected)
+
+
+def test_part_of_16_bytes_is_copied_and_zeros_follow(run):
+    numbers = np.arange(1, 16, dtype=np.uint16)  # the sixteenth is not there, and not asked for
+    d = np.full((32, 8), 99, np.uint16)
+    run("parts", numbers, d)
+    for lane in range(32):
+        first, count = lane // 16 * 8, lane // 2 % 8
+        assert d[lane].tolist() == [*numbers[first : first + count], *[0] * (8 - count)]
+
+
+@pytest.mark.parametrize(("name", "dtype"), [
+    ("fused<half>", np.float16), ("fused<bfloat16>", ml_dtypes.bfloat16),
+])  # fmt: skip
+def test_multiplications_that_round_nothing(run, name, dtype):
+    a, b, c = np.random.default_rng(4).integers(-7, 8, (3, 64)).astype(dtype)
+    d = np.zeros(32, np.uint32)
+    run(name, a.view(np.uint32), b.view(np.uint32), c.view(np.uint32), d)
+    assert same_bits(d.view(dtype), a * b + c)
+    c[40] = 2.0**-12
+    a[40] = b[40] = 5
+    with pytest.raises(EmulationError, match="exact_fma_2: the result is no 16-bit number"):
+        run(name, a.view(np.uint32), b.view(np.uint32), c.view(np.uint32), d)
 
 
 def fragments(matrix, depth):

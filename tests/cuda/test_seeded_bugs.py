@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
-from dataclasses import dataclass
-from pathlib import Path
-
 import numpy as np
 import pytest
+from cuda_bugs import Bug, sown
 from cuda_launches import DTYPES, gemm, gemv, same_bits
 
 from bitnet_perf.kernels.cuda.catalog import find
 from bitnet_perf.kernels.cuda.emulate import SCHEDULES, EmulationError
 from bitnet_perf.kernels.cuda.host_program import program
-from bitnet_perf.kernels.cuda.toolchain import sources
 
 GEMV, GEMM = "gemv_w2a8/m2_f16_f16", "gemm_w2a8/n32_m16"
 VECTOR, MATRIX, TILES = "gemv_w2a8.cu", "gemm_w2a8.cu", "device/gemm_w2a8.cuh"
 FORM, ACTIVATIONS = "device/frag16x32.cuh", "device/activations.cuh"
-
-
-@dataclass(frozen=True)
-class Bug:
-    """`old` stands once in `file` behind `after`; `caught` is what says so: a kind of the
-    emulator's, or "result"."""
-
-    kernel: str
-    file: str
-    old: str
-    new: str
-    caught: str
-    after: str = ""
 
 
 BUGS = {
@@ -104,19 +87,6 @@ BUGS = {
     "gemm: sums are not left as zeros": Bug(
         GEMM, MATRIX, "      partial[place] = 0;\n", "", "result"),
 }  # fmt: skip
-
-
-def sown(bug, root):
-    shutil.copytree(sources(), root, dirs_exist_ok=True)
-    path = root / bug.file
-    whole = path.read_text()
-    assert bug.after in whole, f"{bug.after!r} no longer stands in {bug.file}"
-    start = whole.index(bug.after)
-    before, text = whole[:start], whole[start:]
-    assert bug.old in text, f"{bug.old!r} no longer stands in {bug.file}"
-    assert bug.after or text.count(bug.old) == 1, f"{bug.old!r} stands more than once"
-    path.write_text(before + text.replace(bug.old, bug.new, 1))
-    return program([find(bug.kernel)], Path(root))
 
 
 def said(trace):

@@ -14,7 +14,7 @@ from bitnet_perf import _native
 
 ORDER = [
     "_public", "_native", "memory", "spans", "errors", "files", "cache", "compiler", "notebook",
-    "_bench", "formats", "kernels", "model", "stages", "bench", "peers", "analyze", "config",
+    "_bench", "formats", "kernels", "gpu", "model", "stages", "bench", "peers", "analyze", "config",
     "store", "report", "github", "review", "cli",
 ]  # fmt: skip
 MODULES = with_suffix(".py", under="bitnet_perf/")

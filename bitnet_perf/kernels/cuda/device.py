@@ -22,7 +22,7 @@ __all__ = ["BRING", "ContextLost", "Device", "Gpu", "available", "gpu", "guarded
 
 BRING = "pip install 'bitnet_perf[gpu]'"
 NONE = "no-gpu-available"  # the word of evidence lines
-UNMEASURED = "no GPU cases in this build"
+UNMEASURED = "a gate compares no GPU cases, bitnet-perf gpu-report measures them"
 
 _NO_DRIVER, _NO_DEVICE = 35, 100  # status of the CUDA runtime
 # Status after which the context of the process answers every call with the same error.

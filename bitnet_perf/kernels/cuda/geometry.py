@@ -37,14 +37,13 @@ def geometry(kernel: CudaKernel, M: int, N: int, K: int, parts: int = 1) -> Geom
             f"more, K up to {LARGEST_COLUMNS}"
         )
     rows, tokens = kernel.tile
-    many = kernel.family == "gemm_w2a8"
-    if parts > 1 and not many:
+    if parts > 1 and kernel.family != "gemm_w2a8":
         raise ShapeError(f"{kernel.name}: parts: found {parts}, accepted is 1")
     if kernel.family == "gemv_w2a8":
         if tokens != M:
             raise ShapeError(f"{kernel.name}: M: found {M}, accepted is {tokens}")
         return Geometry((-(-N // rows), 1, 1), (kernel.threads, 1, 1), M * -(-K // STEP) * STEP)
-    if not many:  # a block a token
+    if not rows:  # a block a token
         return Geometry((M, 1, 1), (kernel.threads, 1, 1), kernel.shared)
     grid = (-(-N // rows), -(-M // tokens), parts)
     return Geometry(grid, (kernel.threads, 1, 1), kernel.shared)

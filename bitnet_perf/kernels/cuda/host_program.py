@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import hashlib
 import os
 import re
@@ -76,7 +77,7 @@ def program(kernels: Sequence[CudaKernel], sources: Path | None = None) -> Progr
         [f'#include "{files.pop()}"\n']
         + [f"BP_EMU_KERNEL(bp_kernel_{i}, {k.expression})\n" for i, k in enumerate(kernels)]
     )
-    key = _key(root, _version(words), [*words, *_COMMON, *_CUDA, text])
+    key = _key(root, _version(*words), [*words, *_COMMON, *_CUDA, text, *_outside(kernels[0])])
     folder = cache_folder("cuda-cpu")
     made = folder / f"{key}.so"
     if made.exists():
@@ -96,6 +97,17 @@ def _key(root: Path, version: str, parts: Sequence[str]) -> str:
     return digest.hexdigest()[:24]
 
 
+def _outside(kernel: CudaKernel) -> list[str]:
+    """The content of a file that is not one of this package's, and of the headers beside it."""
+    file = Path(kernel.file)
+    if not file.is_absolute():
+        return []
+    try:
+        return [path.read_text() for path in (file, *sorted(file.parent.glob("*.cuh")))]
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: cannot be read ({error}), accepted is a .cu file") from error
+
+
 def _build(root: Path, words: Sequence[str], text: str, made: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="bitnet_perf.") as place:
         folder = Path(place)
@@ -113,7 +125,7 @@ def _build(root: Path, words: Sequence[str], text: str, made: Path) -> None:
 def _runtime(root: Path, common: Sequence[str], words: Sequence[str]) -> Path:
     """The emulator's own object file, which programs share."""
     folder = root / "emulator"
-    key = _key(folder, _version(words), [*common[: -len(_COMMON)], *_COMMON])
+    key = _key(folder, _version(*words), [*common[: -len(_COMMON)], *_COMMON])
     made = cache_folder("cuda-cpu") / f"{key}.o"
     if made.exists():
         os.utime(made)
@@ -127,7 +139,8 @@ def _runtime(root: Path, common: Sequence[str], words: Sequence[str]) -> Path:
     return made
 
 
-def _version(words: Sequence[str]) -> str:
+@functools.cache
+def _version(*words: str) -> str:
     return _run([*words, "--version"])
 
 

@@ -31,6 +31,8 @@ class Inspection:
         loop: instructions of the loop that does the work, loops within it left out; 0 where there
             is none.
         per_word: of these for 16 weights; 0.0 where the loop takes no weights.
+        per_operation: of these for each of the first of the catalog's opcodes; 0.0 where there is
+            no loop.
     """
 
     kernel: str
@@ -41,6 +43,7 @@ class Inspection:
     missing: tuple[str, ...]
     loop: int
     per_word: float
+    per_operation: float
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -62,6 +65,7 @@ def inspect(kernel: CudaKernel, cubin: Cubin, functions: dict[str, sass.Function
     function = functions[name]
     loop = sass.hot_loop(function, kernel.opcodes[:1])
     weights = kernel.weights_per_iteration
+    work = sum(sass.has_opcode(each, kernel.opcodes[0]) for each in loop.own) if loop else 0
     return Inspection(
         kernel=kernel.name,
         architecture=cubin.architecture,
@@ -71,6 +75,7 @@ def inspect(kernel: CudaKernel, cubin: Cubin, functions: dict[str, sass.Function
         missing=tuple(sass.missing_opcodes(function, kernel.opcodes)),
         loop=len(loop.own) if loop else 0,
         per_word=sass.per_word(loop, weights) if loop and weights else 0.0,
+        per_operation=len(loop.own) / work if loop and work else 0.0,
     )
 
 
@@ -86,7 +91,11 @@ def faults(kernel: CudaKernel, found: Inspection) -> list[str]:
         f"uses {usage.registers} registers, at most {kernel.registers}": usage.registers
         > kernel.registers,
         f"has no {', '.join(found.missing)}": found.missing,
-        f"has no loop with {kernel.opcodes[0]}": kernel.weights_per_iteration and not found.loop,
+        f"has no loop with {kernel.opcodes[0]}": (
+            (kernel.weights_per_iteration or kernel.per_operation) and not found.loop
+        ),
+        f"takes {found.per_operation:.1f} instructions for each {kernel.opcodes[0]}, at most "
+        f"{kernel.per_operation:g}": 0 < kernel.per_operation < found.per_operation,
         f"takes {found.per_word:.1f} instructions for 16 weights, at most {most:g}": (
             found.per_word > most
         ),

@@ -1,0 +1,185 @@
+"""Plans carried out: on the GPU through CuPy, or on the CPU by the emulator.
+
+Both do the same up to the last call, so that what runs on a device was tested on the CPU. Nothing
+here waits for the device.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from bitnet_perf.errors import EnvironmentRefused, IsaError
+from bitnet_perf.kernels.cuda import device, emulate, nvrtc
+from bitnet_perf.kernels.cuda.catalog import KERNELS, CudaKernel
+from bitnet_perf.kernels.cuda.host_program import program
+from bitnet_perf.kernels.cuda.plans.plan import H200, Array, Launch, Machine, Plan
+from bitnet_perf.kernels.cuda.toolchain import choose_architecture, compile_file, sources
+
+__all__ = ["Bound", "Emulated", "OnDevice", "Runner", "bind", "host_dtype", "on_device", "poisoned"]
+
+WITHOUT_ASKING = 48 * 1024  # bytes of dynamic shared memory
+POISON = 0xA5
+
+
+class Runner(Protocol):
+    """Where launches go. `machine` is what plans are made for."""
+
+    machine: Machine
+
+    def make(self, array: Array) -> Any:
+        """A new array of this kind there."""
+
+    def zeros(self, name: str, array: Array) -> Any:
+        """Zeros that every launch leaves as they are; launches of one stream share them."""
+
+    def launch(self, launch: Launch, arrays: Mapping[str, Any]) -> None:
+        """Begin one launch; `arrays` by the names that its arguments have."""
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A plan with all of its arrays: `launch` carries it out, as often as one likes. Whoever
+    captures it in a graph keeps it as long as the graph."""
+
+    plan: Plan
+    arrays: Mapping[str, Any]
+    runner: Runner
+
+    def launch(self) -> None:
+        """Begin all launches, in order, on the current stream."""
+        for launch in self.plan.launches:
+            self.runner.launch(launch, self.arrays)
+
+
+def bind(plan: Plan, arrays: Mapping[str, Any], runner: Runner) -> Bound:
+    """The plan with the caller's arrays and those that it needs beside them."""
+    made = {
+        name: runner.zeros(name, array) if array.zeros else runner.make(array)
+        for name, array in plan.scratch.items()
+    }
+    return Bound(plan, {**arrays, **made}, runner)
+
+
+def poisoned(array: Array) -> np.ndarray[Any, Any]:
+    """In host memory, of bytes that no result has."""
+    made = np.empty(array.shape, host_dtype(array.dtype))
+    made.reshape(-1).view(np.uint8)[:] = POISON
+    return made
+
+
+class Emulated:
+    """Launches over NumPy arrays on the CPU; done when `launch` returns."""
+
+    def __init__(self, machine: Machine = H200, schedule: str = "in_order") -> None:
+        self.machine = machine
+        self.schedule = schedule
+
+    def make(self, array: Array) -> Any:
+        return poisoned(array)
+
+    def zeros(self, name: str, array: Array) -> Any:  # noqa: ARG002
+        return np.zeros(array.shape, host_dtype(array.dtype))
+
+    def launch(self, launch: Launch, arrays: Mapping[str, Any]) -> None:
+        arguments = [arrays[a] if isinstance(a, str) else a for a in launch.arguments]
+        own = launch.kernel in KERNELS
+        emulate.launch(
+            launch.kernel, launch.geometry, arguments, schedule=self.schedule,
+            of=None if own else program((launch.kernel,)),
+        )  # fmt: skip
+
+
+class OnDevice:
+    """Launches on one GPU, on the stream that is CuPy's current one there."""
+
+    def __init__(self, number: int) -> None:
+        import cupy
+
+        self.cupy = cupy
+        self.number = number
+        found = cupy.cuda.runtime.getDeviceProperties(number)
+        known = {name for kernel in KERNELS for name in kernel.architectures}
+        capability = (int(found["major"]), int(found["minor"]))
+        self.machine = Machine(
+            int(found["multiProcessorCount"]),
+            int(found["sharedMemPerBlockOptin"]),
+            choose_architecture(capability, [a for a in nvrtc.nvrtc().architectures if a in known]),
+        )
+        self.l2 = int(found["l2CacheSize"])
+        self._functions: dict[str, Any] = {}
+        self._shared: dict[str, int] = {}
+        # Never freed: a captured graph may still use what a larger case has outgrown.
+        self._zeros: dict[tuple[int, str, str], list[Any]] = {}
+
+    def make(self, array: Array) -> Any:
+        with device.guarded(f"an array of {array.dtype}{list(array.shape)}"):
+            return self.cupy.empty(array.shape, host_dtype(array.dtype))
+
+    def zeros(self, name: str, array: Array) -> Any:
+        stream = int(self.cupy.cuda.get_current_stream().ptr)
+        kept = self._zeros.setdefault((stream, name, array.dtype), [])
+        count = int(np.prod(array.shape))
+        if not kept or kept[-1].size < count:
+            with device.guarded(f"an array of {array.dtype}{list(array.shape)}"):
+                kept.append(self.cupy.zeros(count, host_dtype(array.dtype)))
+        return kept[-1][:count].reshape(array.shape)
+
+    def launch(self, launch: Launch, arrays: Mapping[str, Any]) -> None:
+        kernel, how = launch.kernel, launch.geometry
+        function = self._function(kernel)
+        arguments = tuple(
+            arrays[a] if isinstance(a, str) else np.uint64(0) if a is None else a
+            for a in launch.arguments
+        )
+        with device.guarded(kernel.name):
+            if how.shared > self._shared.get(kernel.name, WITHOUT_ASKING):
+                function.max_dynamic_shared_size_bytes = how.shared
+                self._shared[kernel.name] = how.shared
+            function(how.grid, how.block, arguments, shared_mem=how.shared)
+
+    def _function(self, kernel: CudaKernel) -> Any:
+        """The kernel on this device, compiled and loaded once."""
+        if kernel.name not in self._functions:
+            architecture = self.machine.architecture
+            if architecture not in kernel.architectures:
+                raise IsaError(
+                    f"{kernel.name}: found a GPU of {architecture}, accepted are "
+                    f"{', '.join(kernel.architectures)}"
+                )
+            cubin = compile_file(sources() / kernel.file, [kernel.expression], architecture)
+            self._functions[kernel.name] = device.load(cubin, kernel.expression)
+        return self._functions[kernel.name]
+
+
+def on_device() -> OnDevice:
+    """The runner of CuPy's current device. Raises EnvironmentRefused where there is no GPU."""
+    there, reason = device.available()
+    if not there:
+        raise EnvironmentRefused(f"no GPU: {reason}")
+    import cupy
+
+    with device.guarded("the current device"):
+        return _runner(int(cupy.cuda.runtime.getDevice()))
+
+
+@functools.cache
+def _runner(number: int) -> OnDevice:
+    return OnDevice(number)
+
+
+def host_dtype(name: str) -> Any:
+    """NumPy's type of this name, bfloat16 included."""
+    if name != "bfloat16":
+        return np.dtype(name)
+    try:
+        import ml_dtypes
+    except ImportError as error:
+        raise EnvironmentRefused(
+            "bfloat16 needs ml_dtypes: pip install 'bitnet_perf[gpu]'"
+        ) from error
+    return np.dtype(ml_dtypes.bfloat16)

@@ -1,0 +1,172 @@
+"""The report of a GPU: every check and every figure of one run, as JSON and as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from pydantic import BaseModel, ConfigDict
+
+from bitnet_perf.bench.gpu_rows import FP32, GpuCeilings, GpuRow
+from bitnet_perf.kernels.cuda.device import NONE
+from bitnet_perf.report import evidence
+from bitnet_perf.report.document import Words, text_of
+from bitnet_perf.report.escape import plain
+from bitnet_perf.report.evidence import Measured
+from bitnet_perf.report.figures import Source
+
+__all__ = ["JSON", "GpuCheck", "GpuReport", "gpu_words", "markdown"]
+
+JSON = "gpu-report.json"
+SHOWN = 20  # faults in the text
+
+
+class GpuCheck(BaseModel):
+    """One check. `place`: machine code, CPU (the emulator) or GPU; `fault`: what is wrong, empty
+    where nothing is; `detail`: what was found or compared."""
+
+    model_config = ConfigDict(frozen=True)
+
+    place: str
+    name: str
+    fault: str
+    detail: str
+
+
+class GpuReport(BaseModel):
+    """Everything one run of `gpu-report` checked and measured.
+
+    skipped: why nothing ran on a GPU, empty where it did. unchecked: parts that could not be
+    checked here, with the reason. left_out: cases that the time did not reach.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    version: int = 1
+    run: str
+    date: str
+    tool: str
+    seconds: float
+    device: str
+    driver: str
+    nvrtc: str
+    clocks: str
+    skipped: str
+    checks: tuple[GpuCheck, ...]
+    unchecked: tuple[str, ...]
+    ceilings: GpuCeilings | None
+    rows: tuple[GpuRow, ...]
+    left_out: tuple[str, ...]
+
+    @property
+    def verdict(self) -> str:
+        """`fail` where any check found a fault, `skipped` where no GPU was measured."""
+        if any(check.fault for check in self.checks):
+            return "fail"
+        return "pass" if self.rows else "skipped"
+
+    @property
+    def exit_code(self) -> int:
+        """0 pass, 1 fail, 6 nothing was measured."""
+        return {"pass": 0, "fail": 1, "skipped": 6}[self.verdict]
+
+    @property
+    def evidence(self) -> str:
+        """The line of mixed precision."""
+        row = next((r for r in self.rows if "/mixed_matmul/f16/4096x" in r.case), None)
+        why = self.skipped and NONE
+        return text_of(gpu_words(row, why or "not measured", self.run, JSON))
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain JSON values."""
+        return {
+            **self.model_dump(mode="json", exclude={"rows"}),
+            "verdict": self.verdict,
+            "evidence": self.evidence,
+            "rows": [row.to_dict() for row in self.rows],
+        }
+
+
+def gpu_words(row: GpuRow | None, why: str, run: str, file: str) -> Words:
+    """The evidence line of mixed precision from the row that shows it; else why there is none."""
+    if row is None:
+        return evidence.skipped_line("gpu", why)
+    if FP32 not in row.peers:
+        return evidence.skipped_line("gpu", "FP32 was not measured")
+    found = Measured(row.speedup(FP32), row.samples, run, Source(file, row.case))
+    return evidence.gpu_line(found, precision="FP16", run=run)
+
+
+def markdown(report: GpuReport) -> str:
+    """The report for people."""
+    state = report.verdict + (f" ({NONE})" if report.verdict == "skipped" else "")
+    lines = [f"# GPU report: {state}", "", "```text", report.evidence, "```", ""]
+    lines += [f"Run `{report.run}`, {report.date}, bitnet_perf {report.tool}, "
+              f"{report.seconds:.0f} s.", ""]  # fmt: skip
+    if report.skipped:
+        lines += [f"Nothing ran on a GPU: {plain(report.skipped)}. What this host can check "
+                  "without one is below; no time is stated.", ""]  # fmt: skip
+    else:
+        lines += [f"{report.device}, driver for CUDA {report.driver}. Clocks: {report.clocks}.", ""]
+    lines += _checks(report)
+    if report.rows:
+        lines += _figures(report)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _checks(report: GpuReport) -> list[str]:
+    places = dict.fromkeys(check.place for check in report.checks)
+    counts = []
+    for place in places:
+        of = [check for check in report.checks if check.place == place]
+        wrong = sum(bool(check.fault) for check in of)
+        counts.append((place, str(len(of)), str(wrong)))
+    lines = ["## Checks", "", *_table(("where", "checks", "faults"), counts), ""]
+    lines += [f"- Not checked: {plain(each)}" for each in report.unchecked]
+    faults = [f"{check.place}: {plain(check.fault)}" for check in report.checks if check.fault]
+    lines += [f"- {fault}" for fault in faults[:SHOWN]]
+    if len(faults) > SHOWN:
+        lines.append(f"- and {len(faults) - SHOWN} more, in `{JSON}`")
+    code = [check for check in report.checks if check.place == "machine code"]
+    table = _table(("kernel", "machine code"), [(check.name, check.detail) for check in code])
+    return [*lines, "", *(table if code else []), ""]
+
+
+def _figures(report: GpuReport) -> list[str]:
+    limits = report.ceilings
+    lines = ["## Figures", ""]
+    if limits is not None:
+        dense = limits.bf16_tflop_per_s
+        told = f"{dense:.0f} TFLOP/s" if dense else f"not measured ({limits.why})"
+        lines += [f"Measured limits: copy {limits.copy_gb_per_s:.0f} GB/s; bf16 product of cuBLAS, "
+                  f"4096 cubed, {told}.", ""]  # fmt: skip
+    lines += [
+        "Microseconds of one launch, medians: graph replay over buffers of at least five times the "
+        "L2 (*: smaller), quartiles beside it; one launch behind a flush of the L2; a call from "
+        "Python until it is done. Peers in the same run. Every result was compared first.",
+        "",
+    ]
+    columns = ("case", "us", "quartiles", "flushed", "host", "packed GB/s", "GB/s", "% copy",
+               "TOP/s", "% bf16", "peers (us, ratio)", "MHz")  # fmt: skip
+    lines += [*_table(columns, [_row(row, limits) for row in report.rows]), ""]
+    lines += [f"- Left out for want of time: {', '.join(report.left_out)}"] * bool(report.left_out)
+    return lines
+
+
+def _row(row: GpuRow, limits: GpuCeilings | None) -> tuple[str, ...]:
+    copy = limits.copy_gb_per_s if limits else None
+    dense = limits.bf16_tflop_per_s if limits else None
+    peers = [f"{name} {1e6 * s:.1f} ({row.speedup(name):.2f}x)" for name, s in row.peers.items()]
+    peers += [f"{name}: {why}" for name, why in row.absent.items()]
+    return (
+        row.case, f"{1e6 * row.seconds:.2f}" + ("" if row.cold else "*"),
+        f"{1e6 * row.low:.2f} to {1e6 * row.high:.2f}", f"{1e6 * row.flushed:.2f}",
+        f"{1e6 * row.host:.1f}", f"{row.packed_gb_per_s:.0f}" if row.packed else "",
+        f"{row.gb_per_s:.0f}", f"{100 * row.gb_per_s / copy:.0f}" if copy else "",
+        f"{row.top_per_s:.1f}", f"{100 * row.top_per_s / dense:.0f}" if dense else "",
+        ", ".join(peers), f"{row.clock}/{row.default}" if row.clock else "unknown",
+    )  # fmt: skip
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    lines = [columns, ["---"] * len(columns), *rows]
+    return ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]

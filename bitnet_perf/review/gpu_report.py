@@ -1,0 +1,198 @@
+"""Every check and figure of the CUDA kernels in one act: machine code, execution on the CPU, and on
+a GPU where there is one."""
+
+from __future__ import annotations
+
+import datetime
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+
+from bitnet_perf import _native
+from bitnet_perf.bench.gpu_cases import GpuCase, gpu_cases, small_cases
+from bitnet_perf.bench.gpu_measure import check_case
+from bitnet_perf.bench.gpu_rows import GpuCeilings, GpuRow
+from bitnet_perf.bench.gpu_session import GpuSession, gpu_session
+from bitnet_perf.errors import BitnetPerfError, EnvironmentRefused
+from bitnet_perf.kernels.cuda import nvrtc, sass
+from bitnet_perf.kernels.cuda.catalog import KERNELS
+from bitnet_perf.kernels.cuda.device import ContextLost, available, gpu
+from bitnet_perf.kernels.cuda.inspection import Inspection, faults, inspect
+from bitnet_perf.kernels.cuda.launch import Emulated
+from bitnet_perf.kernels.cuda.plans.plan import H200
+from bitnet_perf.kernels.cuda.toolchain import choose_architecture, compile_file, sources
+from bitnet_perf.report.gpu import GpuCheck, GpuReport
+
+__all__ = ["SECONDS", "gpu_report"]
+
+SECONDS = 540.0  # of a whole report; a case that has begun is ended
+SCHEDULES = ("in_order", "greedy_reversed")  # two unlike ones; the tests run all
+TARGET = "sm_90a"  # what the targets are about
+
+Progress = Callable[[float, str], None]
+
+
+def gpu_report(
+    *,
+    quick: bool = False,
+    every_architecture: bool = False,
+    seconds: float = SECONDS,
+    on_progress: Progress | None = None,
+) -> GpuReport:
+    """Check everything that can be checked here, and measure every case where there is a GPU.
+
+    Args:
+        quick: the short list of cases.
+        every_architecture: machine code for all that NVRTC compiles for, not only for the GPU of
+            this host and the one of the targets.
+        seconds: after which no case is begun.
+
+    A fault is a check of the report, not an error; a lost context ends the measuring.
+    """
+    say = on_progress or (lambda _share, _what: None)
+    begin = time.monotonic()
+    unchecked: list[str] = []
+    checks = list(_machine_code(every_architecture, unchecked, say))
+    checks += _on_cpu(unchecked, say)
+    there, reason = available()
+    rows: list[GpuRow] = []
+    left: list[str] = []
+    ceilings, clocks = None, ""
+    if there:
+        session = gpu_session()
+        clocks = session.clocks.source
+        ceilings = _ceilings(session, checks, say)
+        _measure(session, gpu_cases(quick), begin + seconds, (checks, rows, left), say)
+    found = gpu()
+    return GpuReport(
+        run=uuid.uuid4().hex[:12],
+        date=datetime.datetime.now(datetime.UTC).date().isoformat(),
+        tool=_native.__version__,
+        seconds=time.monotonic() - begin,
+        device=found.devices[0].name if found.devices else "",
+        driver=found.driver,
+        nvrtc="" if nvrtc.why_not() else nvrtc.nvrtc().version,
+        clocks=clocks,
+        skipped=reason,
+        checks=tuple(checks),
+        unchecked=tuple(unchecked),
+        ceilings=ceilings,
+        rows=tuple(rows),
+        left_out=tuple(left),
+    )
+
+
+def _machine_code(every: bool, unchecked: list[str], say: Progress) -> Iterator[GpuCheck]:
+    """Every kernel compiled and disassembled."""
+    missing = nvrtc.why_not() or sass.why_not()
+    if missing:
+        unchecked.append(f"machine code: {missing}")
+        return
+    wanted = nvrtc.nvrtc().architectures if every else _architectures()
+    files = list(dict.fromkeys(kernel.file for kernel in KERNELS))
+    for architecture in wanted:
+        for file in files:
+            say(0.0, f"machine code: {file} for {architecture}")
+            yield from _inspected(file, architecture)
+
+
+def _architectures() -> tuple[str, ...]:
+    """That of the GPU of this host, and that of the targets."""
+    known = nvrtc.nvrtc().architectures
+    found = [TARGET] if TARGET in known else []
+    if gpu().devices and not gpu().reason:
+        found.append(choose_architecture(gpu().devices[0].capability, known))
+    return tuple(dict.fromkeys(found))
+
+
+def _inspected(file: str, architecture: str) -> Iterator[GpuCheck]:
+    kernels = [k for k in KERNELS if k.file == file and architecture in k.architectures]
+    if not kernels:
+        return
+    try:
+        cubin = compile_file(sources() / file, [k.expression for k in kernels], architecture)
+        functions = sass.disassemble(cubin.path)
+    except BitnetPerfError as error:
+        yield GpuCheck(place="machine code", name=f"{file} for {architecture}", fault=str(error),
+                       detail="")  # fmt: skip
+        return
+    for kernel in kernels:
+        found = inspect(kernel, cubin, functions)
+        yield GpuCheck(
+            place="machine code",
+            name=f"{kernel.name} for {architecture}",
+            fault="; ".join(faults(kernel, found)),
+            detail=_told(found),
+        )
+
+
+def _told(found: Inspection) -> str:
+    words = [f"{found.usage.registers} registers", f"{found.usage.spill_stores} bytes spilled"]
+    if found.per_word:
+        words.append(f"{found.per_word:.1f} instructions for 16 weights")
+    return ", ".join(words)
+
+
+def _on_cpu(unchecked: list[str], say: Progress) -> Iterable[GpuCheck]:
+    """Every family on the emulator, under two schedules, against independent results."""
+    checks: list[GpuCheck] = []
+    for case in small_cases():
+        for schedule in SCHEDULES:
+            say(0.1, f"on the CPU: {case.name}")
+            runner = Emulated(H200, schedule)
+            try:
+                check = _checked("CPU", f"{case.name}, {schedule}", case, runner)
+            except EnvironmentRefused as error:
+                unchecked.append(f"execution on the CPU: {error}")
+                return checks
+            checks.append(check)
+    return checks
+
+
+def _checked(place: str, name: str, case: GpuCase, runner: Emulated) -> GpuCheck:
+    try:
+        compared = check_case(case, runner)
+    except EnvironmentRefused:
+        raise
+    except BitnetPerfError as error:
+        return GpuCheck(place=place, name=name, fault=str(error), detail="")
+    return GpuCheck(place=place, name=name, fault="", detail=f"{compared} values compared")
+
+
+def _ceilings(session: GpuSession, checks: list[GpuCheck], say: Progress) -> GpuCeilings | None:
+    say(0.2, "limits of the GPU")
+    try:
+        return session.ceilings()
+    except BitnetPerfError as error:
+        checks.append(GpuCheck(place="GPU", name="limits", fault=str(error), detail=""))
+        return None
+
+
+def _measure(
+    session: GpuSession,
+    cases: tuple[GpuCase, ...],
+    until: float,
+    into: tuple[list[GpuCheck], list[GpuRow], list[str]],
+    say: Progress,
+) -> None:
+    """Measure the cases one by one, as far as the time goes and the context lives."""
+    checks, rows, left = into
+    for number, case in enumerate(cases):
+        if time.monotonic() > until:
+            left += [each.name for each in cases[number:]]
+            return
+        say(0.2 + 0.8 * number / len(cases), case.name)
+        try:
+            row = session.measure(case)
+        except ContextLost as error:
+            checks.append(GpuCheck(place="GPU", name=case.name, fault=str(error), detail=""))
+            left += [each.name for each in cases[number + 1 :]]
+            return
+        except Exception as error:  # of CuPy too; the other cases still count
+            said = str(error) if isinstance(error, BitnetPerfError) else repr(error)
+            checks.append(GpuCheck(place="GPU", name=case.name, fault=said, detail=""))
+            continue
+        rows.append(row)
+        checks.append(
+            GpuCheck(place="GPU", name=case.name, fault="", detail=f"{row.checked} values compared")
+        )

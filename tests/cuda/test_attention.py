@@ -1,0 +1,164 @@
+"""Attention over a float16 cache on the device, against float64."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from cuda_launches import same_bits, traced, unset
+
+from bitnet_perf import _native
+from bitnet_perf.errors import ShapeError
+from bitnet_perf.kernels.cuda.emulate import SCHEDULES
+from bitnet_perf.kernels.cuda.launch import Emulated, bind
+from bitnet_perf.kernels.cuda.plans import layer
+from bitnet_perf.kernels.cuda.plans.plan import H200
+
+# heads, heads of the cache, head_dim, capacity, positions seen of each sequence
+CASES = {
+    "2B4T": ((20, 5), 128, 70, [70, 1]),
+    "one head a KV head": ((3, 3), 128, 40, [37, 9]),
+    "six heads a KV head": ((6, 1), 64, 130, [129]),
+    "small heads": ((4, 1), 64, 70, [70, 64, 2]),
+    "small heads alone": ((2, 2), 64, 33, [33]),
+}
+
+
+class Cache:
+    """Queries and a cache in which what is not seen is NaN."""
+
+    def __init__(self, heads, dim, capacity, lengths, scale=1.0):
+        rng = np.random.default_rng([dim, capacity])
+        shape = (len(lengths), heads[1], capacity, dim)
+        self.heads, self.lengths = heads, np.array(lengths, np.int32)
+        self.q = (rng.standard_normal((len(lengths), heads[0] * dim)) * scale).astype(np.float32)
+        self.keys, self.values = rng.standard_normal((2, *shape)).astype(np.float16)
+        for m, length in enumerate(lengths):
+            self.keys[m, :, length:] = self.values[m, :, length:] = np.nan
+        self.scale = dim**-0.5
+
+    def run(self, parts, schedule="in_order"):
+        count, _, capacity, dim = self.keys.shape
+        out = unset((count, self.heads[0], dim), np.float32)
+        plan = layer.attention(count, self.heads, dim, capacity, scale=self.scale, machine=H200,
+                               parts=parts)  # fmt: skip
+        arrays = {"q": self.q, "keys": self.keys, "values": self.values, "length": self.lengths}
+        bind(plan, {**arrays, "out": out}, Emulated(schedule=schedule)).launch()
+        return out
+
+    def exact(self):
+        """(out in float64, the bound's S, its V) of each head."""
+        count, kv_heads, _, dim = self.keys.shape
+        outs, larger, largest = (np.zeros((count, self.heads[0], d)) for d in (dim, 1, 1))
+        group = self.heads[0] // kv_heads
+        scale = float(np.float32(self.scale))
+        for m, length in enumerate(self.lengths):
+            for head in range(self.heads[0]):
+                q = self.q[m].reshape(-1, dim)[head].astype(np.float64)
+                k, v = (c[m, head // group, :length].astype(np.float64)
+                        for c in (self.keys, self.values))  # fmt: skip
+                s = k @ q * scale
+                e = np.exp(s - s.max())
+                outs[m, head] = e @ v / e.sum()
+                larger[m, head] = (np.abs(k) @ np.abs(q)).max() * scale
+                largest[m, head] = np.abs(v).max()
+        return outs, larger, largest
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("parts", [1, 3])
+def test_the_bound_holds(case, parts):
+    heads, dim, capacity, lengths = CASES[case]
+    for scale in (1.0, 30.0) if capacity < 100 else (30.0,):
+        cache = Cache(heads, dim, capacity, lengths, scale=scale)
+        out = cache.run(parts)
+        exact, S, V = cache.exact()
+        n = -(-capacity // (1024 // dim))  # positions of a group
+        bound = 2.0**-24 * V * (40 * S + 4 * n + 4 * parts + 128)
+        assert (np.abs(out - exact) <= bound).all()
+
+
+def test_as_near_as_the_cpu():
+    cache = Cache((8, 2), 128, 200, [200, 131])
+    out, exact = cache.run(2), cache.exact()[0]
+    cpu = _native.attention(cache.q.reshape(2, 8, 128), np.nan_to_num(cache.keys),
+                            np.nan_to_num(cache.values), cache.lengths.astype(np.int64),
+                            cache.scale)  # fmt: skip
+    error, of_cpu = (np.abs(y - exact).max() for y in (out, np.asarray(cpu).reshape(out.shape)))
+    assert error <= max(4 * of_cpu, 2.0**-22)
+
+
+def test_every_schedule_gives_the_same_bits():
+    cache = Cache((8, 2), 128, 150, [150, 60])
+    for parts in (1, 4):
+        expected = cache.run(parts)
+        for schedule in SCHEDULES:
+            assert same_bits(cache.run(parts, schedule), expected)
+
+
+def test_more_parts_than_positions():
+    cache = Cache((4, 1), 64, 200, [1, 200])
+    exact = cache.exact()[0]
+    assert np.allclose(cache.run(7), exact, atol=1e-5)
+    first = cache.values[0, 0, 0].astype(np.float32)
+    assert all(same_bits(row, first) for row in cache.run(7)[0])
+
+
+def test_scores_that_rise_and_fall():
+    """The largest score comes first, last, or far above the others."""
+    cache = Cache((4, 1), 128, 64, [64])
+    cache.q[:] = 1
+    for order in (np.arange(64), np.arange(64)[::-1], np.where(np.arange(64) == 40, 200, 0)):
+        cache.keys[0, 0] = (order[:, None] / 4).astype(np.float16)
+        exact, S, V = cache.exact()
+        out = cache.run(1)
+        assert (np.abs(out - exact) <= 2.0**-24 * V * (40 * S + 4 * 8 + 132)).all()
+
+
+def test_a_plan_fills_the_machine():
+    plan = layer.attention(1, (20, 5), 128, 4096, scale=1, machine=H200)
+    assert plan.launches[0].geometry.grid == (32, 5, 1)
+    assert plan.launches[1].geometry.grid == (20, 1, 1)
+    assert layer.attention(64, (20, 5), 128, 4096, scale=1, machine=H200).scratch == {}
+    assert len(layer.attention(1, (20, 5), 128, 100, scale=1, machine=H200).launches) == 1
+
+
+def test_keys_and_values_are_stored_half_to_even():
+    rng = np.random.default_rng(2)
+    k, v = rng.standard_normal((2, 2, 5 * 128 + 4)).astype(np.float32)
+    k[0, :4] = [65520, 2049, 1e-8, -0.0]
+    k, v = np.ascontiguousarray(k), np.ascontiguousarray(v)
+    keys, values = np.full((2, 2, 5, 9, 128), 7, np.float16)
+    keys, values = keys.copy(), values.copy()
+    length = np.array([9, 3], np.int32)
+    plan = layer.store_kv(2, 5, 128, 9, 644)
+    bind(plan, {"k": k, "v": v, "keys": keys, "values": values, "length": length},
+         Emulated()).launch()  # fmt: skip
+    for cache, given in ((keys, k), (values, v)):
+        expected = np.full_like(cache, 7)
+        for m in range(2):
+            with np.errstate(over="ignore"):
+                new = given[m, :640].reshape(5, 128).astype(np.float16)
+            expected[m, :, length[m] - 1] = new
+        assert same_bits(cache, expected)
+
+
+def test_rows_of_the_cache_are_read_whole():
+    cache = Cache((8, 2), 128, 256, [256])
+    out = unset((1, 8, 128), np.float32)
+    plan = layer.attention(1, (8, 2), 128, 256, scale=1, machine=H200, parts=1)
+    trace = traced(plan, q=cache.q, keys=cache.keys, values=cache.values, length=cache.lengths,
+                   out=out)  # fmt: skip
+    loads = [a for a in trace.accesses() if not a.shared and not a.write and a.width == 16]
+    # Two positions of 256 bytes a warp; each position's key and value once a KV head.
+    assert sum(a.requests for a in loads if a.sectors == 1) == 2 * 2 * 256 // 2
+
+
+def test_what_no_plan_takes():
+    for heads, dim, text in (
+        ((5, 2), 128, "heads that are a multiple"), ((4, 2), 80, "head_dim 64, 128"),
+        ((4, 0), 64, "accepted are 1 and more"),
+    ):  # fmt: skip
+        with pytest.raises(ShapeError, match=text):
+            layer.attention(1, heads, dim, 10, scale=1, machine=H200)
+    with pytest.raises(ShapeError, match="multiple of 8"):
+        layer.store_kv(1, 2, 12, 10)

@@ -1,0 +1,68 @@
+"""GPU cases: right on the emulator, wrong ones told, names stable."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from bitnet_perf.bench.gpu_cases import _checked_rows, gpu_cases, named, small_cases
+from bitnet_perf.bench.gpu_measure import check_case
+from bitnet_perf.errors import ConfigError, MeasurementError
+from bitnet_perf.kernels.cuda.launch import Emulated
+from bitnet_perf.kernels.cuda.plans import dense
+from bitnet_perf.kernels.cuda.plans.plan import Machine
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=case.name) for case in small_cases()])
+def test_every_family_is_right_on_the_emulator(case):
+    assert check_case(case, Emulated()) == (case.shape[0] * case.shape[1] or 1001)
+
+
+def test_a_wrong_result_is_named_and_not_timed():
+    case = small_cases()[0]
+
+    def expected(given):
+        (right,) = case.expected(given)
+        right.values[0, 7] += 1
+        return (right,)
+
+    with pytest.raises(MeasurementError, match=r"y\[0, 7\]: found .*; 1 of 40 values are wrong"):
+        check_case(replace(case, expected=expected), Emulated())
+    none = replace(case, plan=lambda machine: replace(case.plan(machine), launches=()))
+    with pytest.raises(MeasurementError, match="40 of 40 values are wrong, nothing was timed"):
+        check_case(none, Emulated())
+
+
+def test_names_are_identities():
+    names = [case.name for case in gpu_cases()]
+    assert len(set(names)) == len(names)
+    assert "forward/cuda_gemv/frag16x32.bf16/2560x2560/t1" in names
+    assert "forward/cuda_gemm/frag16x32.bf16/128x6912x2560/t1" in names
+    assert {case.name for case in gpu_cases(quick=True)} < set(names)
+    assert named(names[0]).name == names[0]
+    with pytest.raises(ConfigError, match="case: found 'nothing'"):
+        named("nothing")
+
+
+def test_large_cases_are_checked_in_part():
+    case = next(case for case in gpu_cases() if "2048x6912x2560" in case.name)
+    assert case.packed == 6912 * 2560 // 4
+    assert case.ops == 2 * 2048 * 6912 * 2560
+    rows = _checked_rows(2048, 6912 * 2560)
+    assert 100 < len(rows) < 130
+    assert (rows[0], rows[-1]) == (0, 2047)
+    assert _checked_rows(3, 10).tolist() == [0, 1, 2]
+    assert len(_checked_rows(2048, 1 << 40)) == 2
+
+
+def test_the_tile_of_a_dense_product():
+    def name(shape, architecture="sm_90a", shared=227 * 1024):
+        plan = dense.matmul(shape, "f16", "f32", Machine(132, shared, architecture))
+        return plan.launches[0].kernel.name
+
+    assert name((4096, 4096, 4096)) == "matmul_fp16_warpgroups/n256_m128"
+    assert name((4096, 4096, 4096), "sm_80", 163 * 1024) == "matmul_fp16/n256_m128"
+    assert name((4096, 4096, 4096), "sm_86", 99 * 1024) == "matmul_fp16/n128_m128"
+    assert name((64, 64, 64)) == "matmul_fp16/n64_m64"
+    assert name((4096, 4096, 4095)) == "matmul_fp16/n64_m64_any"

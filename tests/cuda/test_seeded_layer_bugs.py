@@ -1,0 +1,248 @@
+"""Faults sown into conversions, block codecs and the kernels of a layer are found."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from cuda_bugs import Bug, sown
+from cuda_launches import padded, same_bits
+from reference import blocks as block_oracle
+from reference import formats as oracle
+from reference.cuda_w2a8 import pack_frag16x32, quantize_q8_act
+
+from bitnet_perf import _native, formats
+from bitnet_perf.kernels.cuda import emulate
+from bitnet_perf.kernels.cuda.emulate import SCHEDULES, EmulationError
+from bitnet_perf.kernels.cuda.launch import Emulated, bind
+from bitnet_perf.kernels.cuda.plans import codecs, layer
+from bitnet_perf.kernels.cuda.plans.plan import H200
+
+RACE = "race|uninitialised"
+
+
+class Sown(Emulated):
+    """Launches of the kernels that were compiled with a fault; the others as they are."""
+
+    def __init__(self, schedule, of):
+        super().__init__(schedule=schedule)
+        self.of = of
+
+    def launch(self, launch, arrays):
+        given = [arrays[a] if isinstance(a, str) else a for a in launch.arguments]
+        of = self.of if self.of and launch.kernel in self.of.kernels else None
+        emulate.launch(launch.kernel, launch.geometry, given, schedule=self.schedule, of=of)
+
+
+def weights_of(n, k):
+    return np.random.default_rng([n, k]).integers(-1, 2, (n, k)).astype(np.int8)
+
+
+def repacked(n, k):
+    def check(run):
+        weights = weights_of(n, k)
+        made = np.zeros(pack_frag16x32(weights).nbytes, np.uint8)
+        plan = codecs.repack("i2_s", "frag16x32", n, k)
+        run(plan, source=formats.pack(weights, "i2_s").data, to=made)
+        return same_bits(made, pack_frag16x32(weights).reshape(-1).view(np.uint8))
+
+    return check
+
+
+def tl2_stored(run):
+    weights, tile = weights_of(64, 448), (64, 96, 32)
+    expected = oracle.pack_tl2(weights, tile)
+    made = np.zeros_like(expected)
+    source = pack_frag16x32(weights).reshape(-1).view(np.uint8)
+    run(codecs.repack("frag16x32", "tl2", 64, 448, tile), source=source, to=made)
+    return same_bits(made, expected)
+
+
+def scaled(run):
+    """The mean of halves, whose float64 depends on the order, then codes of halves of the scale."""
+    rng = np.random.default_rng(3)
+    x = (rng.standard_normal((300, 40)) * 2.0 ** rng.integers(-14, 3, (300, 40))).astype(np.float16)
+    scale, bound = np.zeros((2, 1), np.float32)
+    sums = {"sums": np.zeros(300), "largest": np.zeros(300, np.uint32)}
+    run(codecs.find_scale("f16", "absmean", 300, 40), w=x, scale=scale, bound=bound, keep=sums)
+    wide = np.abs(x.astype(np.float64)).reshape(300, 5, 8)
+    eight, expected = wide[:, 0].copy(), np.zeros(300)
+    for step in range(1, 5):
+        eight += wide[:, step]
+    for i in range(8):
+        expected += eight[:, i]
+    return (
+        same_bits(sums["sums"], expected) and float(scale[0]) == formats.quantize(x, "i2_s").scale
+    )
+
+
+def quantized(run):
+    x = np.linspace(-1, 1, 4 * 128, dtype=np.float32).reshape(4, 128)
+    x[1, :2] = 0.25, -0.25
+    made = np.zeros(128, np.uint8)
+    run(codecs.quantize("f32", "i2_s", 4, 128), w=x.reshape(-1).view(np.uint8), to=made,
+        bound=np.array([0.5], np.float32))  # fmt: skip
+    return same_bits(made, formats.quantize(x, "i2_s", "given", 0.5).data[:128])
+
+
+def encoded(codec):
+    def check(run):
+        x = np.random.default_rng(1).standard_normal(517).astype(np.float32)
+        x[128:256:3], x[128] = 0, 1.5  # kernel.tl2: as near to two entries
+        data, scales, block = block_oracle.quantize(x, codec)
+        made, found = np.zeros_like(data), np.zeros_like(scales)
+        run(codecs.block_quantize(codec, 517, block, data.size), x=x, data=made, scales=found)
+        return same_bits(made, data) and same_bits(found, scales)
+
+    return check
+
+
+def decoded(run):
+    rng = np.random.default_rng(1)
+    data, scales = rng.integers(0, 256, 30).astype(np.uint8), rng.random(20, dtype=np.float32)
+    x = np.zeros(119, np.float32)
+    run(codecs.block_dequantize("quant.tl1", 119, 6, 20), data=data, scales=scales, x=x)
+    return same_bits(x, block_oracle.dequantize(data, scales, "quant.tl1", 6, 119))
+
+
+def normed(run):
+    x = np.random.default_rng(1).standard_normal((2, 1030)).astype(np.float32)
+    out = np.zeros_like(x)
+    run(layer.rms_norm(2, 1030, "f32", 1e-5), x=x, weight=np.ones(1030, np.float32), out=out)
+    wide = x.astype(np.float64)
+    return np.allclose(out, wide / np.sqrt((wide**2).mean(axis=1, keepdims=True) + 1e-5), 1e-6, 0)
+
+
+def turned(run):
+    rng = np.random.default_rng(1)
+    x, angle = rng.standard_normal((2, 48)).astype(np.float32), rng.random((2, 8), np.float32)
+    own, cos, sin = x.copy(), np.cos(angle), np.sin(angle)
+    plan = layer.rope(2, 2, 24, 48, rope_dim=16, neighbours=True)
+    run(plan, x=own, cos=cos, sin=sin)
+    return same_bits(own, _native.rope(x, cos, sin, 2, 24, True))
+
+
+def logits(run):
+    rng = np.random.default_rng(1)
+    values, scales = rng.integers(-127, 128, (37, 640)).astype(np.int8), rng.random(37, np.float32)
+    q, x_scales, _ = quantize_q8_act(rng.standard_normal((2, 640)))
+    out = np.zeros((2, 37), np.float32)
+    run(layer.lm_head(2, 37, 640), weights=values, scales=scales, values=padded(q),
+        x_scales=x_scales, logits=out)  # fmt: skip
+    sums = q.astype(np.int64) @ values.T.astype(np.int64)
+    return same_bits(out, sums.astype(np.float32) / x_scales[:, None] * scales)
+
+
+def largest(run):
+    x = np.random.default_rng(1).standard_normal((1, 5000)).astype(np.float32)
+    x[0, [70, 71, 4500]] = 9  # the first block in one order, the second in the other
+    result = np.zeros((1, 2), np.int32)
+    run(layer.argmax(1, 5000), logits=x, result=result)
+    return result.tolist() == [[70, -1]]
+
+
+def attended(run):
+    rng = np.random.default_rng(1)
+    q = (rng.standard_normal((1, 256)) * 3).astype(np.float32)
+    keys, values = rng.standard_normal((2, 1, 1, 150, 64)).astype(np.float16)
+    keys[..., 131:, :] = values[..., 131:, :] = np.nan
+    out = np.zeros((1, 4, 64), np.float32)
+    plan = layer.attention(1, (4, 1), 64, 150, scale=0.2, machine=H200, parts=2)
+    run(plan, q=q, keys=keys, values=values, length=np.array([131], np.int32), out=out)
+    k, v = (c[0, 0, :131].astype(np.float64) for c in (keys, values))
+    s = q.reshape(4, 64).astype(np.float64) @ k.T * 0.2
+    e = np.exp(s - s.max(axis=1, keepdims=True))
+    return np.allclose(out[0], e @ v / e.sum(axis=1, keepdims=True), 0, 1e-5)
+
+
+FORMATS, TL2 = "device/ternary_formats.cuh", "device/tl2.cuh"
+CODECS, SCALE, BLOCKS = "codecs.cu", "weight_scale.cu", "blocks.cu"
+ENCODE, SOFTMAX = "device/block_encode.cuh", "device/online_softmax.cuh"
+LAYER, HEAD, ATTENTION = "layer.cu", "lm_head.cu", "attention.cu"
+I2_S, TL2_STORE, DECODE = "repack/i2_s_frag16x32", "repack/frag16x32_tl2", "attention_decode/d64_g4"
+
+# What checks it, and the bug.
+BUGS = {
+    "repack: no order between loading and storing": (repacked(33, 130), Bug(
+        I2_S, CODECS, "  __syncwarp();\n", "", RACE, "From::load(")),
+    "repack: rows beyond the matrix stay unset": (repacked(33, 768), Bug(
+        I2_S, CODECS, "p.n + tile_rows > N || ", "", RACE)),
+    "repack: columns beyond the padded ones are read": (repacked(33, 500), Bug(
+        I2_S, FORMATS, "p.n + row >= p.N || p.k + part / 2 * 128 >= padded(p.K)",
+        "p.n + row >= p.N", "out of bounds")),
+    "tl2: bytes are stored before they are there": (tl2_stored, Bug(
+        TL2_STORE, TL2, "    __syncwarp();\n", "", RACE, "minus | other >> 1")),
+    "tl2: signs of the other sixteen rows": (tl2_stored, Bug(
+        TL2_STORE, TL2, "minus | other >> 1", "minus | other", "result")),
+    "tl2: rows in their own order": (tl2_stored, Bug(
+        TL2_STORE, TL2, "r / 8 % 3 == 0 ? r : r < 16 ? r + 8 : r - 8", "r", "result")),
+    "weight_scale: eights in the wrong order": (scaled, Bug(
+        "weight_scale/rows_f16", SCALE, "half_of_row == 0 ? low : taken;",
+        "half_of_row == 0 ? taken : low;", "result")),
+    "weight_scale: added before they are read": (scaled, Bug(
+        "weight_scale/tensor", SCALE, "    __syncthreads();\n", "", RACE, "held[threadIdx.x] =")),
+    "quantize: halves go up": (quantized, Bug(
+        "quantize_weights/f32_i2_s", FORMATS, "2 * x[j + c] > up", "2 * x[j + c] >= up", "result")),
+    "blocks: half a block is looked at": (encoded("quant.i2s"), Bug(
+        "block_quantize/quant_i2s", ENCODE, "bit = block / 8", "bit = block / 16", "result")),
+    "blocks: of two as near the second": (encoded("kernel.tl2"), Bug(
+        "block_quantize/kernel_tl2", "device/block_codecs.cuh", "other < distance ? i : best",
+        "other <= distance ? i : best", "result")),
+    "blocks: scales change with the byte": (decoded, Bug(
+        "block_dequantize/quant_tl1", BLOCKS, "left = block - at % block", "left = block",
+        "result")),
+    "rms_norm: no barrier": (normed, Bug("rms_norm/f32", LAYER, "  __syncthreads();\n", "", RACE)),
+    "rope: turned the other way": (turned, Bug(
+        "rope/neighbours", LAYER, "-__fmul_rn(b[j], s[j])", "__fmul_rn(b[j], s[j])", "result")),
+    "lm_head: no barrier": (logits, Bug(
+        "lm_head_int8/m2", HEAD, "  __syncthreads();\n", "", RACE, "load_16(values + i)")),
+    "lm_head: rows beyond the last": (logits, Bug(
+        "lm_head_int8/m2", HEAD, "min(row + r, V - 1)", "(row + r)", "out of bounds")),
+    "argmax: of equals the last": (largest, Bug(
+        "argmax/f32", HEAD, "<< 32 | ~static_cast<u32>(k + j)", "<< 32 | static_cast<u32>(k + j)",
+        "result")),
+    "argmax: the first block makes the result": (largest, Bug(
+        "argmax/f32", HEAD, "!= gridDim.x - 1) return;", "!= 0) return;",
+        "race of blocks|result")),
+    "attention: no barrier": (attended, Bug(
+        DECODE, ATTENTION, "  __syncthreads();\n", "", RACE)),
+    "attention: a part goes beyond the last position": (attended, Bug(
+        DECODE, ATTENTION, "end = min(length[m], begin + share)", "end = begin + share",
+        "result|out of bounds")),
+    "attention: what is not there counts": (attended, Bug(
+        DECODE, SOFTMAX, "u < count ? exp_of(", "true ? exp_of(", "result")),
+    "attention: a larger score leaves the sums": (attended, Bug(
+        DECODE, SOFTMAX, "sum[g] = __fmul_rn(sum[g], factor);", "", "result")),
+    "attention: parts as they are": (attended, Bug(
+        "attention_merge/d64", ATTENTION, "exp_of(__fadd_rn(softmax[2 * p], -largest))", "1.0f",
+        "result")),
+}  # fmt: skip
+
+
+def found_by(check, of, schedule):
+    """What says that something is wrong: a kind of fault, "result", or ""."""
+
+    def run(plan, keep=None, **arrays):
+        bound = bind(plan, arrays, Sown(schedule, of))
+        bound.launch()
+        for name in keep or ():
+            keep[name] = bound.arrays[name]
+
+    try:
+        with np.errstate(all="ignore"):
+            return "" if check(run) else "result"
+    except EmulationError as error:
+        return str(error).partition(": ")[2]
+
+
+@pytest.mark.parametrize("name", BUGS)
+def test_a_bug_is_caught(name, tmp_path):
+    check, bug = BUGS[name]
+    of = sown(bug, tmp_path)
+    for schedule in SCHEDULES:
+        found = found_by(check, of, schedule)
+        assert any(kind in found for kind in bug.caught.split("|")), (schedule, found)
+
+
+@pytest.mark.parametrize("name", BUGS)
+def test_without_it_nothing_is_found(name):
+    assert found_by(BUGS[name][0], None, "random") == ""

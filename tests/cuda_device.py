@@ -1,0 +1,303 @@
+"""A CuPy made up over NumPy, whose kernels run on the emulator: all of a device but its speed.
+
+Its arrays say on which device they are, its launches refuse what CUDA would refuse (numbers of
+another width than the parameter, dynamic shared memory that was not asked for) and count what
+waits for the device.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import ml_dtypes
+import numpy as np
+
+from bitnet_perf.kernels.cuda import emulate
+from bitnet_perf.kernels.cuda.catalog import KERNELS, family
+from bitnet_perf.kernels.cuda.geometry import Geometry
+from bitnet_perf.kernels.cuda.host_program import program
+from bitnet_perf.kernels.cuda.toolchain import Cubin
+
+
+class CUDARuntimeError(RuntimeError):
+    def __init__(self, status, text):
+        super().__init__(text)
+        self.status = status
+
+
+class Stream:
+    """`with stream:` makes it the current one; what is launched while it captures is kept."""
+
+    def __init__(self, ptr=0, cupy=None):
+        self.ptr, self.cupy = ptr, cupy
+        self.captured = None
+
+    def __enter__(self):
+        self.before, self.cupy.stream = self.cupy.stream, self
+        return self
+
+    def __exit__(self, *_):
+        self.cupy.stream = self.before
+
+    def begin_capture(self):
+        assert self.ptr, "the default stream cannot be captured"
+        self.captured = []
+
+    def end_capture(self):
+        graph, self.captured = Graph(self.cupy, self.captured), None
+        return graph
+
+    def synchronize(self):
+        assert self.captured is None, "a stream that captures cannot be waited for"
+        if self.cupy is not None:
+            self.cupy.waits += 1
+
+
+class Graph:
+    """Replays take the time of their launches, and are not carried out again."""
+
+    def __init__(self, cupy, launches):
+        self.cupy, self.launches = cupy, launches
+        cupy.graphs.append(self)
+
+    def launch(self):
+        self.cupy.now += sum(self.cupy.costs.get(name, 0.0) for name, _ in self.launches)
+
+
+class Event:
+    def __init__(self, cupy):
+        self.cupy = cupy
+
+    def record(self):
+        self.at = self.cupy.now
+
+    def synchronize(self):
+        self.cupy.waits += 1
+
+
+class MadeUpArray(np.ndarray):
+    """An array of device `number`, in memory aligned as cudaMalloc aligns it."""
+
+    number = 0
+
+    def __array_finalize__(self, other):
+        self.number = getattr(other, "number", 0)
+
+    @property
+    def device(self):
+        return SimpleNamespace(id=self.number)
+
+    @property
+    def data(self):
+        return SimpleNamespace(ptr=self.ctypes.data)
+
+
+def aligned(shape, dtype, number=0):
+    dtype = np.dtype(dtype)
+    count = int(np.prod(shape)) * dtype.itemsize
+    memory = np.full(count + 256, 0xA5, np.uint8)
+    start = -memory.ctypes.data % 256
+    made = memory[start : start + count].view(dtype).reshape(shape).view(MadeUpArray)
+    made.number = number
+    return made
+
+
+class MadeUpCupy(ModuleType):
+    """`devices`: compute capabilities. `waits` counts what waits; `launches` lists the kernels and
+    `graphs` those captured; `fail`: raised by the next launch; `costs`: seconds by kernel;
+    `carried_out`: how often each kernel does its work, all others are only counted."""
+
+    ndarray = MadeUpArray
+
+    def __init__(self, devices=((9, 0),), shared=227 * 1024):
+        super().__init__("cupy")
+        self.current, self.stream = 0, Stream(0, self)
+        self.waits, self.launches, self.fail = 0, [], None
+        self.room, self.carried_out = 1 << 32, 1 << 32
+        self.now, self.costs, self.graphs = 0.0, {}, []
+
+        def properties(number):
+            major, minor = devices[number]
+            return {
+                "name": b"Card", "major": major, "minor": minor, "totalGlobalMem": 1 << 30,
+                "multiProcessorCount": 132, "sharedMemPerBlockOptin": shared,
+                "l2CacheSize": 4096,
+            }  # fmt: skip
+
+        runtime = SimpleNamespace(
+            driverGetVersion=lambda: 13000, runtimeGetVersion=lambda: 13000,
+            getDeviceCount=lambda: len(devices), getDeviceProperties=properties,
+            getDevice=lambda: self.current,
+        )  # fmt: skip
+        self.cuda = SimpleNamespace(
+            runtime=runtime,
+            driver=SimpleNamespace(CUDADriverError=CUDARuntimeError),
+            get_current_stream=lambda: self.stream,
+            Stream=lambda non_blocking: Stream(1 + int(non_blocking), self),
+            Event=lambda: Event(self),
+            get_elapsed_time=lambda begin, end: 1e3 * (end.at - begin.at),
+            Device=lambda number: SimpleNamespace(id=number, pci_bus_id=f"0000:0{number}:00.0"),
+        )
+
+    def empty(self, shape, dtype):
+        made = aligned(shape, dtype, self.current)
+        if made.nbytes > self.room:
+            raise MemoryError(f"Out of memory allocating {made.nbytes} bytes")
+        return made
+
+    def zeros(self, shape, dtype):
+        made = self.empty(shape, dtype)
+        made[...] = 0
+        return made
+
+    def ones(self, shape, dtype):
+        made = self.empty(shape, dtype)
+        made[...] = 1
+        return made
+
+    def full(self, shape, value, dtype):
+        made = self.empty(shape, dtype)
+        made[...] = value
+        return made
+
+    def asarray(self, array):
+        made = self.empty(np.shape(array), np.asarray(array).dtype)
+        made[...] = array
+        return made
+
+    def asnumpy(self, array):
+        self.waits += 1
+        return np.array(array, subok=False)
+
+    def from_dlpack(self, holder):
+        return holder.array
+
+    def copyto(self, target, source):
+        self.begin("copy", lambda: np.copyto(target, source))
+
+    def begin(self, name, work):
+        """A launch on the current stream: kept where it captures, else carried out."""
+        if self.fail is not None:
+            raise self.fail
+        if self.stream.captured is not None:
+            self.stream.captured.append((name, work))
+            return
+        self.launches.append(name)
+        self.now += self.costs.get(name, 0.0)
+        if self.launches.count(name) <= self.carried_out:
+            work()
+
+    def RawModule(self, path):  # noqa: N802
+        return SimpleNamespace(get_function=lambda name: Function(self, name, path))
+
+
+class Function:
+    """A kernel of a loaded cubin; its name there is its expression."""
+
+    def __init__(self, cupy, expression, path):
+        self.cupy = cupy
+        self.kernel = next(k for k in KERNELS if k.expression == expression)
+        self.of = None
+        file = Path(path).with_suffix(".cu")
+        if file.name != self.kernel.file:  # a candidate
+            variant = f"{self.kernel.variant} of {file.name}"
+            self.kernel = replace(self.kernel, variant=variant, file=str(file))
+            self.of = program((self.kernel,))
+        self.max_dynamic_shared_size_bytes = 48 * 1024
+
+    def __call__(self, grid, block, arguments, *, shared_mem=0):
+        assert shared_mem <= self.max_dynamic_shared_size_bytes, "shared memory not asked for"
+        kinds = parameters(self.kernel, self.of)
+        assert len(kinds) == len(arguments)
+        given = []
+        for kind, argument in zip(kinds, arguments, strict=True):
+            if kind.kind in b"pc":
+                null = not isinstance(argument, MadeUpArray)
+                assert not null or argument == np.uint64(0)
+                given.append(None if null else argument.view(np.ndarray))
+            else:
+                assert isinstance(argument, np.generic), "a plain Python number has no width"
+                assert argument.dtype.itemsize == kind.bytes
+                assert argument.dtype.kind.encode() == kind.kind
+                given.append(argument)
+        how = Geometry(grid, block, shared_mem)
+        self.cupy.begin(
+            self.kernel.name, lambda: emulate.launch(self.kernel, how, given, of=self.of)
+        )
+
+
+class MadeUpCublas:
+    """The library over pointers: columns first, one of the two transposed."""
+
+    NAMES = {0: "f32", 2: "f16", 14: "bf16"}  # noqa: RUF012
+    TYPES = {0: np.float32, 2: np.float16, 14: ml_dtypes.bfloat16}  # noqa: RUF012
+
+    def __init__(self, cupy, status=0):
+        self.cupy, self.status, self.stream = cupy, status, None
+
+    def cublasCreate_v2(self, _):  # noqa: N802
+        return self.status
+
+    def cublasSetStream_v2(self, _, stream):  # noqa: N802
+        self.stream = stream.value or 0
+        return 0
+
+    def cublasSetWorkspace_v2(self, _, pointer, size):  # noqa: N802
+        assert pointer.value % 256 == 0
+        assert size.value >= 32 << 20
+        return 0
+
+    def cublasGemmEx(self, _, *given):  # noqa: N802
+        assert self.stream == self.cupy.stream.ptr
+        (ta, tb, m, n, k, alpha, a, at, lda, b, bt, ldb, beta, c, ct, ldc, how, _) = (
+            getattr(each, "value", each) for each in given
+        )
+        assert (ta, tb, how, alpha._obj.value, beta._obj.value) == (1, 0, 68, 1.0, 0.0)
+        left = columns(a, self.TYPES[at], lda, m, k)  # [lda = k, m], transposed
+        right = columns(b, self.TYPES[bt], ldb, n, k)
+        result = columns(c, self.TYPES[ct], ldc, n, m)
+
+        def work():
+            result[...] = right.astype(np.float32) @ left.astype(np.float32).T
+
+        self.cupy.begin(f"cublas.{self.NAMES[at]}", work)
+        return 0
+
+
+def columns(pointer, dtype, stride, count, length):
+    """[count, length]: `count` columns, `stride` numbers apart."""
+    size = np.dtype(dtype).itemsize
+    memory = (ctypes.c_uint8 * (stride * count * size)).from_address(pointer)
+    return np.frombuffer(memory, dtype).reshape(count, stride)[:, :length]
+
+
+@functools.cache
+def parameters(kernel, of):
+    entry = (of or program(family(kernel.family))).entry(kernel)[1]
+    kinds = []
+    while entry.parameters[len(kinds)].bytes:
+        kinds.append(entry.parameters[len(kinds)])
+    return kinds
+
+
+def cubin_without_compiling(file, expressions, architecture, options=()):  # noqa: ARG001
+    names = {expression: expression for expression in expressions}
+    return Cubin(Path(file).with_suffix(".cubin"), architecture, names, {}, "")
+
+
+class Tensor:
+    """What speaks DLPack and is no CuPy array, as a PyTorch tensor is."""
+
+    def __init__(self, array, kind=2):
+        self.array, self.kind = array, kind
+        self.dtype = f"torch.{array.dtype}"
+
+    def __dlpack_device__(self):
+        return self.kind, self.array.number
+
+    def __dlpack__(self, **_):
+        raise AssertionError("the importer asks")
