@@ -18,7 +18,6 @@ struct matmul_tile {
   static constexpr int blocks = min_of(4, 8192 / (threads * tiles_m * tiles_n));  // at a time
   using result = result_part<rows, columns, 8, threads>;
   static constexpr int shared = max_of(stages * stage_bytes, result::bytes);
-  static_assert(tiles_n == 4 || tiles_n == 8);  // a warp's columns lie in one panel
 };
 
 // Where b has the rows of a product's columns, [N, K] as weights have them, or lies as [K, N].
@@ -53,6 +52,7 @@ struct stage_copies {
 //   row 8-15   1       3       column 8-15   2       3
 template <class T, b_layout layout>
 struct fragments {
+  static_assert(T::tiles_n == 4 || T::tiles_n == 8);  // a warp's columns lie in one panel
   u32 a[T::tiles_m][4];
   u32 b[T::tiles_n / 2][4];  // of two tiles
 

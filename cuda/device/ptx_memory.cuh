@@ -3,7 +3,7 @@
 
 #include "device/types.cuh"
 
-// Shared memory. BP_DYNAMIC_SHARED(name): all that the launch asked for, as char*, aligned to 128
+// Shared memory. BP_DYNAMIC_SHARED(name): all that the launch asked for, as char*, aligned to 1024
 // bytes. BP_SHARED(type, name, count): an array of the block.
 #ifdef BP_EMULATE
 #define BP_DYNAMIC_SHARED(name) char* const name = emu::bp_emu_dynamic_shared()
@@ -12,7 +12,7 @@
   type* const name = reinterpret_cast<type*>( \
       emu::bp_emu_static_shared(&name##_key, sizeof(type) * (count), #name))
 #else
-#define BP_DYNAMIC_SHARED(name) extern __shared__ __align__(128) char name[]
+#define BP_DYNAMIC_SHARED(name) extern __shared__ __align__(1024) char name[]
 #define BP_SHARED(type, name, count) __shared__ __align__(16) type name[count]
 #endif
 

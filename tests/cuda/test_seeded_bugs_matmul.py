@@ -16,6 +16,7 @@ from bitnet_perf.kernels.cuda.geometry import geometry
 from bitnet_perf.kernels.cuda.host_program import program
 
 MATMUL, ANY, ROWS = "matmul_fp16/n64_m64", "matmul_fp16/n64_m64_any", "matmul_fp16/n128_m128_kn"
+WARPS, HOPPER = "matmul_fp16_warpgroups/n256_m128", "matmul_warpgroups.cu"
 W2A16, CONVERT = "gemm_w2a16/fp16_n64_m16", "convert/f32_f16"
 PRODUCT, TILES, PANEL = "matmul.cu", "device/matmul.cuh", "device/panel.cuh"
 RESULT, TERNARY, PARTS = "device/result.cuh", "gemm_w2a16.cu", "device/gemm_w2a16.cuh"
@@ -88,6 +89,22 @@ BUGS = {
         ANY, RESULT, "return row_numbers % 4 == 0 && ", "return ", "misaligned"),
     "result: 16-bit columns swapped": Bug(
         CONVERT, RESULT, "v[2], v[3])}", "v[3], v[2])}", "result"),
+    "warpgroups: no barrier in the main loop": Bug(
+        WARPS, HOPPER, "__syncthreads();  // this stage", "// this stage", "race|unfinished|uninit"),
+    "warpgroups: waits for a stage too few": Bug(
+        WARPS, HOPPER, "copy_wait<1>()", "copy_wait<2>()", "unfinished cp.async"),
+    "warpgroups: fills a stage that is multiplied": Bug(
+        WARPS, HOPPER, "(round + 2) % 4", "(round + 3) % 4", "race|unfinished|result"),
+    "warpgroups: the last products are not waited for": Bug(
+        WARPS, HOPPER, "  products.template wait<0>(sums.at[0]);\n", "", "result"),
+    "warpgroups: waits for products a round too late": Bug(
+        WARPS, HOPPER, "wait<1>(sums", "wait<2>(sums", "race|unfinished|result"),
+    "warpgroups: rows of the other": Bug(
+        WARPS, HOPPER, "threadIdx.x / 128 * 64", "threadIdx.x / 128 * 32", "result"),
+    "warpgroups: the same columns again": Bug(
+        WARPS, HOPPER, "T::a_bytes + k16 * 32", "T::a_bytes + k16 / 2 * 32", "result"),
+    "warpgroups: columns of A in the wrong order": Bug(
+        WARPS, HOPPER, "group_rows + k16 * 32", "group_rows + (3 - k16) * 32", "result"),
     "w2a16: no barrier in the main loop": Bug(
         W2A16, TERNARY, "__syncthreads();  // this stage", "// this stage",
         "race|unfinished|uninit"),
@@ -163,6 +180,9 @@ def launched(name, built, schedule):
         x = rng.standard_normal((19, 803)).astype(np.float16)
         scales = np.linspace(0.5, 2, 3, dtype=np.float32)
         return w2a16(kernel, weights, x, scales, gap=5, **options)
+    if name == WARPS:
+        a, b = (rng.standard_normal((r, 323)).astype(np.float16) for r in (70, 42))
+        return matmul(kernel, a, b, gaps=(5, 5, 2), **options)
     n, k = (136, 203) if name == ROWS else (42, 331)
     a, b = (rng.standard_normal((r, k)).astype(DTYPES["f16"]) for r in (70, n))
     gaps = {MATMUL: (5, 5, 2), ANY: (0, 1, 1), ROWS: (5, 0, 0)}[name]
@@ -192,5 +212,5 @@ def test_a_bug_is_caught(name, tmp_path):
 
 
 def test_without_a_bug_nothing_is_found():
-    for name in (MATMUL, ANY, ROWS, W2A16, CONVERT):
+    for name in (MATMUL, ANY, ROWS, WARPS, W2A16, CONVERT):
         assert found_in(name, program([find(name)]), "in_order") == ""

@@ -237,6 +237,16 @@ def _matmul(x: str, tile: tuple[int, ...], layout: str, aligned: bool) -> CudaKe
     )  # fmt: skip
 
 
+def _warpgroups(x: str) -> CudaKernel:
+    """Eight warps with 16 rows each, of 256 columns."""
+    return CudaKernel(
+        f"matmul_{_16_BIT[x]}_warpgroups", "n256_m128", "matmul_warpgroups.cu",
+        f"matmul_warpgroups<matmul_tile<8, 1, 1, 32, 4>, {x}>", ("sm_90a",), 256, 0,
+        ("HGMMA", "LDGSTS.E.BYPASS.128"), 240, shared=4 * 384 * 128, tile=(256, 128),
+        per_operation=50.0,
+    )  # fmt: skip
+
+
 def _w2a16(x: str, tile: tuple[int, ...], aligned: bool) -> CudaKernel:
     """`tile`: warps along rows and tokens; 16-row and 8-token tiles of a warp; stages."""
     warps_n, warps_m, rows, tokens, stages = tile
@@ -283,6 +293,7 @@ KERNELS: tuple[CudaKernel, ...] = (
             ((2, 2, 2, 4, 3), "by_rows", False),
         )
     ),
+    *(_warpgroups(x) for x in _16_BIT),
     *(
         CudaKernel(
             "matmul_naive", short, "matmul.cu", f"matmul_naive<{x}>", _ALL, 256, 0, ("FFMA",), 64,

@@ -1,0 +1,155 @@
+// Products by a warpgroup of Hopper, out of shared memory: sm_90a alone.
+#pragma once
+
+#include "device/ptx_mma.cuh"
+
+// D += A B.T, 64 rows of A times 256 rows of B, 16 columns of 16 bits. Both lie in rows of 128
+// bytes from a multiple of 1024 bytes on, 16-byte piece p of row r at place p ^ (r & 7); a and b
+// point to the first row's first byte of these columns. Warp w of the four has rows 16 w ... of D,
+// its lanes as D of m16n8k16 lies, d[j] of columns 8 j ...
+//
+// A product runs on its own: wait() is when D holds it and A and B may change. On the CPU it runs
+// there, no sooner, in the order of the columns.
+template <class H>
+struct warpgroup_products {
+#ifdef BP_EMULATE
+  struct factors {
+    const char *a, *b;
+  };
+  factors asked[16];
+  int count = 0, groups = 0, of_group[4] = {};
+
+  struct part {
+    float (*d)[4];
+    factors f;
+    int first_row;
+  };
+
+  static const char* piece(const char* from, int row, int p) {
+    const u64 at = reinterpret_cast<u64>(from) % 128 / 16;
+    return from - at * 16 + row * 128 + (((at + p) ^ (row & 7)) * 16);
+  }
+
+  static void combine(void** lanes, unsigned) {
+    const part& any = *static_cast<const part*>(lanes[0]);
+    float a[16][16], b[256][16];
+    for (int row = 0; row < 256 + 16; ++row) {
+      for (int p = 0; p < 2; ++p) {
+        u16 bits[8];
+        const char* const from =
+            row < 256 ? piece(any.f.b, row, p) : piece(any.f.a, any.first_row + row - 256, p);
+        emu::bp_emu_read_as(row % 32, bits, from, 16);
+        for (int i = 0; i < 8; ++i)
+          (row < 256 ? b[row] : a[row - 256])[p * 8 + i] = to_float(H{bits[i]});
+      }
+    }
+    for (int lane = 0; lane < 32; ++lane) {
+      float(*const d)[4] = static_cast<const part*>(lanes[lane])->d;
+      for (int i = 0; i < 32 * 4; ++i) {
+        const int row = lane / 4 + i % 4 / 2 * 8, column = i / 4 * 8 + lane % 4 * 2 + i % 2;
+        for (int k = 0; k < 16; ++k) d[i / 4][i % 4] += a[row][k] * b[column][k];
+      }
+    }
+  }
+#else
+  BP_DEVICE static u64 descriptor(const void* rows) {  // eight rows after 1024 bytes, turned by row
+    return (shared_address(rows) & 0x3ffff) >> 4 | u64{1} << 16 | u64{64} << 32 | u64{1} << 62;
+  }
+#endif
+
+  // Registers and shared memory that this thread wrote are what products see from here on.
+  BP_DEVICE void begin() {
+#ifndef BP_EMULATE
+    asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
+#endif
+  }
+
+  BP_DEVICE void multiply(float (&d)[32][4], const char* a, const char* b);
+
+  // Ends a group of products.
+  BP_DEVICE void commit() {
+#ifdef BP_EMULATE
+    if (groups == 4) emu::bp_emu_fail("wgmma: more than four groups under way");
+    int before = 0;
+    for (int i = 0; i < groups; ++i) before += of_group[i];
+    of_group[groups++] = count - before;
+#else
+    asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
+#endif
+  }
+
+  // Until at most `left` groups are under way.
+  template <int left>
+  BP_DEVICE void wait(float (&d)[32][4]) {
+#ifdef BP_EMULATE
+    while (groups > left) {
+      const int done = of_group[0];
+      for (int i = 0; i < done; ++i) {
+        part mine{d, asked[i], static_cast<int>(threadIdx.x / 32 % 4 * 16)};
+        const emu::place at{"wgmma", __FILE__, __LINE__};
+        emu::bp_emu_meet(~0u, &at, &mine, combine, 0);
+      }
+      for (int i = done; i < count; ++i) asked[i - done] = asked[i];
+      for (int i = 1; i < groups; ++i) of_group[i - 1] = of_group[i];
+      count -= done;
+      --groups;
+    }
+#else
+    asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(left) : "memory");
+#endif
+  }
+};
+
+#ifndef BP_EMULATE
+#define BP_OPERANDS_4(j) "+f"(d[j][0]), "+f"(d[j][1]), "+f"(d[j][2]), "+f"(d[j][3])
+#define BP_OPERANDS_16(j) \
+  BP_OPERANDS_4(j), BP_OPERANDS_4(j + 1), BP_OPERANDS_4(j + 2), BP_OPERANDS_4(j + 3)
+#define BP_WGMMA_N256(type)                                                                       \
+  asm volatile("wgmma.mma_async.sync.aligned.m64n256k16.f32." type "." type                       \
+               " "                                                                                \
+               "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "          \
+               "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, " \
+               "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, " \
+               "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63, " \
+               "%64, %65, %66, %67, %68, %69, %70, %71, %72, %73, %74, %75, %76, %77, %78, %79, " \
+               "%80, %81, %82, %83, %84, %85, %86, %87, %88, %89, %90, %91, %92, %93, %94, %95, " \
+               "%96, %97, %98, %99, %100, %101, %102, %103, %104, %105, %106, %107, %108, %109, " \
+               "%110, %111, "                                                                     \
+               "%112, %113, %114, %115, %116, %117, %118, %119, %120, %121, %122, %123, %124, "   \
+               "%125, %126, %127}, "                                                              \
+               "%128, %129, 1, 1, 1, 0, 0;"                                                       \
+               : BP_OPERANDS_16(0), BP_OPERANDS_16(4), BP_OPERANDS_16(8), BP_OPERANDS_16(12),     \
+                 BP_OPERANDS_16(16), BP_OPERANDS_16(20), BP_OPERANDS_16(24), BP_OPERANDS_16(28)   \
+               : "l"(descriptor(a)), "l"(descriptor(b)))
+#endif
+
+template <>
+BP_DEVICE void warpgroup_products<half>::multiply(float (&d)[32][4], const char* a, const char* b) {
+#ifdef BP_EMULATE
+  if (count == 16) emu::bp_emu_fail("wgmma: more than 16 products under way");
+  asked[count++] = {a, b};
+  (void)d;
+#else
+  BP_WGMMA_N256("f16");
+#endif
+}
+
+template <>
+BP_DEVICE void warpgroup_products<bfloat16>::multiply(float (&d)[32][4], const char* a,
+                                                      const char* b) {
+#ifdef BP_EMULATE
+  if (count == 16) emu::bp_emu_fail("wgmma: more than 16 products under way");
+  asked[count++] = {a, b};
+  (void)d;
+#else
+  BP_WGMMA_N256("bf16");
+#endif
+}
+
+// What this thread wrote to shared memory, copies included that it has waited for, is what
+// instructions that read it on their own see.
+BP_DEVICE void show_shared() {
+#ifndef BP_EMULATE
+  asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+#endif
+}
