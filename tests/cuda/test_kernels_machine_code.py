@@ -16,10 +16,17 @@ pytestmark = [NEEDS_COMPILER, NEEDS_DISASSEMBLER]
 FILES = sorted({kernel.file for kernel in KERNELS})
 
 
+MULTIPLY = {"IDP", "IMMA", "HMMA", "FFMA"}
+
+
 def compiled_by_default(kernel, architecture):
-    """Every kernel for the GPU that the targets are about, one of each family for the others."""
-    first = next(k for k in KERNELS if k.family == kernel.family)
-    return ALL or architecture == "sm_90a" or kernel == first
+    """For the GPU that the targets are about every kernel that multiplies, of the other families
+    the first and the last; for other GPUs one of each file."""
+    if ALL or kernel == next(k for k in KERNELS if k.file == kernel.file):
+        return True
+    alike = [k for k in KERNELS if k.family == kernel.family]
+    wanted = kernel.opcodes[0] in MULTIPLY or kernel in (alike[0], alike[-1])
+    return architecture == "sm_90a" and wanted
 
 
 @pytest.mark.parametrize("architecture", architectures())
