@@ -50,8 +50,8 @@ struct w2a16_tile : tile<warps_n, warps_m, 1, rows, tokens, stages> {
   using base = tile<warps_n, warps_m, 1, rows, tokens, stages>;
   static constexpr int stage_bytes = base::block_tokens * 2 * panel_row;
   static constexpr int blocks = rows * tokens > 8 ? 2 : rows* tokens > 4 ? 3 : 4;  // at a time
-  using result = result_part<base::block_tokens, base::block_tiles * 16, 4,
-                             base::threads>;  // two tokens are 8 banks apart
+  static constexpr int gap = 4;  // between tokens: two of them are 8 banks apart
+  using result = result_part<base::block_tokens, base::block_tiles * 16, gap, base::threads>;
   static constexpr int shared = max_of(stages * stage_bytes, result::bytes);
 };
 
