@@ -3,16 +3,25 @@
 
 #include "device/ptx_mma.cuh"
 
-// D += A B.T, 64 rows of A times 256 rows of B, 16 columns of 16 bits. Both lie in rows of 128
-// bytes from a multiple of 1024 bytes on, 16-byte piece p of row r at place p ^ (r & 7); a and b
-// point to the first row's first byte of these columns. Warp w of the four has rows 16 w ... of D,
-// its lanes as D of m16n8k16 lies, d[j] of columns 8 j ...
-//
-// A product runs on its own: wait() is when D holds it and A and B may change. On the CPU it runs
-// there, no sooner, in the order of the columns.
-template <class H>
-struct warpgroup_products {
 #ifdef BP_EMULATE
+namespace emu {
+
+// Piece p of a row, counted from the columns that `from` points to.
+inline const char* piece_of_row(const char* from, int row, int p) {
+  const u64 at = reinterpret_cast<u64>(from) % 128 / 16;
+  return from - at * 16 + row * 128 + (((at + p) ^ (row & 7)) * 16);
+}
+
+inline void add_products(float (*d)[4], int lane, float (&a)[16][16], float (&b)[256][16]) {
+  for (int i = 0; i < 32 * 4; ++i) {
+    const int row = lane / 4 + i % 4 / 2 * 8, column = i / 4 * 8 + lane % 4 * 2 + i % 2;
+    for (int k = 0; k < 16; ++k) d[i / 4][i % 4] += a[row][k] * b[column][k];
+  }
+}
+
+// Products that were asked for and have not run yet, by groups.
+template <class H>
+struct pending_products {
   struct factors {
     const char *a, *b;
   };
@@ -25,32 +34,63 @@ struct warpgroup_products {
     int first_row;
   };
 
-  static const char* piece(const char* from, int row, int p) {
-    const u64 at = reinterpret_cast<u64>(from) % 128 / 16;
-    return from - at * 16 + row * 128 + (((at + p) ^ (row & 7)) * 16);
-  }
-
   static void combine(void** lanes, unsigned) {
     const part& any = *static_cast<const part*>(lanes[0]);
     float a[16][16], b[256][16];
     for (int row = 0; row < 256 + 16; ++row) {
       for (int p = 0; p < 2; ++p) {
         u16 bits[8];
-        const char* const from =
-            row < 256 ? piece(any.f.b, row, p) : piece(any.f.a, any.first_row + row - 256, p);
-        emu::bp_emu_read_as(row % 32, bits, from, 16);
+        const char* const from = row < 256 ? piece_of_row(any.f.b, row, p)
+                                           : piece_of_row(any.f.a, any.first_row + row - 256, p);
+        bp_emu_read_as(row % 32, bits, from, 16);
         for (int i = 0; i < 8; ++i)
           (row < 256 ? b[row] : a[row - 256])[p * 8 + i] = to_float(H{bits[i]});
       }
     }
-    for (int lane = 0; lane < 32; ++lane) {
-      float(*const d)[4] = static_cast<const part*>(lanes[lane])->d;
-      for (int i = 0; i < 32 * 4; ++i) {
-        const int row = lane / 4 + i % 4 / 2 * 8, column = i / 4 * 8 + lane % 4 * 2 + i % 2;
-        for (int k = 0; k < 16; ++k) d[i / 4][i % 4] += a[row][k] * b[column][k];
-      }
-    }
+    for (int lane = 0; lane < 32; ++lane)
+      add_products(static_cast<const part*>(lanes[lane])->d, lane, a, b);
   }
+
+  void add(const char* a, const char* b) {
+    if (count == 16) bp_emu_fail("wgmma: more than 16 products under way");
+    asked[count++] = {a, b};
+  }
+
+  void commit() {
+    if (groups == 4) bp_emu_fail("wgmma: more than four groups under way");
+    int before = 0;
+    for (int i = 0; i < groups; ++i) before += of_group[i];
+    of_group[groups++] = count - before;
+  }
+
+  void run_first_group(float (&d)[32][4]) {
+    const int done = of_group[0];
+    for (int i = 0; i < done; ++i) {
+      part mine{d, asked[i], static_cast<int>(threadIdx.x / 32 % 4 * 16)};
+      const place at{"wgmma", __FILE__, __LINE__};
+      bp_emu_meet(~0u, &at, &mine, combine, 0);
+    }
+    for (int i = done; i < count; ++i) asked[i - done] = asked[i];
+    for (int i = 1; i < groups; ++i) of_group[i - 1] = of_group[i];
+    count -= done;
+    --groups;
+  }
+};
+
+}  // namespace emu
+#endif
+
+// D += A B.T, 64 rows of A times 256 rows of B, 16 columns of 16 bits. Both lie in rows of 128
+// bytes from a multiple of 1024 bytes on, 16-byte piece p of row r at place p ^ (r & 7); a and b
+// point to the first row's first byte of these columns. Warp w of the four has rows 16 w ... of D,
+// its lanes as D of m16n8k16 lies, d[j] of columns 8 j ...
+//
+// A product runs on its own: wait() is when D holds it and A and B may change. On the CPU it runs
+// there, no sooner, in the order of the columns.
+template <class H>
+struct warpgroup_products {
+#ifdef BP_EMULATE
+  emu::pending_products<H> pending;
 #else
   BP_DEVICE static u64 descriptor(const void* rows) {  // eight rows after 1024 bytes, turned by row
     return (shared_address(rows) & 0x3ffff) >> 4 | u64{1} << 16 | u64{64} << 32 | u64{1} << 62;
@@ -69,10 +109,7 @@ struct warpgroup_products {
   // Ends a group of products.
   BP_DEVICE void commit() {
 #ifdef BP_EMULATE
-    if (groups == 4) emu::bp_emu_fail("wgmma: more than four groups under way");
-    int before = 0;
-    for (int i = 0; i < groups; ++i) before += of_group[i];
-    of_group[groups++] = count - before;
+    pending.commit();
 #else
     asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
 #endif
@@ -82,18 +119,7 @@ struct warpgroup_products {
   template <int left>
   BP_DEVICE void wait(float (&d)[32][4]) {
 #ifdef BP_EMULATE
-    while (groups > left) {
-      const int done = of_group[0];
-      for (int i = 0; i < done; ++i) {
-        part mine{d, asked[i], static_cast<int>(threadIdx.x / 32 % 4 * 16)};
-        const emu::place at{"wgmma", __FILE__, __LINE__};
-        emu::bp_emu_meet(~0u, &at, &mine, combine, 0);
-      }
-      for (int i = done; i < count; ++i) asked[i - done] = asked[i];
-      for (int i = 1; i < groups; ++i) of_group[i - 1] = of_group[i];
-      count -= done;
-      --groups;
-    }
+    while (pending.groups > left) pending.run_first_group(d);
 #else
     asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(left) : "memory");
 #endif
@@ -126,8 +152,7 @@ struct warpgroup_products {
 template <>
 BP_DEVICE void warpgroup_products<half>::multiply(float (&d)[32][4], const char* a, const char* b) {
 #ifdef BP_EMULATE
-  if (count == 16) emu::bp_emu_fail("wgmma: more than 16 products under way");
-  asked[count++] = {a, b};
+  pending.add(a, b);
   (void)d;
 #else
   BP_WGMMA_N256("f16");
@@ -138,8 +163,7 @@ template <>
 BP_DEVICE void warpgroup_products<bfloat16>::multiply(float (&d)[32][4], const char* a,
                                                       const char* b) {
 #ifdef BP_EMULATE
-  if (count == 16) emu::bp_emu_fail("wgmma: more than 16 products under way");
-  asked[count++] = {a, b};
+  pending.add(a, b);
   (void)d;
 #else
   BP_WGMMA_N256("bf16");
