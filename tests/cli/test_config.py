@@ -31,7 +31,7 @@ def test_every_setting_and_its_source_are_shown(ended, monkeypatch):
     assert lines["budgets.guard"] == ["0.01", "flag"]
     assert lines["budgets.core.concern"] == ["0.05", "default"]
     assert lines["history.url"] == ["postgresql://me:***@host/perf", "BITNET_PERF_HISTORY_URL"]
-    assert said.out.splitlines()[-1].endswith("bitnet-perf.toml: 3 of 24 settings are given")
+    assert said.out.splitlines()[-1].endswith("bitnet-perf.toml: 3 of 27 settings are given")
 
 
 def test_json(ended):

@@ -74,7 +74,7 @@ BUGS = {
                                             "result"),
     "gemm: rows g + 8 stay four times too large": Bug(
         GEMM, TILES, "        at[r][t][3] >>= 2;\n", "", "result"),
-    "gemm: no correction": Bug(GEMM, MATRIX, "sum - x_sums[m]", "sum", "result"),
+    "gemm: no correction": Bug(GEMM, MATRIX, "sum -= x_sums[m];", "", "result"),
     "gemm: tokens beyond the last are copied": Bug(
         GEMM, TILES, "i % rows * at_once < tokens_left && ", "", "out of bounds"),
     "gemm: columns beyond the last are copied": Bug(

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 import bitnet_perf as bp
-from bitnet_perf import cli
+from bitnet_perf import _native, cli
 from bitnet_perf.cli.benchmark import _print
 from bitnet_perf.model.model import Model
 from bitnet_perf.review.benchmark import FORMATS, _percentiles, _spread, benchmark
@@ -124,7 +124,7 @@ def test_commands_over_a_model(tiny, capsys, arguments):
     if "--json" in arguments:
         found = json.loads(out)
         if arguments[0] == "profile":
-            assert "gemv/native_i2_r4/" in json.dumps(found)
+            assert f"gemv/{_native.native_layout()}/" in json.dumps(found)
     elif arguments[0] == "profile":
         assert max(map(len, out.split("\n"))) <= 100
         for word in ("Model Load", "decode_loop", "synthetic weights"):

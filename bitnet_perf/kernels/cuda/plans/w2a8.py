@@ -26,8 +26,8 @@ GEMV_TOKENS = 2
 STATIC_SHARED = 4096  # at most what gemv_w2a8 has beside its dynamic shared memory
 PARTS = (1, 2, 3, 4, 6, 8, 12, 16)
 # A model of a block of gemm_w2a8 in cycles: multiplications of a cycle, what a round waits for,
-# what a block costs before and after its rounds, and what meeting the other parts adds. Not
-# measured; `gpu-report` times every tile beside the one that is chosen.
+# what a block costs before and after its rounds, and what meeting the other parts adds.
+# Reckoned, not measured: no such card has been there.
 PER_CYCLE, ROUND, BLOCK, MEETING = 2048, 60, 1500, 700
 
 
