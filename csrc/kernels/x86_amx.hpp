@@ -53,11 +53,11 @@ inline void store_tile(void* to, std::int64_t stride = tile_line) {
   asm volatile("tilestored %%tmm%c0, (%1,%2,1)" ::"i"(t), "r"(to), "r"(stride) : "memory");
 }
 
-// sums[m][n] += sum over k of a[m][k] * b[k / 4][4 n + k % 4]; m, n < 16, k < 64; int8 into int32,
-// modulo 2^32.
+// sums[m][n] += sum over k of a[m][k] * b[k / 4][4 n + k % 4]; m, n < 16, k < 64; a int8, b uint8,
+// into int32, modulo 2^32.
 template <int sums, int a, int b>
 inline void multiply_tiles() {
-  asm volatile("tdpbssd %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(sums), "i"(a), "i"(b));
+  asm volatile("tdpbsud %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(sums), "i"(a), "i"(b));
 }
 
 }  // namespace

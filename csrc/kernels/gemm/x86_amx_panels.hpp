@@ -13,7 +13,7 @@ namespace {
 // A tile of tokens is the left operand, row m its 64 activations; a tile of weights the right one.
 // Sums then stand as in y: 16 tokens by 16 rows of W.
 constexpr std::int64_t panel_rows = 32;     // two tiles of weights
-constexpr std::int64_t panel_groups = 5;    // 20 KiB of int8 weights: they stay in L1
+constexpr std::int64_t panel_groups = 5;    // 20 KiB of codes: they stay in L1
 constexpr std::int64_t block_tokens = 128;  // between two uses of a panel: L2 holds them
 constexpr std::int64_t pair_tokens = 2 * tile_rows;
 constexpr std::int64_t pair_bytes = pair_tokens * group_weights;  // a group of a pair of tiles
@@ -36,28 +36,47 @@ inline part_of_columns part_at(const product_args& args, std::int64_t p) {
   return {first, groups * (p + 1) / parts - first};
 }
 
-// Packed tokens in the order of use, from a page on: [part][pair][columns / 64][2][16 tokens][64].
-inline std::uint8_t* packed_tokens(const product_args& args, const part_of_columns& part,
-                                   std::int64_t pair) {
-  std::uint8_t* start = args.shared + (-reinterpret_cast<std::uintptr_t>(args.shared) & (page - 1));
-  return start + (part.first * token_pairs(args) + pair * part.groups) * pair_bytes;
+// All memory that threads share: packed tokens from a page on, then the sum of each token.
+inline std::uint8_t* packed_start(const product_args& args) {
+  return args.shared + (-reinterpret_cast<std::uintptr_t>(args.shared) & (page - 1));
+}
+inline std::int64_t packed_bytes(const product_args& args) {
+  return token_pairs(args) * pair_tokens * args.K;
+}
+inline std::int32_t* token_sums(const product_args& args) {
+  return reinterpret_cast<std::int32_t*>(packed_start(args) + packed_bytes(args));
 }
 
-// Tile `side` of a pair; tokens that are not there are zero.
+// Packed tokens in the order of use: [part][pair][columns / 64][2][16 tokens][64].
+inline std::uint8_t* packed_tokens(const product_args& args, const part_of_columns& part,
+                                   std::int64_t pair) {
+  return packed_start(args) + (part.first * token_pairs(args) + pair * part.groups) * pair_bytes;
+}
+
+// Tile `side` of a pair and the sums of its tokens; tokens that are not there are zero.
 inline void pack_tile(const product_args& args, std::int64_t pair, std::int64_t side) {
   const std::int64_t begin = pair * pair_tokens + side * tile_rows, left = args.M - begin;
   if (left <= 0) return;
+  const __m512i ones = _mm512_set1_epi8(1);
+  __m512i sums[tile_rows];
+  for (auto& sum : sums) sum = _mm512_setzero_si512();
   for (std::int64_t p = 0; p < parts_of(args); ++p) {
     const part_of_columns part = part_at(args, p);
     std::uint8_t* to = packed_tokens(args, part, pair) + side * tile_bytes;
     const std::int8_t* from = args.q + begin * args.K + part.first * group_weights;
     for (std::int64_t k = 0; k < 2 * part.groups; ++k, to += 2 * tile_bytes, from += tile_line) {
+#pragma GCC unroll 16
       for (std::int64_t m = 0; m < tile_rows; ++m) {
-        _mm512_store_si512(to + m * tile_line, m < left ? _mm512_loadu_si512(from + m * args.K)
-                                                        : _mm512_setzero_si512());
+        const __m512i line =
+            m < left ? _mm512_loadu_si512(from + m * args.K) : _mm512_setzero_si512();
+        _mm512_store_si512(to + m * tile_line, line);
+        sums[m] = _mm512_dpbusd_epi32(sums[m], ones, line);
       }
     }
   }
+#pragma GCC unroll 16
+  for (std::int64_t m = 0; m < tile_rows; ++m)
+    token_sums(args)[begin + m] = _mm512_reduce_add_epi32(sums[m]);
 }
 
 // Tiles 0 .. 3 hold sums: tokens 0 .. 15 in 0 and 1, tokens 16 .. 31 in 2 and 3, the second half of
@@ -95,7 +114,7 @@ inline void store_sums(std::int32_t* to) {
 // The products of 64 columns; `first` and `second` do what fits between them.
 template <int tiles, class First, class Second>
 inline __attribute__((always_inline)) void multiply_line(const std::uint8_t* tokens,
-                                                         const std::int8_t* panel, First&& first,
+                                                         const std::uint8_t* panel, First&& first,
                                                          Second&& second) {
   load_tile_once<4>(tokens);
   load_tile<6>(panel);
@@ -129,16 +148,17 @@ struct draining {
   }
 
   void drain_token() {
-    store_results(*args, m++, n, rows, sums, tile_sums);
+    store_results(*args, m, n, rows, sums, tile_sums, token_sums(*args)[m]);
+    ++m;
     sums += m % tile_rows == 0 ? tile_rows + tile_sums : tile_rows;  // over the second half's tile
     --tokens;
   }
 };
 
-// Sums of one or two tiles of tokens over a panel of `groups` groups. A sum is at most 128 * K in
-// magnitude, half of what largest_columns allows.
+// Sums of one or two tiles of tokens over a panel of `groups` groups. A sum of code * q is at most
+// 2 * 128 * K in magnitude, which largest_columns keeps inside int32.
 template <int tiles, class Between>
-inline void multiply(const std::uint8_t* tokens, const std::int8_t* panel, std::int64_t groups,
+inline void multiply(const std::uint8_t* tokens, const std::uint8_t* panel, std::int64_t groups,
                      Between& between) {
   for (std::int64_t k = 0; k < 2 * groups; ++k)
     multiply_line<tiles>(tokens + k * 2 * tile_bytes, panel + k * 2 * tile_bytes, [] {}, between);
@@ -146,7 +166,7 @@ inline void multiply(const std::uint8_t* tokens, const std::int8_t* panel, std::
 
 // The same, filling the panel on the way, one group ahead.
 template <int tiles, class Rows>
-inline void fill_and_multiply(const std::uint8_t* tokens, std::int8_t* panel, std::int64_t groups,
+inline void fill_and_multiply(const std::uint8_t* tokens, std::uint8_t* panel, std::int64_t groups,
                               filling<Rows>& rows) {
   rows.template take<0>();
   rows.template put<0, 0>();
@@ -175,7 +195,7 @@ inline void fill_and_multiply(const std::uint8_t* tokens, std::int8_t* panel, st
 }
 
 struct workspace {
-  alignas(page) std::int8_t panel[panel_groups * page];
+  alignas(page) std::uint8_t panel[panel_groups * page];
   alignas(64) std::int32_t sums[block_tokens * panel_rows];
 };
 
@@ -188,7 +208,7 @@ struct part_of_panel {
 
 template <class Rows>
 inline filling<Rows> fill_from(const product_args& args, const part_of_panel& part,
-                               std::int8_t* panel) {
+                               std::uint8_t* panel) {
   const auto [first, groups] = part.columns;
   const std::int64_t to_next_panel = panel_rows / 4 * args.K - first * Rows::group_bytes;
   return {{Rows::at(args, part.n, first), Rows::at(args, part.n + tile_rows, first)},
@@ -261,7 +281,8 @@ void by_tiles(const product_args& args) {
   switch (args.step) {
     case product_step::plan:
       *args.needs = {panel_rows,
-                     static_cast<std::size_t>(token_pairs(args) * pair_tokens * args.K + page),
+                     page + static_cast<std::size_t>(packed_bytes(args)) +
+                         sizeof(std::int32_t) * static_cast<std::size_t>(token_pairs(args) * pair_tokens),
                      2 * token_pairs(args), false, true};
       break;
     case product_step::prepare:

@@ -33,14 +33,15 @@ inline __m512 with_scale(__m512i sums, const token_scale& scale) {
 }
 
 // Results of token m and `rows` rows from row n on, from vectors of sixteen sums that stand
-// `stride` apart: to y, or to out where y is not wanted.
+// `stride` apart and are each `over` too large: to y, or to out where y is not wanted.
 inline void store_results(const product_args& args, std::int64_t m, std::int64_t n,
-                          std::int64_t rows, const std::int32_t* sums, std::int64_t stride) {
+                          std::int64_t rows, const std::int32_t* sums, std::int64_t stride,
+                          std::int32_t over) {
   const std::int64_t at = m * args.N + n;
   const token_scale scale = args.y == nullptr ? scale_of(args, m) : token_scale{};
   for (std::int64_t i = 0; i < rows; i += 16, sums += stride) {
     const auto mask = static_cast<__mmask16>(rows - i >= 16 ? 0xffff : (1 << (rows - i)) - 1);
-    const __m512i found = _mm512_load_si512(sums);
+    const __m512i found = _mm512_sub_epi32(_mm512_load_si512(sums), _mm512_set1_epi32(over));
     if (args.y != nullptr) {
       _mm512_mask_storeu_epi32(args.y + at + i, mask, found);
     } else {

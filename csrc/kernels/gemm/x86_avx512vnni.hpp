@@ -101,7 +101,7 @@ struct sixteen_lanes {
     }
     const std::int64_t left = args.row_end - n, rows = left < 16 * P ? left : 16 * P;
     for (std::int64_t m = 0; m < tokens; ++m)
-      store_results(args, m_begin + m, n, rows, work.sums + m * P * 16, 16);
+      store_results(args, m_begin + m, n, rows, work.sums + m * P * 16, 16, 0);
   }
 
   template <class Panel>

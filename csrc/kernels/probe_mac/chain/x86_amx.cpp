@@ -7,7 +7,7 @@ namespace {
 constexpr std::int64_t step =
     4 * tile_rows * tile_rows * tile_line;  // multiply-adds of four products
 
-// tdpbssd alone, of tiles of ones, into four independent tiles of sums (modulo 2^32); their sum.
+// tdpbsud alone, of tiles of ones, into four independent tiles of sums (modulo 2^32); their sum.
 std::uint32_t products_of_tiles(std::int64_t steps) {
   alignas(64) std::int8_t ones[tile_bytes];
   alignas(64) std::uint32_t sums[4][tile_bytes / 4];
