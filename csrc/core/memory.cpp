@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
@@ -11,6 +12,7 @@ namespace bp {
 namespace {
 
 constexpr std::size_t huge_threshold = std::size_t{1} << 20;
+constexpr std::size_t kept_threshold = std::size_t{1} << 17;
 constexpr std::size_t largest = std::size_t{1} << 46;
 
 std::atomic<std::int64_t> calls{0}, bytes_given{0};
@@ -69,8 +71,10 @@ std::uint8_t* scratch::at_least(std::size_t bytes) {
   if (bytes_ < bytes) {
     memory_.reset();
     bytes_ = 0;
-    memory_ = allocate(bytes);
-    bytes_ = bytes;
+    // It is kept: a huge page is worth its memory much earlier.
+    const std::size_t size = bytes < kept_threshold ? bytes : std::max(bytes, huge_threshold);
+    memory_ = allocate(size);
+    bytes_ = size;
   }
   return memory_.get();
 }
