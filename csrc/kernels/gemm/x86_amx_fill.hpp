@@ -13,8 +13,8 @@ constexpr std::int64_t page = 4096;
 // byte 7 - i of the matrix and the byte. Codes 0, 1, 2 and not int8 -1, 0, 1, whose multiplication
 // takes more power: this CPU runs it at a lower clock, a product of many tokens takes 7 % longer.
 constexpr std::int64_t code_at(int shift) {
-  return static_cast<std::int64_t>(std::uint64_t{1} << (56 + shift) |
-                                   std::uint64_t{2} << (48 + shift));
+  return static_cast<std::int64_t>(std::uint64_t{1} << (56 + shift) | std::uint64_t{2}
+                                                                          << (48 + shift));
 }
 
 template <int s>
@@ -26,10 +26,10 @@ inline void store_codes(__m512i bytes, std::uint8_t* to) {
 
 // A group of four rows, eight dwords each: low and high four of them, by quarters of a vector.
 //   a0 .. a7 b0 .. b7, c0 .. c7 d0 .. d7      a0 b0 c0 d0 | a1 .. | a2 .. | a3 ..      a4 .. | ..
-struct four_rows {
+struct two_halves {
   __m512i low, high;
 };
-inline four_rows dwords_of(const std::uint8_t* group) {
+inline two_halves dwords_of(const std::uint8_t* group) {
   const __m512i lows = _mm512_setr_epi32(0, 8, 16, 24, 1, 9, 17, 25, 2, 10, 18, 26, 3, 11, 19, 27);
   const __m512i ab = _mm512_loadu_si512(group), cd = _mm512_loadu_si512(group + 64);
   return {_mm512_permutex2var_epi32(ab, lows, cd),
@@ -65,8 +65,8 @@ struct four_streams {
   }
 
   inline __attribute__((always_inline)) void take(std::int64_t ahead, __m512i* dwords) {
-    const four_rows a = dwords_of(fours[0]), b = dwords_of(fours[1]);
-    const four_rows c = dwords_of(fours[2]), d = dwords_of(fours[3]);
+    const two_halves a = dwords_of(fours[0]), b = dwords_of(fours[1]);
+    const two_halves c = dwords_of(fours[2]), d = dwords_of(fours[3]);
     side_by_side(a.low, b.low, c.low, d.low, dwords);
     side_by_side(a.high, b.high, c.high, d.high, dwords + 4);
     for (auto& four : fours) {
