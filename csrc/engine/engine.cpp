@@ -228,8 +228,9 @@ void engine::prepare(const product_input& input, std::int64_t M, std::int64_t la
                                 ": a weight or scale before it is not usable");
 }
 
-// The product of the activations quantized last.
-void engine::product(const ternary_matrix& w, std::int64_t M, float* out) {
+// The product of the activations quantized last; `again` where their last product was by a matrix
+// of as many columns.
+void engine::product(const ternary_matrix& w, std::int64_t M, float* out, bool again) {
   product_args args{};
   args.w = w.data;
   args.w_bytes = w.bytes;
@@ -243,7 +244,13 @@ void engine::product(const ternary_matrix& w, std::int64_t M, float* out) {
   args.weight_scale = w.scale;
   args.block_scales = w.block_scales;
   args.beside = w.beside;
-  (config_.quant == act_quant::q8_k ? args.act_blocks : args.act_scale) = work_.act_scale;
+  args.same_q = again;
+  if (config_.quant == act_quant::q8_k) {
+    args.act_blocks = work_.act_scale;
+  } else {
+    args.act_scale = work_.act_scale;
+    args.q_sum = work_.act_sum;
+  }
   run_product(M == 1 ? *w.gemv : *w.gemm, args, threads_);
 }
 
@@ -296,9 +303,9 @@ void engine::attention_block(std::int64_t layer, std::int64_t M, bool alone) {
           M, layer);
   {
     const span_guard span(operation::qkv(), 0, 0, layer);
-    product(w.attn_q, M, work_.q);
-    product(w.attn_k, M, work_.k);
-    product(w.attn_v, M, work_.v);
+    product(w.attn_q, M, work_.q, false);
+    product(w.attn_k, M, work_.k, true);
+    product(w.attn_v, M, work_.v, true);
   }
   {
     const span_guard span(operation::rope(), 0, 0, layer);
@@ -323,7 +330,7 @@ void engine::attention_block(std::int64_t layer, std::int64_t M, bool alone) {
            operation::attn_sub_norm(), operation::o_proj(), "attn_output", false, false},
           M, layer);
   const span_guard span(operation::o_proj(), 0, 0, layer);
-  product(w.attn_output, M, work_.normed);
+  product(w.attn_output, M, work_.normed, false);
 }
 
 void engine::feed_forward_block(std::int64_t layer, std::int64_t M) {
@@ -333,14 +340,14 @@ void engine::feed_forward_block(std::int64_t layer, std::int64_t M) {
           M, layer);
   {
     const span_guard span(operation::gate_up(), 0, 0, layer);
-    product(w.ffn_gate, M, work_.gate);
-    product(w.ffn_up, M, work_.up);
+    product(w.ffn_gate, M, work_.gate, false);
+    product(w.ffn_up, M, work_.up, true);
   }
   prepare({work_.gate, w.ffn_sub_norm, work_.gate, config_.ffn, operation::ffn_sub_norm(),
            operation::down(), "ffn_down", true, false},
           M, layer);
   const span_guard span(operation::down(), 0, 0, layer);
-  product(w.ffn_down, M, work_.normed);
+  product(w.ffn_down, M, work_.normed, false);
 }
 
 // x += normed, which holds the output of a block.

@@ -87,7 +87,7 @@ class engine {
   void prepare(const product_input& input, std::int64_t M, std::int64_t layer);
   rms_norm_args norm_args(const float* x, const float* weight, float* out, std::int64_t M,
                           std::int64_t K) const;
-  void product(const ternary_matrix& w, std::int64_t M, float* out);
+  void product(const ternary_matrix& w, std::int64_t M, float* out, bool again);
   add_args residual(std::int64_t M) const;
 
   model_config config_;

@@ -280,10 +280,11 @@ template <class Rows>
 void by_tiles(const product_args& args) {
   switch (args.step) {
     case product_step::plan:
-      *args.needs = {panel_rows,
-                     page + static_cast<std::size_t>(packed_bytes(args)) +
-                         sizeof(std::int32_t) * static_cast<std::size_t>(token_pairs(args) * pair_tokens),
-                     2 * token_pairs(args), false, true};
+      *args.needs = {
+          panel_rows,
+          page + static_cast<std::size_t>(packed_bytes(args)) +
+              sizeof(std::int32_t) * static_cast<std::size_t>(token_pairs(args) * pair_tokens),
+          2 * token_pairs(args), false, true};
       break;
     case product_step::prepare:
       for (std::int64_t i = args.part_begin; i < args.part_end; ++i) pack_tile(args, i / 2, i % 2);

@@ -19,22 +19,22 @@ std::uint8_t* reuse(slot which, std::size_t bytes) {
   return kept[which].at_least(bytes);
 }
 
-const std::int8_t* pad(const product_args& args) {
+const std::int8_t* pad(const product_args& args, bool there) {
   if (args.K == args.K_true) return args.q;
   const auto rows = static_cast<std::size_t>(args.M), to = static_cast<std::size_t>(args.K),
              from = static_cast<std::size_t>(args.K_true);
   std::uint8_t* padded = reuse(padded_q, rows * to);
-  for (std::size_t m = 0; m < rows; ++m) {
+  for (std::size_t m = 0; m < rows && !there; ++m) {
     std::memcpy(padded + m * to, args.q + m * from, from);
     std::memset(padded + m * to + from, 0, to - from);
   }
   return reinterpret_cast<const std::int8_t*>(padded);
 }
 
-const std::int32_t* sums(const product_args& args) {
+const std::int32_t* sums(const product_args& args, bool there) {
   auto* sum = reinterpret_cast<std::int32_t*>(
       reuse(q_sums, static_cast<std::size_t>(args.M) * sizeof(std::int32_t)));
-  for (std::int64_t m = 0; m < args.M; ++m) {
+  for (std::int64_t m = 0; m < args.M && !there; ++m) {
     const std::int8_t* q = args.q + m * args.K;
     std::int32_t total = 0;
     for (std::int64_t k = 0; k < args.K; ++k) total += q[k];
@@ -50,6 +50,48 @@ product_choices choices() {
           tuned(tunable::amx_tokens)};
 }
 
+// What the calling thread's memory was last made from.
+struct input {
+  const kernel_row* kernel = nullptr;
+  const std::int8_t* q = nullptr;
+  std::int64_t M = 0, K_true = 0;
+  tiling tile;
+  bool block_scales = false;
+
+  friend bool operator==(const input&, const input&) = default;
+};
+
+// Notes the input of this product; whether all that is made from it is there.
+bool is_there(const kernel_row& kernel, const product_args& args) {
+  thread_local input last;
+  const input now{&kernel, args.q, args.M, args.K_true, args.tile, args.block_scales};
+  const bool same = args.same_q && now == last;
+  last = now;
+  return same;
+}
+
+// All that is made from q alone, unless it is there.
+void prepare_input(const kernel_row& kernel, product_args& args, int threads) {
+  const product_needs& needs = *args.needs;
+  const bool there = is_there(kernel, args);
+  args.q = pad(args, there);
+  if (!needs.sums) {
+    args.q_sum = nullptr;
+  } else if (args.q_sum == nullptr) {
+    args.q_sum = sums(args, there);
+  }
+  if (needs.shared_parts == 0) return;
+  args.shared = reuse(shared_tables, needs.shared_bytes);
+  if (there) return;
+  args.step = product_step::prepare;
+  for_rows(threads, needs.shared_parts, 1, [&](std::int64_t begin, std::int64_t end) {
+    product_args part = args;
+    part.part_begin = begin;
+    part.part_end = end;
+    kernel_cast<product_args>(kernel)(part);
+  });
+}
+
 }  // namespace
 
 void run_product(const kernel_row& kernel, product_args args, int threads) {
@@ -63,8 +105,7 @@ void run_product(const kernel_row& kernel, product_args args, int threads) {
   args.needs = &needs;
   args.step = product_step::plan;
   fn(args);
-  args.q = pad(args);
-  args.q_sum = needs.sums ? sums(args) : nullptr;
+  prepare_input(kernel, args, threads);
   args.scaled = nullptr;
   const bool floats = needs.floats && !args.block_scales;
   if (!integers && !floats) {
@@ -74,16 +115,6 @@ void run_product(const kernel_row& kernel, product_args args, int threads) {
     } else {
       args.y = reinterpret_cast<std::int32_t*>(args.out);
     }
-  }
-  if (needs.shared_parts > 0) {
-    args.shared = reuse(shared_tables, needs.shared_bytes);
-    args.step = product_step::prepare;
-    for_rows(threads, needs.shared_parts, 1, [&](std::int64_t begin, std::int64_t end) {
-      product_args part = args;
-      part.part_begin = begin;
-      part.part_end = end;
-      fn(part);
-    });
   }
   args.step = product_step::rows;
   for_rows(threads, args.N, needs.row_step, [&](std::int64_t begin, std::int64_t end) {

@@ -31,7 +31,8 @@ enum class product_step { plan, prepare, rows };
 
 // Contract of every variant <family>_<format>_<isa>, family gemv (M = 1) or gemm (any M >= 1):
 //   plan     fills *needs (which holds the defaults above) from M, N, K and tile; nothing else.
-//   prepare  writes the parts part_begin .. part_end of `shared`, nothing else.
+//   prepare  writes the parts part_begin .. part_end of `shared`, from q, M, K and tile alone,
+//            nothing else.
 //   rows     writes y[m * N + n] for all m < M and n in row_begin .. row_end, nothing else; where
 //            y is null, writes scaled[m * N + n] instead: formats with a scale d_b in each block
 //            sum d_b * float32(sum_b) over their blocks, in order, in float32; where act_blocks is
@@ -55,20 +56,24 @@ struct product_args {
   std::int64_t K;       // padded to the group of the format
   std::int64_t K_true;  // <= K
   tiling tile;          // tl1, tl2
+  // q holds what it held in this thread's last product: what that one made of it for the same
+  // kernel, M, K and tile is used again.
+  bool same_q;
   // For float results, which the driver makes (epilogue.hpp); all unused where y is given:
-  float* out;               // [M, N]
-  const float* act_scale;   // [M]: s = 127 / amax
-  float weight_scale;       // of the whole tensor; 1 where act_blocks meets scales in the blocks
-  bool block_scales;        // use the scales of the blocks instead: those in tq1_0 and tq2_0, or
-  const float* beside;      // [N, ceil(K / 256)], for a native layout made from them
-  const float* act_blocks;  // [M, ceil(K / 256)], instead of act_scale: q is about x / act_blocks
+  float* out;                 // [M, N]
+  const float* act_scale;     // [M]: s = 127 / amax
+  float weight_scale;         // of the whole tensor; 1 where act_blocks meets scales in the blocks
+  bool block_scales;          // use the scales of the blocks instead: those in tq1_0 and tq2_0, or
+  const float* beside;        // [N, ceil(K / 256)], for a native layout made from them
+  const float* act_blocks;    // [M, ceil(K / 256)], instead of act_scale: q is about x / act_blocks
+  const std::int32_t* q_sum;  // [M]: sum of q, or null: the driver adds up. A variant is given it
+                              // where needs->sums asks for it, else null; with codes 0, 1, 2 a
+                              // result is sum(code * q) - sum(q)
   // Set by the driver:
   product_choices tuned;  // the same in all steps
   product_step step;
   product_needs* needs;
-  float* scaled;              // [M, N], see `rows`
-  const std::int32_t* q_sum;  // [M]: sum of q; sum(code * q) - sum(q) where codes are 0, 1, 2;
-                              // null where needs->sums is false
+  float* scaled;  // [M, N], see `rows`
   std::uint8_t* shared;
   std::int64_t part_begin, part_end;
   std::int64_t row_begin, row_end;
