@@ -167,7 +167,7 @@ inline void multiply(const std::uint8_t* tokens, const std::uint8_t* panel, std:
 // The same, filling the panel on the way, one group ahead.
 template <int tiles, class Rows>
 inline void fill_and_multiply(const std::uint8_t* tokens, std::uint8_t* panel, std::int64_t groups,
-                              filling<Rows>& rows) {
+                              filling<Rows> rows, asking<Rows>& ask) {
   rows.template take<0>();
   rows.template put<0, 0>();
   rows.template put<0, 1>();
@@ -185,13 +185,16 @@ inline void fill_and_multiply(const std::uint8_t* tokens, std::uint8_t* panel, s
         [&] {
           rows.template take<1>();
           rows.template put<1, 0>();
+          ask();
         });
     multiply_line<tiles>(
         tokens + 2 * tile_bytes, panel + 2 * tile_bytes, [&] { rows.template put<0, 1>(); },
-        [&] { rows.template put<1, 1>(); });
+        [&] {
+          rows.template put<1, 1>();
+          ask();
+        });
   }
-  const auto nothing = [] {};
-  multiply<tiles>(tokens, panel, 1, nothing);
+  multiply<tiles>(tokens, panel, 1, ask);
 }
 
 struct workspace {
@@ -206,30 +209,35 @@ struct part_of_panel {
   bool first, last;
 };
 
+// What follows a part is asked for during its products with `pairs` pairs of tiles of tokens.
 template <class Rows>
-inline filling<Rows> fill_from(const product_args& args, const part_of_panel& part,
-                               std::uint8_t* panel) {
+inline asking<Rows> ask_behind(const product_args& args, const part_of_panel& part,
+                               std::int64_t pairs) {
   const auto [first, groups] = part.columns;
   const std::int64_t to_next_panel = panel_rows / 4 * args.K - first * Rows::group_bytes;
+  constexpr std::int64_t lines = 2 * Rows::streams * Rows::group_bytes / tile_line;  // of a group
   return {{Rows::at(args, part.n, first), Rows::at(args, part.n + tile_rows, first)},
           part.last ? to_next_panel : groups * Rows::group_bytes,
-          panel,
-          {}};
+          (lines + 2 * pairs - 1) / (2 * pairs)};
 }
 
 // Adds the products of a pair of tiles of tokens (the first tile alone where tiles is 1) to `sums`.
 template <class Rows, int tiles, bool fill>
 void add_part(const product_args& args, const part_of_panel& part, std::int64_t pair,
-              workspace& work, std::int32_t* sums, draining& drain) {
+              workspace& work, std::int32_t* sums, draining& drain, asking<Rows>& ask) {
   const std::int64_t groups = part.columns.groups;
   const std::uint8_t* packed = packed_tokens(args, part.columns, pair);
   part.first ? clear_sums<tiles>() : load_sums<tiles>(sums);
   if constexpr (fill) {
-    filling<Rows> from = fill_from<Rows>(args, part, work.panel);
-    fill_and_multiply<tiles>(packed, work.panel, groups, from);
+    fill_and_multiply<tiles, Rows>(packed, work.panel, groups,
+                                   {{ask.rows[0], ask.rows[1]}, work.panel, {}}, ask);
   } else {
     drain.each = pair_tokens / groups / 2 + 1;
-    multiply<tiles>(packed, work.panel, groups, drain);
+    auto beside = [&] {
+      drain();
+      ask();
+    };
+    multiply<tiles>(packed, work.panel, groups, beside);
   }
   drain.finish();
   store_sums<tiles>(sums);
@@ -245,13 +253,14 @@ void panel_by_tokens(const product_args& args, std::int64_t n, std::int64_t begi
   for (std::int64_t p = 0; p < parts; ++p) {
     const part_of_panel part{n, part_at(args, p), p == 0, p == parts - 1};
     std::int32_t* sums = work.sums;
+    asking<Rows> ask = ask_behind<Rows>(args, part, end - begin);
     for (std::int64_t i = begin; i < end; ++i, sums += pair_tokens * panel_rows) {
       const std::int64_t m = i * pair_tokens, left = args.M - m;
       const std::int64_t tokens = left < pair_tokens ? left : pair_tokens;
       const bool pair = left > tile_rows;
       const auto add = i == begin ? (pair ? add_part<Rows, 2, true> : add_part<Rows, 1, true>)
                                   : (pair ? add_part<Rows, 2, false> : add_part<Rows, 1, false>);
-      add(args, part, i, work, sums, drain);
+      add(args, part, i, work, sums, drain, ask);
       if (part.last) {
         drain.m = m;
         drain.tokens = tokens;
