@@ -87,12 +87,12 @@ inline void keep_order(int32x4_t& sum) {
 template <class Format, int T>
 inline void block_row(const dense_args& args, std::int64_t n, std::int64_t m) {
   constexpr bool has_min = Format::bytes == dense_q4_k::bytes;
-  const std::int64_t K = args.K, blocks = K / Format::block, ahead = args.prefetch_bytes;
+  const std::int64_t K = args.K, blocks = K / Format::block;
   const std::uint8_t* w = args.w + n * blocks * Format::bytes;
   const std::int8_t* q = args.q + m * K;
   float total[T] = {};
   for (std::int64_t b = 0; b < blocks; ++b, w += Format::bytes, q += Format::block) {
-    for (int line = 0; line < Format::bytes; line += 64) __builtin_prefetch(w + ahead + line);
+    for (int line = 0; line < Format::bytes; line += 64) args.ahead.ask(w + line);
     const block_scales scales = load_scales<Format>(w);
     int32x4_t sum[T];
     for (auto& v : sum) v = vdupq_n_s32(0);
@@ -145,14 +145,14 @@ inline float32x4_t four_sums(Dot dot, int i) {
 // Row n against token m: q8_0, q4_0, eight blocks at a time, one in each lane.
 template <class Format>
 inline void lanes_row(const dense_args& args, std::int64_t n, std::int64_t m) {
-  const std::int64_t blocks = args.K / Format::block, ahead = args.prefetch_bytes;
+  const std::int64_t blocks = args.K / Format::block;
   const std::uint8_t* w = args.w + n * blocks * Format::bytes;
   const std::int8_t* q = args.q + m * args.K;
   const float* d_x = args.q_scale + m * blocks;
   eight lanes = all_eight(0.0f);
   std::int64_t b = 0;
   for (; b + 8 <= blocks; b += 8, w += 8 * Format::bytes, q += 8 * Format::block) {
-    for (int line = 0; line < 8 * Format::bytes; line += 64) __builtin_prefetch(w + ahead + line);
+    for (int line = 0; line < 8 * Format::bytes; line += 64) args.ahead.ask(w + line);
     const auto dot = [w, q](int i) {
       return products_32<Format>(w + i * Format::bytes, q + i * Format::block);
     };

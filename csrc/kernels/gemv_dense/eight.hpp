@@ -34,7 +34,7 @@ inline void walk(const dense_args& args, Row row) {
 // unrolled so that pairs of vectors stay in registers too.
 template <class Format, int T>
 inline void float_row(const dense_args& args, std::int64_t n, std::int64_t m) {
-  const std::int64_t K = args.K, ahead = args.prefetch_bytes;
+  const std::int64_t K = args.K;
   const std::uint8_t* w = args.w + n * K * Format::bytes;
   const float* x = args.x + m * K;
   eight sum[T][4];
@@ -45,7 +45,7 @@ inline void float_row(const dense_args& args, std::int64_t n, std::int64_t m) {
   std::int64_t k = 0;
   for (; k + 32 <= K; k += 32) {
     for (int line = 0; line < Format::bytes * 32; line += 64)
-      __builtin_prefetch(w + k * Format::bytes + ahead + line);
+      args.ahead.ask(w + k * Format::bytes + line);
 #pragma GCC unroll 4
     for (int i = 0; i < 4; ++i) {
       const eight weights = eight_weights<Format>(w + (k + 8 * i) * Format::bytes);

@@ -68,7 +68,7 @@ void run_dense(const kernel_row& kernel, dense_args args, int threads) {
                         2 * args.M * args.N * args.K);
   const dense_format& format = find_dense(kernel.format);
   if (!format.activations.empty()) quantize(args, format, kernel, threads);
-  args.prefetch_bytes = tuned(tunable::head_prefetch_bytes);
+  args.ahead = {tuned(tunable::far_prefetch_bytes), tuned(tunable::head_prefetch_bytes)};
   auto* const fn = kernel_cast<dense_args>(kernel);
   for_rows(threads, args.N, 1, [&](std::int64_t begin, std::int64_t end) {
     dense_args part = args;

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "core/registry.hpp"
+#include "kernels/distances.hpp"
 
 namespace bp {
 
@@ -37,10 +38,10 @@ struct dense_args {
   float* out;      // [M, N]
   std::int64_t M, N, K;
   // Set by the driver; the first three for formats with int8 activations, which do not read x:
-  const std::int8_t* q;         // [M, K], never -128
-  const float* q_scale;         // [M, K / 32] or [M, K / 256]: x is about q_scale * q
-  const std::int16_t* q_sum;    // [M, K / group]: sum of q in groups, where the format has them
-  std::int64_t prefetch_bytes;  // of core/tunables.inc
+  const std::int8_t* q;       // [M, K], never -128
+  const float* q_scale;       // [M, K / 32] or [M, K / 256]: x is about q_scale * q
+  const std::int16_t* q_sum;  // [M, K / group]: sum of q in groups, where the format has them
+  distances ahead;            // of core/tunables.inc
   std::int64_t row_begin, row_end;
 };
 using gemv_dense_args = dense_args;

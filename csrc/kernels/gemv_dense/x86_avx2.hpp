@@ -12,13 +12,12 @@ namespace {
 template <int T>
 inline void q6_k_row(const dense_args& args, std::int64_t n, std::int64_t m) {
   using format = dense_q6_k;
-  const std::int64_t K = args.K, blocks = K / format::block, ahead = args.prefetch_bytes;
+  const std::int64_t K = args.K, blocks = K / format::block;
   const std::uint8_t* w = args.w + n * blocks * format::bytes;
   const std::int8_t* q = args.q + m * K;
   const std::int16_t* q_sum = args.q_sum + m * K / 16;
   float total[T] = {};
   for (std::int64_t b = 0; b < blocks; ++b, w += format::bytes, q += format::block, q_sum += 16) {
-    for (int line = 0; line < 4; ++line) prefetch(w + ahead + 64 * line);
     const __m128i scales = load_half(w + format::scales_at);
     const __m256i spread = even_and_odd_words(scales);
     __m256i sum[T];
@@ -29,6 +28,7 @@ inline void q6_k_row(const dense_args& args, std::int64_t n, std::int64_t m) {
 #pragma GCC unroll 4
       for (int i = 0; i < 4; ++i) {
         const __m256i scale = repeat_word(spread, 4 * run + i);
+        if (i % 2 == 0) args.ahead.ask(w + 128 * run + 32 * i);
 #pragma GCC unroll 4
         for (int t = 0; t < T; ++t) {
           const __m256i pairs = _mm256_maddubs_epi16(c.c[i], load(q + t * K + 128 * run + 32 * i));
@@ -51,19 +51,19 @@ inline void q6_k_row(const dense_args& args, std::int64_t n, std::int64_t m) {
 template <int T>
 inline void q4_k_row(const dense_args& args, std::int64_t n, std::int64_t m) {
   using format = dense_q4_k;
-  const std::int64_t K = args.K, blocks = K / format::block, ahead = args.prefetch_bytes;
+  const std::int64_t K = args.K, blocks = K / format::block;
   const std::uint8_t* w = args.w + n * blocks * format::bytes;
   const std::int8_t* q = args.q + m * K;
   const std::int16_t* q_sum = args.q_sum + m * K / 32;
   float total[T] = {};
   for (std::int64_t b = 0; b < blocks; ++b, w += format::bytes, q += format::block, q_sum += 8) {
-    for (int line = 0; line < 3; ++line) prefetch(w + ahead + 64 * line);
     const q4_k_scales scales = unpack_scales(w);
     const __m256i spread = _mm256_broadcastsi128_si256(scales.scale);
     __m256i sum[T];
     for (auto& v : sum) v = _mm256_setzero_si256();
 #pragma GCC unroll 4
     for (int i = 0; i < 4; ++i) {
+      if (i < 3) args.ahead.ask(w + 48 * i);
       const __m256i bytes = load(w + format::codes_at + 32 * i), mask = _mm256_set1_epi8(15);
       const __m256i low = _mm256_and_si256(bytes, mask);
       const __m256i high = _mm256_and_si256(_mm256_srli_epi16(bytes, 4), mask);
@@ -129,7 +129,7 @@ constexpr int code_offset<dense_q4_0> = 8;
 template <class Format>
 inline void lanes_row(const dense_args& args, std::int64_t n, std::int64_t m) {
   constexpr int offset = code_offset<Format>;
-  const std::int64_t blocks = args.K / Format::block, ahead = args.prefetch_bytes;
+  const std::int64_t blocks = args.K / Format::block;
   const std::uint8_t* w = args.w + n * blocks * Format::bytes;
   const std::int8_t* q = args.q + m * args.K;
   const float* d_x = args.q_scale + m * blocks;
@@ -137,8 +137,9 @@ inline void lanes_row(const dense_args& args, std::int64_t n, std::int64_t m) {
   __m256 lanes = _mm256_setzero_ps();
   std::int64_t b = 0;
   for (; b + 8 <= blocks; b += 8, w += 8 * Format::bytes, q += 8 * Format::block) {
-    for (int line = 0; line < 8 * Format::bytes; line += 64) prefetch(w + ahead + line);
-    __m256i sums = eight_sums([w, q](int i) {
+    __m256i sums = eight_sums([&args, w, q](int i) {
+      if (i * Format::bytes / 64 != (i - 1) * Format::bytes / 64 || i == 0)
+        args.ahead.ask(w + i * Format::bytes);
       return block_products<Format>(w + i * Format::bytes, q + i * Format::block);
     });
     if (offset != 0) {
