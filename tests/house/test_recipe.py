@@ -59,7 +59,7 @@ def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
 def configure(copy: Path) -> subprocess.CompletedProcess[str]:
     return run(
         "cmake", "-S", copy, "-B", copy / "build", "-G", "Ninja", "-DBP_FUZZ=products",
-        "-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_CXX_FLAGS_RELEASE=-O1",
+        "-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_CXX_FLAGS_RELEASE=-O0",
     )  # fmt: skip
 
 
