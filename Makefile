@@ -14,13 +14,13 @@ STAMP := $(VENV)/.installed
 
 venv: $(STAMP)
 
-# pyproject.toml is the only list of what is needed.
+# pyproject.toml is the only list of what is needed. Python compiles what is imported, when it is.
 $(STAMP): pyproject.toml .ci/tools.sh .ci/requirements.py
 	@sh .ci/tools.sh $(PYTHON)
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python .ci/requirements.py > $(VENV)/requirements.txt
 	@echo "bitnet_perf: installing $$(wc -l < $(VENV)/requirements.txt) requirements into $(VENV)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $(VENV)/requirements.txt || \
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -r $(VENV)/requirements.txt || \
 	  { echo "bitnet_perf: pip could not install the requirements (above): it needs the network or, in PIP_FIND_LINKS, a folder of wheels" >&2; exit 1; }
 	@touch $@
 

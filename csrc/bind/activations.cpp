@@ -1,4 +1,5 @@
 #include "bind/arrays.hpp"
+#include "core/registry.hpp"
 #include "formats/layout.hpp"
 #include "kernels/quantize_activations/quantize_activations.hpp"
 

@@ -1,6 +1,7 @@
 #include <pybind11/stl.h>
 
 #include "bind/arrays.hpp"
+#include "core/registry.hpp"
 #include "formats/block_codecs.hpp"
 #include "kernels/block_dequantize/block_dequantize.hpp"
 #include "kernels/block_matmul/block_matmul.hpp"

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "bind/arrays.hpp"
+#include "core/registry.hpp"
 #include "formats/dense_pack.hpp"
 #include "kernels/embed/embed.hpp"
 #include "kernels/gemm_dense/gemm_dense.hpp"

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "bind/arrays.hpp"
+#include "core/registry.hpp"
 #include "kernels/add/add.hpp"
 #include "kernels/argmax/argmax.hpp"
 #include "kernels/attention/attention.hpp"

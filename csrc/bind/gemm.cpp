@@ -1,6 +1,7 @@
 #include "kernels/gemm/gemm.hpp"
 
 #include "bind/product.hpp"
+#include "core/registry.hpp"
 
 namespace bp::bind {
 namespace {

@@ -1,6 +1,7 @@
 #include "kernels/gemv/gemv.hpp"
 
 #include "bind/product.hpp"
+#include "core/registry.hpp"
 
 namespace bp::bind {
 

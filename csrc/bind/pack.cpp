@@ -2,6 +2,7 @@
 
 #include "bind/arrays.hpp"
 #include "bind/packed.hpp"
+#include "core/registry.hpp"
 #include "formats/bytes.hpp"
 #include "formats/half.hpp"
 #include "kernels/pack/quantize.hpp"

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "bind/arrays.hpp"
+#include "core/registry.hpp"
 
 namespace bp::bind {
 namespace {

@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "core/kernel.hpp"
+
 namespace bp {
 
 struct isa_info {
@@ -52,11 +54,6 @@ inline int row_index(const kernel_row& row) {
   return static_cast<int>(&row - kernels().data());
 }
 const kernel_row& row_at(int index);
-
-// What a kernel reads and writes, each byte once, and its operations: multiply and add are two.
-struct kernel_work {
-  std::int64_t bytes, ops;
-};
 
 template <class Args>
 using kernel_fn = void (*)(const Args&);

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "core/memory.hpp"
+#include "core/registry.hpp"
 #include "core/spans.hpp"
 #include "core/status.hpp"
 #include "core/team.hpp"

@@ -33,7 +33,8 @@ def keep_lines(path: Path, drop: str) -> None:
 
 
 def scratch_copy(folder: Path) -> Path:
-    """The C++ tree without Python, cut down to FORMAT and FAMILIES so that it builds quickly."""
+    """The C++ tree without Python, cut down to what has FORMAT, FAMILIES and the scalar variant or
+    ISA, so that it builds quickly."""
     copy = folder / "copy"
     for name in ("csrc/core", "csrc/formats", "csrc/kernels", "cmake", "tests/fuzz"):
         shutil.copytree(ROOT / name, copy / name)
@@ -46,9 +47,12 @@ def scratch_copy(folder: Path) -> Path:
         if family.name not in FAMILIES:
             shutil.rmtree(family)
             continue
-        keep_lines(family / "kernels.inc", rf"BP_KERNEL\(\w+, (?!{FORMAT},)")
+        keep_lines(family / "kernels.inc", rf"BP_KERNEL\(\w+, (?!{FORMAT}, (scalar|{ISA})\))")
         for fmt in [path for path in family.iterdir() if path.is_dir() and path.name != FORMAT]:
             shutil.rmtree(fmt)
+        for variant in (family / FORMAT).glob("*.cpp"):
+            if variant.stem not in {"scalar", ISA}:
+                variant.unlink()
     return copy
 
 
@@ -59,7 +63,7 @@ def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
 def configure(copy: Path) -> subprocess.CompletedProcess[str]:
     return run(
         "cmake", "-S", copy, "-B", copy / "build", "-G", "Ninja", "-DBP_FUZZ=products",
-        "-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_CXX_FLAGS_RELEASE=-O1",
+        "-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_CXX_FLAGS_RELEASE=-O0",
     )  # fmt: skip
 
 

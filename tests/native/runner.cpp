@@ -1,13 +1,18 @@
 // Runs every variant of every family that this build holds and this CPU can run against an oracle
 // of its own or the scalar variant, without Python: under an emulator, under sanitizers.
 //
-//   bp_runner                   checks; exit 0 where all passed, 1 where one failed
+//   bp_runner [ISA...]          checks, of these instruction sets alone where any is named; exit 0
+//                               where all passed, 1 where one failed
 //   bp_runner --list            the rows: family/format/isa and why it does not run here
-//   bp_runner --seed-fault ROW  the checks of ROW with one bit of each of its results flipped
+//   bp_runner --seed-fault ROW  the checks of ROW with one bit of each of its results flipped, to
+//                               the first that sees it
 //   bp_runner --over-read       reads one byte past a buffer, for the address sanitizer to stop
 
+#include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
+#include <span>
 #include <string_view>
 
 #include "check.hpp"
@@ -58,9 +63,11 @@ void list_rows() {
   }
 }
 
-int run_checks() {
+int run_checks(std::span<char*> isas_named) {
   for (const kernel_row& row : kernels()) {
     if (!fault.empty() && row.name() != fault) continue;
+    if (!isas_named.empty() && std::ranges::count(isas_named, std::string_view(row.isa)) == 0)
+      continue;
     const family* known = find_family(row.family);
     const std::string why = known == nullptr ? "no check in this runner" : why_not(row);
     if (!why.empty()) {
@@ -116,6 +123,7 @@ void expect_same(const kernel_row& row, const std::string& what, void* found, co
   while (values[at] == static_cast<const std::uint8_t*>(wanted)[at]) ++at;
   std::printf("FAILED %s: %s: first difference at byte %zu of %zu\n", row.name().c_str(),
               what.c_str(), at, bytes);
+  if (!fault.empty()) std::exit(1);
 }
 
 int run(int count, char** words) {
@@ -131,16 +139,21 @@ int run(int count, char** words) {
   if (option == "--seed-fault" && count == 3) {
     fault = words[2];
     for (const kernel_row& row : kernels())
-      if (row.name() == fault && why_not(row).empty()) return run_checks();
+      if (row.name() == fault && why_not(row).empty()) return run_checks({});
     std::fprintf(stderr, "--seed-fault: no runnable row '%s' (see --list)\n", words[2]);
     return 2;
   }
-  if (count > 1) {
+  const std::span<char*> named(words + 1, static_cast<std::size_t>(count - 1));
+  const auto known = [](std::string_view name) {
+    return std::ranges::any_of(isas(), [&](const isa_info& isa) { return isa.name == name; });
+  };
+  if (!std::ranges::all_of(named, known)) {
     std::fprintf(stderr,
-                 "usage: bp_runner [--list | --seed-fault FAMILY/FORMAT/ISA | --over-read]\n");
+                 "usage: bp_runner [ISA... | --list | --seed-fault FAMILY/FORMAT/ISA | "
+                 "--over-read]\n");
     return 2;
   }
-  return run_checks();
+  return run_checks(named);
 }
 
 }  // namespace bp::test

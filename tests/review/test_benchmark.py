@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+from functools import partial
 
 import pytest
 from rich.console import Console
 
 import bitnet_perf as bp
 from bitnet_perf import _native, cli
+from bitnet_perf.bench import ceilings
 from bitnet_perf.cli.benchmark import _print
 from bitnet_perf.model.model import Model
 from bitnet_perf.review.benchmark import FORMATS, _percentiles, _spread, benchmark
@@ -116,7 +118,9 @@ def test_too_few_tokens(tiny):
         ("generate", "abc", "--tokens", "3", "--json", "-"),
     ],
 )
-def test_commands_over_a_model(tiny, capsys, arguments):
+def test_commands_over_a_model(tiny, capsys, arguments, monkeypatch):
+    limits = partial(ceilings.measure_ceilings, rounds=2, memory=64 << 20)
+    monkeypatch.setattr(ceilings, "measure_ceilings", limits)
     with pytest.raises(SystemExit) as stopped:
         cli.main([*arguments, "--model", str(tiny)])
     out = capsys.readouterr().out

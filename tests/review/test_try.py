@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ import pytest
 import bitnet_perf as bp
 from bitnet_perf.analyze.counts import Difference
 from bitnet_perf.analyze.paired.comparison import Row
+from bitnet_perf.analyze.paired.rules import Rules
 from bitnet_perf.analyze.roofline import Place
 from bitnet_perf.bench.candidate_check import Checked
 from bitnet_perf.bench.counters import Unavailable
@@ -26,6 +27,18 @@ CASE = "forward/gemv/i2_s/64x256/t1"
 ROW = Row(CASE, "pass", 0.01, -0.01, 0.02, 0.03, 8, "within", 0, "pass", (), "core", "compute",
           "cpu", 0.01, 0.01, "agree", ())  # fmt: skip
 NONE = Unavailable("no tool")
+
+
+@dataclass(frozen=True)
+class ShortCanaries(Rules):
+    canary_pairs: int = 2
+
+
+@pytest.fixture(autouse=True)
+def _short_canaries(monkeypatch):
+    """No test here is about canaries or how much memory is walked."""
+    monkeypatch.setattr(try_, "PROBED", 8 << 20)
+    monkeypatch.setattr("bitnet_perf.review.compare.Rules", ShortCanaries)
 
 
 def planted(folder: Path, plant: str) -> Path:

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/memory.hpp"
+#include "core/registry.hpp"
 #include "core/spans.hpp"
 #include "core/team.hpp"
 #include "formats/half.hpp"

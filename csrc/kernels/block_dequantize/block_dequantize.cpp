@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "core/registry.hpp"
 #include "core/spans.hpp"
 #include "core/team.hpp"
 

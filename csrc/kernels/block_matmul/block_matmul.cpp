@@ -1,5 +1,6 @@
 #include "kernels/block_matmul/block_matmul.hpp"
 
+#include "core/registry.hpp"
 #include "core/spans.hpp"
 #include "core/team.hpp"
 

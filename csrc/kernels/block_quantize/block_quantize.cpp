@@ -2,6 +2,7 @@
 
 #include <numeric>
 
+#include "core/registry.hpp"
 #include "core/spans.hpp"
 #include "core/team.hpp"
 

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "core/memory.hpp"
+#include "core/registry.hpp"
 #include "core/spans.hpp"
 #include "core/team.hpp"
 #include "core/tunables.hpp"

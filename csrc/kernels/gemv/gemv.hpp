@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "core/registry.hpp"
+#include "core/kernel.hpp"
 #include "formats/tiling.hpp"
 
 namespace bp {

@@ -1,5 +1,6 @@
 #include "kernels/pack/pack.hpp"
 
+#include "core/registry.hpp"
 #include "core/spans.hpp"
 #include "core/status.hpp"
 #include "core/team.hpp"

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "core/registry.hpp"
 #include "core/spans.hpp"
 #include "core/status.hpp"
 #include "formats/bytes.hpp"

@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "core/registry.hpp"
+#include "core/kernel.hpp"
 
 namespace bp {
 

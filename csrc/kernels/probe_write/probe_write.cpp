@@ -1,5 +1,6 @@
 #include "kernels/probe_write/probe_write.hpp"
 
+#include "core/registry.hpp"
 #include "core/spans.hpp"
 #include "core/team.hpp"
 

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "core/registry.hpp"
+#include "core/kernel.hpp"
 
 namespace bp {
 

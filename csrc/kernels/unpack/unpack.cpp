@@ -1,5 +1,6 @@
 #include "kernels/unpack/unpack.hpp"
 
+#include "core/registry.hpp"
 #include "core/spans.hpp"
 #include "core/team.hpp"
 

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "core/registry.hpp"
+#include "core/kernel.hpp"
 #include "formats/layout.hpp"
 
 namespace bp {
