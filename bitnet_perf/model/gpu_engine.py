@@ -38,7 +38,7 @@ def on_gpu(config: ModelConfig, embedding: str, threads: int) -> GpuEngine:
     return GpuEngine(config, on_device(), embedding, threads=threads)
 
 
-@dataclass
+@dataclass(eq=False)
 class _Cache:
     """Keys and values of a sequence, [layers, kv_heads, capacity, head_dim], and its decode step.
 
