@@ -195,8 +195,9 @@ class GpuEngine:
             for owner in np.unique(owners):
                 self.reserve(int(owner), self.length(int(owner)) + int((owners == owner).sum()))
             with self._stream:
+                targets = {place: row for row, place in enumerate(wanted)}
                 for owner, places in groupby(range(len(ids)), lambda i: int(owners[i])):
-                    self._append(self._cache(owner), ids, list(places), (wanted, logits))
+                    self._append(self._cache(owner), ids, list(places), (targets, logits))
         except BaseException:
             self._next = None
             for each, length in before:
@@ -239,23 +240,22 @@ class GpuEngine:
 
     def _append(
         self, cache: _Cache, ids: NDArray[np.int32], places: Sequence[int],
-        wanted: tuple[list[int], NDArray[np.float32]],
+        wanted: tuple[dict[int, int], NDArray[np.float32]],
     ) -> None:  # fmt: skip
-        """The tokens ids[places] to their sequence, the logits of those that are wanted to
-        theirs."""
+        """The tokens ids[places] to their sequence; the logits of those that are wanted, by place,
+        to the row that stands there."""
         rows, logits = wanted
         for begin in range(0, len(places), self.chunk):
             part = places[begin : begin + self.chunk]
-            targets = {i - part[0]: rows.index(i) for i in part if i in rows}
             if len(part) == 1:
                 self._one(cache, int(ids[part[0]]))
-                if targets:
-                    logits[targets[0]] = self._runner.get(self._work["logits"][: logits.shape[1]])
             else:
                 self._several(cache, ids[part[0] : part[-1] + 1])
-                for row, target in targets.items():
-                    self._head(row)
-                    logits[target] = self._runner.get(self._work["logits"][: logits.shape[1]])
+            for row, place in enumerate(part):
+                if place in rows:
+                    if len(part) > 1:
+                        self._head(row)
+                    logits[rows[place]] = self._runner.get(self._work["logits"])
             cache.length += len(part)
 
     def _one(self, cache: _Cache, token: int) -> None:
@@ -292,13 +292,13 @@ class GpuEngine:
         of_row = slice(row * width, (row + 1) * width)
         arrays = {**self._work, "x": self._work["x"][of_row],
                   "branch": self._work["branch"][of_row]}  # fmt: skip
-        made = step.head(self.weights.sizes, 1)
+        made = step.head(self.weights.sizes)
         bind(made.plan, {**self.weights.arrays, **arrays}, self._runner).launch()
         self._chosen()
 
     def _chosen(self) -> int:
         """What argmax chose; ModelError where a logit is no number."""
-        token, bad = (int(each) for each in self._runner.get(self._work["result"][:2]))
+        token, bad = (int(each) for each in self._runner.get(self._work["result"]))
         if bad >= 0:
             raise ModelError(
                 f"the logit of token {bad} is NaN or infinite: a weight or scale of the model is "

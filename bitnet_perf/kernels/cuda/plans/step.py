@@ -1,8 +1,8 @@
 """A step of a model as one list of launches over arrays with names: what the CPU's engine does.
 
-`body` takes M tokens of one sequence through all layers, `head` makes logits of M rows and chooses
-among them, `decode` is both for one token, with the next one in its place at the end: ids and
-lengths stand in memory of the device, so that it is the same launches for every token.
+`body` takes M tokens of one sequence through all layers, `head` makes the logits of one of them and
+finds the largest, `decode` is both for one token, with the next one in its place at the end: id and
+length stand in memory of the device, so that it is the same launches for every token.
 
 Names: those of `inputs` and `workspace`, of weights as `weight_arrays` has them, and of the cache
 `keys` and `values`, each behind "blk.N." where it is one of a layer.
@@ -18,10 +18,8 @@ from bitnet_perf.kernels.cuda.plans import layer as of_layer
 from bitnet_perf.kernels.cuda.plans import w2a8
 from bitnet_perf.kernels.cuda.plans.plan import Array, Launch, Machine, Plan
 
-__all__ = ["HEAD_ROWS", "JOINED", "Joined", "Place", "Sizes", "Step", "body", "decode", "head",
+__all__ = ["JOINED", "Joined", "Place", "Sizes", "Step", "body", "decode", "head",
            "joined_rows", "views", "weight_arrays", "workspace"]  # fmt: skip
-
-HEAD_ROWS = (4, 2, 1)  # of one launch of the head
 
 
 class Joined(NamedTuple):
@@ -132,8 +130,8 @@ def weight_arrays(sizes: Sizes) -> dict[str, Array]:
 
 
 def workspace(sizes: Sizes, M: int) -> dict[str, Array]:
-    """What launches of M tokens, and of up to M rows of the head, write for each other."""
-    s, rows = sizes, min(M, HEAD_ROWS[0])
+    """What launches of M tokens, and of the head, write for each other."""
+    s = sizes
     pairs = s.rope_dim // 2
     columns = {
         "x": s.width, "normed": s.width, "branch": s.width, "cos": pairs, "sin": pairs,
@@ -144,9 +142,9 @@ def workspace(sizes: Sizes, M: int) -> dict[str, Array]:
         "ids": Array((M,), "int32"),
         "length": Array((M,), "int32"),
         **{name: Array((M, width), "float32") for name, width in columns.items()},
-        "head_normed": Array((rows, s.width), "float32"),
-        "logits": Array((rows, s.vocab), "float32"),
-        "result": Array((rows, 2), "int32"),
+        "head_normed": Array((1, s.width), "float32"),
+        "logits": Array((1, s.vocab), "float32"),
+        "result": Array((1, 2), "int32"),
     }
 
 
@@ -174,21 +172,21 @@ def body(sizes: Sizes, M: int, capacity: int, machine: Machine) -> Step:
     return made.step()
 
 
-def head(sizes: Sizes, M: int) -> Step:
-    """Reads x and branch of M rows (of HEAD_ROWS); writes logits, float32[M, vocab], and result,
-    int32[M, 2], as `layer.argmax` has it."""
+def head(sizes: Sizes) -> Step:
+    """Reads x and branch of one token; writes logits, float32[1, vocab], and result, int32[1, 2],
+    as `layer.argmax` has it."""
     made = _List()
     width = sizes.width
-    made.add("output_norm", of_layer.combine("add", M, width, "f32"), a="x", b="branch", out="x")
-    made.add("output_norm", of_layer.rms_norm(M, width, "f32", sizes.eps), weight="output_norm",
+    made.add("output_norm", of_layer.combine("add", 1, width, "f32"), a="x", b="branch", out="x")
+    made.add("output_norm", of_layer.rms_norm(1, width, "f32", sizes.eps), weight="output_norm",
              out="head_normed")  # fmt: skip
-    between = {f"head.{name}": array for name, array in w2a8.quantized(M, width).items()}
-    names = {name.removeprefix("head."): name for name in between}
-    made.scratch.update(between)
-    made.add("lm_head", w2a8.quantize(M, width, "f32"), x="head_normed", **names)
-    made.add("lm_head", of_layer.lm_head(M, sizes.vocab, width), weights="head.weights",
+    quantized = w2a8.quantized(1, width)
+    made.scratch.update({f"head.{name}": array for name, array in quantized.items()})
+    names = {name: f"head.{name}" for name in quantized}
+    made.add("lm_head", w2a8.quantize(1, width, "f32"), x="head_normed", **names)
+    made.add("lm_head", of_layer.lm_head(1, sizes.vocab, width), weights="head.weights",
              scales="head.scales", **names)  # fmt: skip
-    made.add("sampling", of_layer.argmax(M, sizes.vocab))
+    made.add("sampling", of_layer.argmax(1, sizes.vocab))
     return made.step()
 
 
@@ -196,7 +194,7 @@ def decode(sizes: Sizes, capacity: int, machine: Machine) -> Step:
     """One token through body and head; then ids holds the one that argmax chose, and length counts
     it in: the same launches take it, too."""
     made = _List()
-    for part in (body(sizes, 1, capacity, machine), head(sizes, 1)):
+    for part in (body(sizes, 1, capacity, machine), head(sizes)):
         made.join(part)
     made.add("sampling", of_layer.advance())
     return made.step()
