@@ -2,8 +2,8 @@
 // after it. Token and position stand in memory of the device, so a step is the same launches again.
 #include "device/activations.cuh"
 
-// x[m] = table[ids[m]], exact, and the cos and sin of position length[m] - 1. A block makes a token;
-// grid M.
+// x[m] = table[ids[m]], exact, and the cos and sin of position length[m] - 1. A block makes a
+// token; grid M.
 template <class X>
 __global__ void __launch_bounds__(row_threads)
     embed(const X* __restrict__ table,        // [V, K], aligned to 16 bytes
@@ -37,10 +37,9 @@ __global__ void __launch_bounds__(row_threads)
 }
 
 // The token that argmax chose takes its place behind the last. One thread.
-__global__ void __launch_bounds__(32)
-    advance(const s32* result,  // [2], of argmax
-            s32* id,            // [1]
-            s32* length) {      // [1]
+__global__ void __launch_bounds__(32) advance(const s32* result,  // [2], of argmax
+                                              s32* id,            // [1]
+                                              s32* length) {      // [1]
   wait_for_earlier_launches();
   if (threadIdx.x == 0) {
     *id = result[0];

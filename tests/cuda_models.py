@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pytest
 from reference.cuda_w2a8 import quantize_q8_act
 
 from bitnet_perf import _native
@@ -24,6 +25,13 @@ MINI = synthetic.ModelShape(
 )  # fmt: skip
 PROMPT = [5, 250, 17, 17, 101]
 MEDIAN, WORST = 1e-6, 3e-3  # of a row's NMSE; a rounding of int8 that falls the other way: 1e-4
+
+
+def make_mini(folder, type="i2_s", head="f16"):
+    """The path of a file of MINI in `folder`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(synthetic.SHAPES, "mini", MINI)
+        return synthetic.make_model(folder / f"{type}-{head}.gguf", "mini", type, head, seed=3)
 
 
 class Given:

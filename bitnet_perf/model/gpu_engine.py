@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bitnet_perf import _native
 from bitnet_perf.errors import EnvironmentRefused, ModelError, ShapeError
 from bitnet_perf.kernels.cuda import device
 from bitnet_perf.kernels.cuda.launch import Bound, Replay, Runner, bind, on_device
@@ -22,7 +23,9 @@ from bitnet_perf.kernels.cuda.plans import step
 from bitnet_perf.kernels.cuda.plans.plan import Array
 from bitnet_perf.kernels.cuda.plans.step import Step
 from bitnet_perf.model.config import ModelConfig
+from bitnet_perf.model.gpu_spans import run_recorded
 from bitnet_perf.model.gpu_weights import GpuWeights, bytes_of, refused
+from bitnet_perf.spans import span
 
 __all__ = ["CHUNK", "GpuEngine", "on_gpu"]
 
@@ -48,7 +51,7 @@ class _Cache:
     values: Any = None
     length: int = 0
     capacity: int = 0
-    made: Bound | None = None
+    made: tuple[Bound, Step] | None = None
     replay: Replay | None = None
 
 
@@ -100,7 +103,8 @@ class GpuEngine:
         """As `Engine` has it."""
         whole = scale if block_scales is None else None
         with self._stream:
-            self.weights.set_ternary((layer, name), data, format, (N, K), tile, whole)
+            self.weights.set_ternary((layer, name), np.asarray(data, np.uint8), whole,
+                                     format=format, shape=(N, K), tile=tile)  # fmt: skip
 
     def set_dense(self, name: str, data: ArrayLike, format: str, N: int, K: int) -> None:
         """As `Engine` has it."""
@@ -169,11 +173,12 @@ class GpuEngine:
         shape = Array((s.layers, s.kv_heads, capacity, s.head_dim), "float16")
         asked = 2 * bytes_of({"one": shape})
         refused({f"keys and values of {capacity} positions": asked}, runner.free())
-        grown = runner.make(shape), runner.make(shape)
-        for new, old in zip(grown, (cache.keys, cache.values), strict=True):
-            if cache.length:
-                with device.guarded("the cache of keys and values"):
-                    new[:, :, : cache.length] = old[:, :, : cache.length]
+        with span("kv_cache_growth"):
+            grown = runner.make(shape), runner.make(shape)
+            for new, old in zip(grown, (cache.keys, cache.values), strict=True):
+                if cache.length:
+                    with device.guarded("the cache of keys and values"):
+                        new[:, :, : cache.length] = old[:, :, : cache.length]
         cache.keys, cache.values = grown
         cache.capacity, cache.made, cache.replay = capacity, None, None
 
@@ -218,9 +223,7 @@ class GpuEngine:
             self._cache(int(owner))
         for before, row in zip([-1, *rows], rows, strict=False):
             if not before < row < len(ids):
-                raise ShapeError(
-                    f"rows: found {row}, accepted are indices of tokens, ascending"
-                )
+                raise ShapeError(f"rows: found {row}, accepted are indices of tokens, ascending")
 
     def _result(self, out: NDArray[np.float32] | None, rows: int) -> NDArray[np.float32]:
         shape = (rows, self.config.vocab)
@@ -228,7 +231,8 @@ class GpuEngine:
             return np.empty(shape, np.float32)
         if out.shape != shape or out.dtype != np.float32 or not out.flags.writeable:
             raise ShapeError(
-                f"out: found {out.dtype}{list(out.shape)}, accepted is writable float32{list(shape)}"
+                f"out: found {out.dtype}{list(out.shape)}, accepted is writable "
+                f"float32{list(shape)}"
             )
         return out
 
@@ -261,19 +265,19 @@ class GpuEngine:
     def _one(self, cache: _Cache, token: int) -> None:
         """A step; afterwards the device holds the token that argmax chose as the next."""
         length = cache.length + 1
-        made = cache.made or self._bound(
-            cache, 1, step.decode(self.weights.sizes, cache.capacity, self._runner.machine)
-        )
-        cache.made = made
+        if cache.made is None:
+            wanted = step.decode(self.weights.sizes, cache.capacity, self._runner.machine)
+            cache.made = self._bound(cache, 1, wanted), wanted
+        made, wanted = cache.made
         if self._next != (cache, token, length):
             self._runner.write(self._work["ids"][:1], np.array([token], np.int32))
             self._runner.write(self._work["length"][:1], np.array([length], np.int32))
         self._next = None
-        if cache.replay is None:
-            made.launch()  # loads the kernels, which a capture could not
-            cache.replay = self._runner.captured(made)
-        else:
+        if cache.replay is not None and not _native.spans_on():
             cache.replay()
+        else:  # loads the kernels, which a capture could not
+            run_recorded(made, wanted.places)
+            cache.replay = cache.replay or self._runner.captured(made)
         self._next = (cache, self._chosen(), length + 1)
 
     def _several(self, cache: _Cache, ids: NDArray[np.int32]) -> None:
@@ -284,7 +288,7 @@ class GpuEngine:
         self._runner.write(self._work["ids"][:M], np.ascontiguousarray(ids))
         self._runner.write(self._work["length"][:M], lengths)
         wanted = step.body(self.weights.sizes, M, cache.capacity, self._runner.machine)
-        self._bound(cache, M, wanted).launch()
+        run_recorded(self._bound(cache, M, wanted), wanted.places)
 
     def _head(self, row: int) -> None:
         """Logits of one row of the part before; x and branch of it are used up."""
@@ -293,7 +297,8 @@ class GpuEngine:
         arrays = {**self._work, "x": self._work["x"][of_row],
                   "branch": self._work["branch"][of_row]}  # fmt: skip
         made = step.head(self.weights.sizes)
-        bind(made.plan, {**self.weights.arrays, **arrays}, self._runner).launch()
+        bound = bind(made.plan, {**self.weights.arrays, **arrays}, self._runner)
+        run_recorded(bound, made.places)
         self._chosen()
 
     def _chosen(self) -> int:

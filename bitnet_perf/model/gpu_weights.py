@@ -127,8 +127,8 @@ class GpuWeights:
             self.sizes = replace(s, sub_norms=s.sub_norms | {(number, name)})
 
     def set_ternary(
-        self, place: tuple[int, str], data: ArrayLike, format: str, shape: tuple[int, int],
-        tile: tuple[int, int, int], scale: float | None,
+        self, place: tuple[int, str], data: NDArray[np.uint8], scale: float | None,
+        *, format: str, shape: tuple[int, int], tile: tuple[int, int, int],
     ) -> None:  # fmt: skip
         """The matrix `place` (layer, name), repacked on the GPU. Raises ModelError where its blocks
         have scales of their own (`scale` is None), and for another shape."""
@@ -143,7 +143,7 @@ class GpuWeights:
         tiles = slice(begin // frag16x32.ROWS, -(-(begin + shape[0]) // frag16x32.ROWS))
         own = f"blk.{number}.{joined.name}"
         words = self.arrays[f"{own}.weights"][tiles]
-        source = self.runner.put(np.asarray(data, np.uint8))
+        source = self.runner.put(data)
         plan = codecs.repack(format, "frag16x32", *shape, tile)
         bind(plan, {"source": source, "to": words}, self.runner).launch()
         scales = self.arrays[f"{own}.scales"][tiles]
@@ -191,6 +191,7 @@ def _floats(data: ArrayLike, format: str, shape: tuple[int, int], rows: slice) -
     N, K = shape
     held = np.asarray(data, np.uint8)
     if format in EMBEDDED:
-        return held.view(host_dtype(DTYPES[format])).reshape(N, K)[rows]
+        floats: NDArray[Any] = held.view(host_dtype(DTYPES[format])).reshape(N, K)
+        return floats[rows]
     ids = np.arange(rows.start, rows.stop, dtype=np.int32)
     return _native.embed(held, format, N, K, ids)

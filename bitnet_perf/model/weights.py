@@ -192,9 +192,7 @@ def _factor(file: GgufFile, tensor: GgufTensor | None) -> float:
     return float(values[0])
 
 
-def _load_dense(
-    engine: Engine, opened: int, table: Mapping[str, GgufTensor], threads: int
-) -> int:
+def _load_dense(engine: Engine, opened: int, table: Mapping[str, GgufTensor], threads: int) -> int:
     """Embedding and head; returns their bytes."""
     total = 0
     tensors = [("token_embd", table[EMBEDDING])]

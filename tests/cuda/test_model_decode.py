@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from cuda_models import MINI, PROMPT, agree, nmse, pair_of, run
+from cuda_models import PROMPT, agree, make_mini, nmse, pair_of, run
 
 from bitnet_perf.kernels.cuda.launch import Emulated
 from bitnet_perf.kernels.cuda.plans import step
 from bitnet_perf.kernels.cuda.plans.step import Step
-from bitnet_perf.model import gpu_engine, gpu_weights, synthetic
+from bitnet_perf.model import gpu_engine, gpu_weights
 from bitnet_perf.model.sequence import TokenSequence
 
 SUB_NORMS = ("attn_sub_norm", "ffn_sub_norm")
@@ -28,12 +28,7 @@ HEAD = 5e-4  # NMSE that int8 adds to a head: two errors of 2^-2 (amax / 127)^2 
 def made(tmp_path_factory):
     """Paths of small models by the type of their matrices."""
     folder = tmp_path_factory.mktemp("models")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(synthetic.SHAPES, "mini", MINI)
-        return {
-            type: synthetic.make_model(folder / f"{type}.gguf", "mini", type, seed=3)
-            for type in ("i2_s", "tl1", "tl2")
-        }
+    return {type: make_mini(folder, type) for type in ("i2_s", "tl1", "tl2")}
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

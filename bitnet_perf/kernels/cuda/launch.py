@@ -141,7 +141,7 @@ class Emulated:
     def captured(self, bound: Bound) -> Replay:
         return bound.launch
 
-    def timed(self, bound: Bound) -> list[float] | None:
+    def timed(self, bound: Bound) -> None:
         bound.launch()
 
 
@@ -213,8 +213,7 @@ class OnDevice:
 
     def stream(self) -> AbstractContextManager[Any]:
         with device.guarded("a stream"):
-            made: AbstractContextManager[Any] = self.cupy.cuda.Stream(non_blocking=True)
-            return made
+            return _OwnStream(self.cupy, self.number)
 
     def captured(self, bound: Bound) -> Replay:
         with device.guarded("capturing launches"):
@@ -255,6 +254,23 @@ class OnDevice:
             cubin = compile_file(sources() / kernel.file, [kernel.expression], architecture)
             self._functions[kernel.name] = device.load(cubin, kernel.expression)
         return self._functions[kernel.name]
+
+
+class _OwnStream(AbstractContextManager[None]):
+    """A stream of one GPU; inside of `with` both are the current ones."""
+
+    def __init__(self, cupy: Any, number: int) -> None:
+        self._gpu = cupy.cuda.Device(number)
+        with self._gpu:
+            self._stream = cupy.cuda.Stream(non_blocking=True)
+
+    def __enter__(self) -> None:
+        self._gpu.__enter__()
+        self._stream.__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        self._stream.__exit__(*error)
+        self._gpu.__exit__(*error)
 
 
 def on_device() -> OnDevice:

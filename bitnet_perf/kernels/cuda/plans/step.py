@@ -182,10 +182,10 @@ def head(sizes: Sizes) -> Step:
              out="head_normed")  # fmt: skip
     quantized = w2a8.quantized(1, width)
     made.scratch.update({f"head.{name}": array for name, array in quantized.items()})
-    names = {name: f"head.{name}" for name in quantized}
-    made.add("lm_head", w2a8.quantize(1, width, "f32"), x="head_normed", **names)
-    made.add("lm_head", of_layer.lm_head(1, sizes.vocab, width), weights="head.weights",
-             scales="head.scales", **names)  # fmt: skip
+    made.add("lm_head", w2a8.quantize(1, width, "f32"), x="head_normed", values="head.values",
+             x_scales="head.x_scales", x_sums="head.x_sums")  # fmt: skip
+    made.add("lm_head", of_layer.lm_head(1, sizes.vocab, width), values="head.values",
+             x_scales="head.x_scales", weights="head.weights", scales="head.scales")  # fmt: skip
     made.add("sampling", of_layer.argmax(1, sizes.vocab))
     return made.step()
 
@@ -271,9 +271,7 @@ def _attention_block(
              y="branch")  # fmt: skip
 
 
-def _attended(
-    s: Sizes, M: int, capacity: int, machine: Machine, parts: int | None = None
-) -> Plan:
+def _attended(s: Sizes, M: int, capacity: int, machine: Machine, parts: int | None = None) -> Plan:
     return of_layer.attention(
         M, (s.heads, s.kv_heads), s.head_dim, capacity, scale=s.scale, machine=machine,
         q_stride=s.q_width + 2 * s.kv_width, parts=parts, together=True,
@@ -324,5 +322,3 @@ def _product(
     own = f"blk.{number}.{joined}."
     made.add(operation, plan, number, before, weights=own + "weights", scales=own + "scales",
              **arrays)  # fmt: skip
-
-
