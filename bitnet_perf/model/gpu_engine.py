@@ -111,6 +111,11 @@ class GpuEngine:
         with self._stream:
             self.weights.set_dense(name, data, format, N, K)
 
+    @property
+    def name(self) -> str:
+        """Of the GPU."""
+        return self._runner.name
+
     def isa(self) -> str:
         """None is forced."""
         return ""

@@ -88,6 +88,8 @@ class GpuWeights:
     `arrays` holds them, `sizes` what launches have to know.
     """
 
+    _tables = ("table", "all_cos", "all_sin")
+
     def __init__(self, config: ModelConfig, runner: Runner, embedding: str, tokens: int) -> None:
         """Makes the arrays; EnvironmentRefused where they, and a workspace for so many tokens, do
         not fit into the memory that is free."""
@@ -179,6 +181,12 @@ class GpuWeights:
     def nbytes(self) -> int:
         """Of all weights on the GPU."""
         return sum(int(array.nbytes) for array in self.arrays.values())
+
+    @property
+    def step_bytes(self) -> int:
+        """Of those that a token reads; of the embedding and the rotations it is a row each."""
+        rows = sum(int(self.arrays[name][0].nbytes) for name in self._tables)
+        return self.nbytes - sum(int(self.arrays[name].nbytes) for name in self._tables) + rows
 
 
 def _check_shape(name: str, found: tuple[int, ...], accepted: tuple[int, ...]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,6 +27,9 @@ from bitnet_perf.model.synthetic import SYNTHETIC_KEY
 from bitnet_perf.model.tokenizer import Tokenizer, from_file, from_metadata
 from bitnet_perf.model.weights import EMBEDDING, load_weights
 from bitnet_perf.spans import span
+
+if TYPE_CHECKING:
+    from bitnet_perf.model.gpu_engine import GpuEngine
 
 __all__ = ["Model"]
 
@@ -48,7 +51,7 @@ class Model:
         metadata: the keys of the file.
         threads: of a pass over more than one token, and of loading.
         decode_threads: of a pass over one.
-        weight_bytes: memory that the weights take.
+        weight_bytes: memory that the weights take, on a GPU that of the GPU.
         device: cpu, or cuda: the GPU that was CuPy's current one.
     """
 
@@ -153,11 +156,26 @@ class Model:
         made: _Made,
         nbytes: int,
     ) -> Model:
+        if made.device != "cpu":
+            nbytes = cast("GpuEngine", engine).weights.nbytes
         return cls(
             engine, config, path, metadata,
             threads=made.team.more, decode_threads=made.team.one, weight_bytes=nbytes,
             device=made.device,
         )  # fmt: skip
+
+    @property
+    def gpu(self) -> str:
+        """The name of the GPU that it runs on, "" on the CPU."""
+        return "" if self.device == "cpu" else cast("GpuEngine", self._engine).name
+
+    @property
+    def step_bytes(self) -> int:
+        """Bytes of weights that one token reads: all, but on a GPU, whose head stands apart, of the
+        embedding one row."""
+        if self.device == "cpu":
+            return self.weight_bytes
+        return cast("GpuEngine", self._engine).weights.step_bytes
 
     @property
     def kernels(self) -> tuple[str, ...]:

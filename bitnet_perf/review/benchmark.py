@@ -54,7 +54,8 @@ class Benchmark:
     bytes_per_token: what a decode step has to read at the end of the text: every weight once, and
     the keys and values. stream_gb_per_s: reading from memory with as many threads as a decode step,
     measured after the runs; None where it was not. peak_rss: bytes of memory at most while it was
-    loaded and ran; None where the host does not say. stages: self times of one more run, recorded;
+    loaded and ran; None where the host does not say. gpu: the name of the GPU that ran it, "" where
+    the CPU did; there is no stream_gb_per_s then. stages: self times of one more run, recorded;
     `outside_seconds` of it are in none of them. synthetic: the weights are random.
     """
 
@@ -85,6 +86,7 @@ class Benchmark:
     outside_seconds: float
     samples: tuple[dict[str, float], ...]
     timestamp: str
+    gpu: str = ""
 
     @property
     def percent_of_stream(self) -> float | None:
@@ -105,7 +107,7 @@ class Benchmark:
             "tokenizer_path": None,
             "generated_text": self.text,
             "tokens_generated": self.tokens,
-            "device": "cpu",
+            "device": "cuda" if self.gpu else "cpu",
             "version": _native.__version__,
             "timing": {
                 "warmup_ms": round(1e3 * self.warmup_seconds),
@@ -121,7 +123,7 @@ class Benchmark:
             },
             "success": True,
             "error": None,
-            "backend": "cpu",
+            "backend": "cuda" if self.gpu else "cpu",
             "compute_path": "real",
             "deterministic": True,
             "environment": {
@@ -173,13 +175,14 @@ def benchmark(
     warmup_tokens: int = 10,
     threads: int | None = None,
     isa: str | None = None,
+    device: str = "cpu",
     stream: bool = True,
     on_progress: Progress | None = None,
 ) -> Benchmark:
     """Load a model and generate `tokens` tokens greedily, again and again until the mean rate of
     decoding is known within 2 % (3 to 10 times).
 
-    stream: measure what the memory gives, too. Every run has to give the same tokens.
+    stream: measure what the memory gives the CPU, too. Every run has to give the same tokens.
     Raises ConfigError for fewer than 2 tokens, ModelError for the file, MeasurementError where two
     runs differ.
     """
@@ -189,19 +192,20 @@ def benchmark(
     step(0.0, "load")
     known_peak = forget_peak()
     begin = _native.now_ns()
-    model = Model.load(path, threads=threads, isa=isa)
+    model = Model.load(path, threads=threads, isa=isa, device=device)
     loaded = _native.now_ns()
     warmup = _warm_up(model, prompt, warmup_tokens)
     made = _repeat(model, prompt, tokens, step)
     peak = peak_resident() if known_peak else None
     step(0.8, "stages")
     with profile() as recorded:
-        again = Model.load(path, threads=threads, isa=isa)  # freed later: no part of a stage
+        # Freed later: no part of a stage.
+        again = Model.load(path, threads=threads, isa=isa, device=device)
         again.generate(prompt, tokens, stop=())
     end = _native.now_ns()
     shown = recorded.result()
     step(0.9, "limits of the memory")
-    limit = _stream(model.decode_threads) if stream else None
+    limit = _stream(model.decode_threads) if stream and device == "cpu" else None
     last = model.config.kv_bytes_per_token * (made[0].prompt_tokens + tokens)
     return Benchmark(
         model=str(path),
@@ -224,13 +228,14 @@ def benchmark(
         prefill=_spread([each.prefill_tokens_per_second for each in made]),
         decode=_decode(made),
         step_seconds=_percentiles([step for each in made for step in each.timings.steps]),
-        bytes_per_token=model.weight_bytes + last,
+        bytes_per_token=model.step_bytes + last,
         stream_gb_per_s=limit,
         peak_rss=peak,
         stages=shown.stages(),
         outside_seconds=max(shown.outside, 0.0),
         samples=tuple(_sample(each) for each in made),
         timestamp=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        gpu=model.gpu,
     )
 
 

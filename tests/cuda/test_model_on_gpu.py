@@ -12,8 +12,10 @@ from cuda_device import CUDARuntimeError
 from cuda_models import PROMPT, make_mini
 
 import bitnet_perf as bp
+from bitnet_perf.cli import main
 from bitnet_perf.errors import ConfigError, EnvironmentRefused, ModelError
 from bitnet_perf.kernels.cuda import device
+from bitnet_perf.kernels.cuda.catalog import KERNELS
 from bitnet_perf.kernels.cuda.device import ContextLost
 from bitnet_perf.kernels.cuda.launch import Emulated
 from bitnet_perf.kernels.cuda.plans import step
@@ -21,6 +23,7 @@ from bitnet_perf.model.gguf import read_gguf
 from bitnet_perf.model.gpu_engine import GpuEngine
 from bitnet_perf.model.sequence import TokenSequence
 from bitnet_perf.model.weights import load_weights
+from bitnet_perf.review import benchmark as review
 from bitnet_perf.stages import profile
 from bitnet_perf.stages.table import stage_of
 
@@ -182,3 +185,43 @@ def test_tokens_that_are_refused(model):
             sequence.extend([1])
     with pytest.raises(ModelError, match="sequence: found 0, accepted is one that was added"):
         engine.length(0)
+
+
+def command(*arguments):
+    with pytest.raises(SystemExit) as ended:
+        main([*map(str, arguments)])
+    return ended.value.code
+
+
+def test_the_commands_run_there(cupy, path, tmp_path, capsys):
+    cupy.replays = True
+    cupy.costs = {kernel.name: 1e-6 for kernel in KERNELS}
+    of_model = ("--model", path, "--device", "cuda", "--tokens", 2)
+    assert command("generate", "a", *of_model) == 0
+    assert "Card, relu2, 2 prompt tokens" in capsys.readouterr().err
+    trace = tmp_path / "trace.json"
+    assert command("profile", "--prompt", "a", *of_model, "--no-limits", "--save", trace) == 0
+    assert "gemv_w2a8/m1_f32_f32/sm_90a" in trace.read_text()
+    assert command("profile", "--device", "cuda") == 2
+
+
+def test_a_benchmark_says_where_it_ran(cupy, path, monkeypatch):
+    cupy.replays = True
+    monkeypatch.setattr(review, "LEAST_RUNS", 2)
+    monkeypatch.setattr(review, "MOST_RUNS", 2)
+    found = review.benchmark(path, 2, "a", warmup_tokens=0, threads=1, device="cuda")
+    assert (found.gpu, found.stream_gb_per_s) == ("Card", None)
+    told = found.to_dict()
+    assert (told["device"], told["backend"]) == ("cuda", "cuda")
+    weights = 2 * (256 * 128 + 128 * 128 + 512 * 128 + 128 * 256) // 4 + 260 * 128
+    assert weights < found.bytes_per_token < 1.2 * weights  # scales, norms, keys and values
+
+
+def test_the_commands_say_that_there_is_no_gpu(monkeypatch, path, capsys):
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    device.gpu.cache_clear()
+    try:
+        assert command("generate", "a", "--model", path, "--device", "cuda") == 5
+    finally:
+        device.gpu.cache_clear()
+    assert "device 'cuda': skipped (no-gpu-available)" in capsys.readouterr().err

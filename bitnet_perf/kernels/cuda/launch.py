@@ -32,9 +32,10 @@ EMULATED_MEMORY = 1 << 34  # bytes: what a plan may ask of the emulator
 
 
 class Runner(Protocol):
-    """Where launches go. `machine` is what plans are made for."""
+    """Where launches go. `machine` is what plans are made for, `name` what people call it."""
 
     machine: Machine
+    name: str
 
     def make(self, array: Array) -> Any:
         """A new array of this kind there."""
@@ -107,6 +108,7 @@ class Emulated:
 
     def __init__(self, machine: Machine = H200, schedule: str = "in_order") -> None:
         self.machine = machine
+        self.name = "emulator"
         self.schedule = schedule
 
     def make(self, array: Array) -> Any:
@@ -153,6 +155,7 @@ class OnDevice:
 
         self.cupy = cupy
         self.number = number
+        self.name = device.gpu().devices[number].name
         found = cupy.cuda.runtime.getDeviceProperties(number)
         known = {name for kernel in KERNELS for name in kernel.architectures}
         capability = (int(found["major"]), int(found["minor"]))
