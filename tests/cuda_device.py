@@ -71,7 +71,7 @@ class Chosen:
 
 
 class Graph:
-    """Replays take the time of their launches; they are carried out again where `cupy.replays`."""
+    """Replays take the time of their launches; as many as `cupy.replays` are carried out."""
 
     def __init__(self, cupy, launches):
         self.cupy, self.launches, self.replayed = cupy, launches, 0
@@ -82,7 +82,7 @@ class Graph:
             raise self.cupy.fail
         self.replayed += 1
         self.cupy.now += sum(self.cupy.costs.get(name, 0.0) for name, _ in self.launches)
-        for _, work in self.launches if self.cupy.replays else ():
+        for _, work in self.launches if self.replayed <= self.cupy.replays else ():
             work()
 
 
@@ -141,7 +141,7 @@ class MadeUpCupy(ModuleType):
         self.current, self.stream = 0, Stream(0, self)
         self.waits, self.launches, self.fail = 0, [], None
         self.room, self.carried_out = 1 << 32, 1 << 32
-        self.now, self.costs, self.graphs, self.replays = 0.0, {}, [], False
+        self.now, self.costs, self.graphs, self.replays = 0.0, {}, [], 0
 
         def properties(number):
             major, minor = devices[number]

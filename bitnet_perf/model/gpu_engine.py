@@ -21,7 +21,7 @@ from bitnet_perf.kernels.cuda import device
 from bitnet_perf.kernels.cuda.launch import Bound, Replay, Runner, bind, on_device
 from bitnet_perf.kernels.cuda.plans import step
 from bitnet_perf.kernels.cuda.plans.plan import Array
-from bitnet_perf.kernels.cuda.plans.step import Step
+from bitnet_perf.kernels.cuda.plans.step import Place, Step
 from bitnet_perf.model.config import ModelConfig
 from bitnet_perf.model.gpu_spans import run_recorded
 from bitnet_perf.model.gpu_weights import GpuWeights, bytes_of, refused
@@ -56,7 +56,8 @@ class _Cache:
 
 
 class GpuEngine:
-    """What `Engine` asks for. Weights come first, through `set_*`."""
+    """What `Engine` asks for. Weights come first, through `set_*`. `stream` is where all of it
+    runs."""
 
     def __init__(
         self,
@@ -73,8 +74,8 @@ class GpuEngine:
         self.chunk = chunk
         self._runner = runner
         self._threads = threads
-        self._stream = runner.stream()
-        with self._stream:
+        self.stream = runner.stream()
+        with self.stream:
             self.weights = GpuWeights(config, runner, embedding, chunk)
             made = step.workspace(self.weights.sizes, chunk)
             self._work = {name: runner.make(array).reshape(-1) for name, array in made.items()}
@@ -85,7 +86,7 @@ class GpuEngine:
 
     def set_norm(self, layer: int, name: str, values: ArrayLike) -> None:
         """As `Engine` has it."""
-        with self._stream:
+        with self.stream:
             self.weights.set_norm(layer, name, values)
 
     def set_ternary(  # noqa: PLR0917 - as the native one
@@ -102,13 +103,13 @@ class GpuEngine:
     ) -> None:
         """As `Engine` has it."""
         whole = scale if block_scales is None else None
-        with self._stream:
+        with self.stream:
             self.weights.set_ternary((layer, name), np.asarray(data, np.uint8), whole,
                                      format=format, shape=(N, K), tile=tile)  # fmt: skip
 
     def set_dense(self, name: str, data: ArrayLike, format: str, N: int, K: int) -> None:
         """As `Engine` has it."""
-        with self._stream:
+        with self.stream:
             self.weights.set_dense(name, data, format, N, K)
 
     @property
@@ -170,8 +171,15 @@ class GpuEngine:
                 f"tokens: found {positions} positions, the context of the model holds {context}"
             )
         if positions > cache.capacity:
-            with self._stream:
+            with self.stream:
                 self._grow(cache, min(context, max(positions, 2 * cache.capacity, LEAST_CAPACITY)))
+
+    def decode_step(self, sequence: int) -> tuple[Bound, tuple[Place, ...]]:
+        """The launches of a token alone and their places, for whoever measures them on `stream`:
+        `arrays` has id and length. `forward` does not rely on what they leave."""
+        self._next = None
+        made, wanted = self._decode_step(self._cache(sequence))
+        return made, wanted.places
 
     def _grow(self, cache: _Cache, capacity: int) -> None:
         s, runner = self.config, self._runner
@@ -204,7 +212,7 @@ class GpuEngine:
         try:
             for owner in np.unique(owners):
                 self.reserve(int(owner), self.length(int(owner)) + int((owners == owner).sum()))
-            with self._stream:
+            with self.stream:
                 targets = {place: row for row, place in enumerate(wanted)}
                 for owner, places in groupby(range(len(ids)), lambda i: int(owners[i])):
                     self._append(self._cache(owner), ids, list(places), (targets, logits))
@@ -270,10 +278,7 @@ class GpuEngine:
     def _one(self, cache: _Cache, token: int) -> None:
         """A step; afterwards the device holds the token that argmax chose as the next."""
         length = cache.length + 1
-        if cache.made is None:
-            wanted = step.decode(self.weights.sizes, cache.capacity, self._runner.machine)
-            cache.made = self._bound(cache, 1, wanted), wanted
-        made, wanted = cache.made
+        made, wanted = self._decode_step(cache)
         if self._next != (cache, token, length):
             self._runner.write(self._work["ids"][:1], np.array([token], np.int32))
             self._runner.write(self._work["length"][:1], np.array([length], np.int32))
@@ -284,6 +289,12 @@ class GpuEngine:
             run_recorded(made, wanted.places)
             cache.replay = cache.replay or self._runner.captured(made)
         self._next = (cache, self._chosen(), length + 1)
+
+    def _decode_step(self, cache: _Cache) -> tuple[Bound, Step]:
+        if cache.made is None:
+            wanted = step.decode(self.weights.sizes, cache.capacity, self._runner.machine)
+            cache.made = self._bound(cache, 1, wanted), wanted
+        return cache.made
 
     def _several(self, cache: _Cache, ids: NDArray[np.int32]) -> None:
         """A part of a prompt through all layers."""

@@ -191,22 +191,19 @@ def benchmark(
     step = on_progress or _ignore
     step(0.0, "load")
     known_peak = forget_peak()
+    how: dict[str, Any] = {"threads": threads, "isa": isa, "device": device}
     begin = _native.now_ns()
-    model = Model.load(path, threads=threads, isa=isa, device=device)
+    model = Model.load(path, **how)
     loaded = _native.now_ns()
     warmup = _warm_up(model, prompt, warmup_tokens)
     made = _repeat(model, prompt, tokens, step)
     peak = peak_resident() if known_peak else None
     step(0.8, "stages")
     with profile() as recorded:
-        # Freed later: no part of a stage.
-        again = Model.load(path, threads=threads, isa=isa, device=device)
+        again = Model.load(path, **how)  # freed later: no part of a stage
         again.generate(prompt, tokens, stop=())
     end = _native.now_ns()
     shown = recorded.result()
-    step(0.9, "limits of the memory")
-    limit = _stream(model.decode_threads) if stream and device == "cpu" else None
-    last = model.config.kv_bytes_per_token * (made[0].prompt_tokens + tokens)
     return Benchmark(
         model=str(path),
         synthetic=model.synthetic,
@@ -228,8 +225,8 @@ def benchmark(
         prefill=_spread([each.prefill_tokens_per_second for each in made]),
         decode=_decode(made),
         step_seconds=_percentiles([step for each in made for step in each.timings.steps]),
-        bytes_per_token=model.step_bytes + last,
-        stream_gb_per_s=limit,
+        bytes_per_token=model.step_bytes + _cached(model, made[0].prompt_tokens + tokens),
+        stream_gb_per_s=_stream(model, step) if stream else None,
         peak_rss=peak,
         stages=shown.stages(),
         outside_seconds=max(shown.outside, 0.0),
@@ -239,8 +236,17 @@ def benchmark(
     )
 
 
-def _stream(threads: int) -> float | None:
-    """GB/s of reading from memory."""
+def _cached(model: Model, tokens: int) -> int:
+    """Bytes of their keys and values."""
+    return model.config.kv_bytes_per_token * tokens
+
+
+def _stream(model: Model, step: Progress) -> float | None:
+    """GB/s of reading from the memory of the CPU, where that is the model's."""
+    if model.gpu:
+        return None
+    step(0.9, "limits of the memory")
+    threads = model.decode_threads
     limit = measure_ceilings(threads, rounds=9).read_limit(1 << 40, threads)
     return None if limit is None else limit.gb_per_s
 

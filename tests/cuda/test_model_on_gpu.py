@@ -9,25 +9,30 @@ import numpy as np
 import pytest
 from cuda_build import NEEDS_COMPILER
 from cuda_device import CUDARuntimeError
-from cuda_models import PROMPT, make_mini
+from cuda_models import MINI, PROMPT, make_mini
 
 import bitnet_perf as bp
+from bitnet_perf.bench import gpu_model
+from bitnet_perf.bench.gpu_clocks import clocks_of
 from bitnet_perf.cli import main
-from bitnet_perf.errors import ConfigError, EnvironmentRefused, ModelError
+from bitnet_perf.errors import ConfigError, EnvironmentRefused, MeasurementError, ModelError
 from bitnet_perf.kernels.cuda import device
 from bitnet_perf.kernels.cuda.catalog import KERNELS
 from bitnet_perf.kernels.cuda.device import ContextLost
-from bitnet_perf.kernels.cuda.launch import Emulated
+from bitnet_perf.kernels.cuda.launch import Emulated, on_device
 from bitnet_perf.kernels.cuda.plans import step
+from bitnet_perf.model import synthetic
 from bitnet_perf.model.gguf import read_gguf
 from bitnet_perf.model.gpu_engine import GpuEngine
 from bitnet_perf.model.sequence import TokenSequence
 from bitnet_perf.model.weights import load_weights
+from bitnet_perf.report import gpu
 from bitnet_perf.review import benchmark as review
 from bitnet_perf.stages import profile
 from bitnet_perf.stages.table import stage_of
 
 pytestmark = NEEDS_COMPILER
+ALL = 1 << 32  # replays of a graph that are carried out
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +42,7 @@ def path(tmp_path_factory):
 
 @pytest.fixture
 def model(cupy, path):
-    cupy.replays = True
+    cupy.replays = ALL
     return bp.Model.load(path, device="cuda", threads=1)
 
 
@@ -194,7 +199,7 @@ def command(*arguments):
 
 
 def test_the_commands_run_there(cupy, path, tmp_path, capsys):
-    cupy.replays = True
+    cupy.replays = ALL
     cupy.costs = {kernel.name: 1e-6 for kernel in KERNELS}
     of_model = ("--model", path, "--device", "cuda", "--tokens", 2)
     assert command("generate", "a", *of_model) == 0
@@ -206,7 +211,7 @@ def test_the_commands_run_there(cupy, path, tmp_path, capsys):
 
 
 def test_a_benchmark_says_where_it_ran(cupy, path, monkeypatch):
-    cupy.replays = True
+    cupy.replays = ALL
     monkeypatch.setattr(review, "LEAST_RUNS", 2)
     monkeypatch.setattr(review, "MOST_RUNS", 2)
     found = review.benchmark(path, 2, "a", warmup_tokens=0, threads=1, device="cuda")
@@ -225,3 +230,33 @@ def test_the_commands_say_that_there_is_no_gpu(monkeypatch, path, capsys):
     finally:
         device.gpu.cache_clear()
     assert "device 'cuda': skipped (no-gpu-available)" in capsys.readouterr().err
+
+
+def test_a_report_compares_the_model_and_times_its_operations(cupy, monkeypatch):
+    cupy.replays = 3  # those of the comparison
+    cupy.costs = {kernel.name: 1e-6 for kernel in KERNELS}
+    monkeypatch.setitem(synthetic.SHAPES, "mini", MINI)
+    monkeypatch.setattr(gpu_model, "NEW", 3)
+    monkeypatch.setattr(gpu_model, "PROMPT", 2)
+    row = gpu_model.measure_model("mini", on_device(), clocks_of("none"))
+    assert row.checked == 6
+    assert row.worst < gpu_model.WORST
+    assert row.seconds == pytest.approx(1e-6 * row.launches)
+    assert row.operations["qkv"] == pytest.approx(2e-6)
+    assert row.operations["attention"] == pytest.approx(4e-6)
+    assert sum(row.operations.values()) == pytest.approx(row.seconds)
+    page = "\n".join(gpu._model(row))
+    assert "mini, i2_s, synthetic weights: 29412 tokens/s on the device (34.0 us a token" in page
+    assert "| qkv | 2.0 |" in page
+
+
+def test_a_model_whose_logits_are_wrong_is_not_timed():
+    rows = np.random.default_rng(0).standard_normal((5, 40)).astype(np.float32)
+    rows[:, 7] += 9
+    assert gpu_model.compare(rows, rows).worst == 0
+    wrong = rows.copy()
+    wrong[3] = -rows[3]
+    with pytest.raises(MeasurementError, match="another in 1 clear rows; nothing was timed"):
+        gpu_model.compare(wrong, rows)
+    with pytest.raises(MeasurementError, match="NMSE nan"):
+        gpu_model.compare(np.full_like(rows, np.nan), rows)
