@@ -21,6 +21,7 @@ from bitnet_perf.kernels.cuda.plans.step import (
     JOINED,
     Joined,
     Sizes,
+    body,
     joined_rows,
     weight_arrays,
     workspace,
@@ -99,11 +100,12 @@ class GpuWeights:
         self._embedding: Any = None  # the bytes that `table` was made of, until the head is there
         wanted = weight_arrays(self.sizes)
         table = Array((config.vocab, config.width), DTYPES[self.sizes.table])
+        scratch = body(self.sizes, tokens, config.context, runner.machine).plan.scratch
         parts = {
             "layers": {name: a for name, a in wanted.items() if name.startswith("blk.")},
             "head": {name: a for name, a in wanted.items() if not name.startswith("blk.")},
             "embedding": {"table": table},
-            "workspace": workspace(self.sizes, tokens),
+            "workspace": workspace(self.sizes, tokens) | dict(scratch),
         }
         refused({name: bytes_of(each) for name, each in parts.items()}, runner.free())
         self.arrays = {name: runner.make(array) for name, array in wanted.items()}
