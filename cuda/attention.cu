@@ -25,13 +25,14 @@ BP_DEVICE int positions_of_part(int length, int parts, int groups) {
 template <int D, int G>
 __global__ void __launch_bounds__(attention_threads)
     attention_decode(const float* q,        // [M, q_stride]: heads of D; aligned to 16 bytes
-                     const half* keys,      // [M, kv_heads, capacity, D], aligned to 16 bytes
+                     const half* keys,      // [kv_heads, capacity, D] at m * cache_stride; aligned
                      const half* values,    // likewise
                      const s32* length,     // [M], 1 ... capacity: positions that are seen
                      float* out,            // [M, heads, D]
                      float* parts_out,      // [M, heads, parts, D]; null with one part
                      float* parts_softmax,  // [M, heads, parts, 2]: largest score, sum; or null
-                     float scale, int heads, int kv_heads, int capacity, int q_stride) {
+                     float scale, int heads, int kv_heads, int capacity, int q_stride,
+                     u64 cache_stride) {  // values; 0: the tokens are of one sequence
   constexpr int lanes = position_lanes<D>, groups = position_groups<D>;
   BP_SHARED(float, most, groups* G);
   BP_SHARED(float, sum, groups* G);
@@ -52,7 +53,7 @@ __global__ void __launch_bounds__(attention_threads)
     for (int i = 0; i < 8; ++i) query[g][i] = value_at<float>(i < 4 ? low : high, i % 4);
   }
 
-  const u64 cache = (m * kv_heads + kv) * capacity * D + lane * 8;
+  const u64 cache = m * cache_stride + static_cast<u64>(kv) * capacity * D + lane * 8;
   const int parts = gridDim.x, share = positions_of_part(length[m], parts, groups);
   const int begin = blockIdx.x * share, end = min(length[m], begin + share);
   online_softmax<G> softmax;
@@ -128,20 +129,23 @@ __global__ void __launch_bounds__(D)
   out[row * D + threadIdx.x] = __fdiv_rn(made, total);
 }
 
-// Keys and values of one token a sequence to position length - 1 of its cache, half to even. Eight
-// values a thread; grid (ceil(kv_heads * D / 8 / 128), M).
+// Keys and values of M tokens to position length - 1 of their caches, half to even; tokens of one
+// sequence have positions of their own. Eight values a thread; grid (ceil(kv_heads * D / 8 / 128),
+// M).
 __global__ void __launch_bounds__(attention_threads)
     store_kv(const float* k,     // [M, stride]: kv_heads of D; aligned to 16 bytes
              const float* v,     // likewise
-             half* keys,         // [M, kv_heads, capacity, D], aligned to 16 bytes
+             half* keys,         // [kv_heads, capacity, D] at m * cache_stride; aligned
              half* values,       // likewise
              const s32* length,  // [M], 1 ... capacity, this token counted in
-             int kv_heads, int capacity, int D, int stride) {
+             int kv_heads, int capacity, int D, int stride,
+             u64 cache_stride) {  // values; 0: the tokens are of one sequence
   const int at = (blockIdx.x * attention_threads + threadIdx.x) * 8;
   const u64 m = blockIdx.y;
   wait_for_earlier_launches();
   if (at < kv_heads * D) {
-    const u64 to = ((m * kv_heads + at / D) * capacity + length[m] - 1) * D + at % D;
+    const u64 position = static_cast<u64>(at / D) * capacity + length[m] - 1;
+    const u64 to = m * cache_stride + position * D + at % D;
 #pragma unroll
     for (int which = 0; which < 2; ++which) {
       const float* const from = (which == 0 ? k : v) + m * stride + at;

@@ -57,15 +57,33 @@ class Stream:
             self.cupy.waits += 1
 
 
+class Chosen:
+    """`with device:` makes it the current one."""
+
+    def __init__(self, cupy, number):
+        self.cupy, self.id, self.pci_bus_id = cupy, number, f"0000:0{number}:00.0"
+
+    def __enter__(self):
+        self.before, self.cupy.current = self.cupy.current, self.id
+
+    def __exit__(self, *_):
+        self.cupy.current = self.before
+
+
 class Graph:
-    """Replays take the time of their launches, and are not carried out again."""
+    """Replays take the time of their launches; as many as `cupy.replays` are carried out."""
 
     def __init__(self, cupy, launches):
-        self.cupy, self.launches = cupy, launches
+        self.cupy, self.launches, self.replayed = cupy, launches, 0
         cupy.graphs.append(self)
 
     def launch(self):
+        if self.cupy.fail is not None:
+            raise self.cupy.fail
+        self.replayed += 1
         self.cupy.now += sum(self.cupy.costs.get(name, 0.0) for name, _ in self.launches)
+        for _, work in self.launches if self.replayed <= self.cupy.replays else ():
+            work()
 
 
 class Event:
@@ -95,6 +113,11 @@ class MadeUpArray(np.ndarray):
     def data(self):
         return SimpleNamespace(ptr=self.ctypes.data)
 
+    def set(self, host):
+        assert (host.shape, host.dtype) == (self.shape, self.dtype)
+        assert self.flags.c_contiguous
+        self.view(np.ndarray)[...] = host
+
 
 def aligned(shape, dtype, number=0):
     dtype = np.dtype(dtype)
@@ -118,7 +141,7 @@ class MadeUpCupy(ModuleType):
         self.current, self.stream = 0, Stream(0, self)
         self.waits, self.launches, self.fail = 0, [], None
         self.room, self.carried_out = 1 << 32, 1 << 32
-        self.now, self.costs, self.graphs = 0.0, {}, []
+        self.now, self.costs, self.graphs, self.replays = 0.0, {}, [], 0
 
         def properties(number):
             major, minor = devices[number]
@@ -131,7 +154,7 @@ class MadeUpCupy(ModuleType):
         runtime = SimpleNamespace(
             driverGetVersion=lambda: 13000, runtimeGetVersion=lambda: 13000,
             getDeviceCount=lambda: len(devices), getDeviceProperties=properties,
-            getDevice=lambda: self.current,
+            getDevice=lambda: self.current, memGetInfo=lambda: (self.room, 1 << 40),
         )  # fmt: skip
         self.cuda = SimpleNamespace(
             runtime=runtime,
@@ -140,8 +163,11 @@ class MadeUpCupy(ModuleType):
             Stream=lambda non_blocking: Stream(1 + int(non_blocking), self),
             Event=lambda: Event(self),
             get_elapsed_time=lambda begin, end: 1e3 * (end.at - begin.at),
-            Device=lambda number: SimpleNamespace(id=number, pci_bus_id=f"0000:0{number}:00.0"),
+            Device=lambda number: Chosen(self, number),
         )
+
+    def get_default_memory_pool(self):
+        return SimpleNamespace(free_bytes=lambda: 0)
 
     def empty(self, shape, dtype):
         made = aligned(shape, dtype, self.current)

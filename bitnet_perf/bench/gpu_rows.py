@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["FP32", "GpuCeilings", "GpuRow"]
+__all__ = ["FP32", "GpuCeilings", "GpuModelRow", "GpuRow"]
 
 FP32 = "cublas.f32"  # the peer that mixed precision is compared with
 
@@ -75,3 +75,36 @@ class GpuRow(BaseModel):
         """Plain JSON values, the rates included."""
         rates = ("packed_gb_per_s", "gb_per_s", "top_per_s")
         return {**self.model_dump(mode="json"), **{name: getattr(self, name) for name in rates}}
+
+
+class GpuModelRow(BaseModel):
+    """Decoding of one model: `seconds` of a step of `launches` as one graph, `low` and `high` its
+    quartiles, and of the launches of each operation as a graph of their own.
+
+    `checked` rows of logits were compared with the CPU's engine first, `median` and `worst` are
+    their NMSE. `bytes`: of the weights that a step reads.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    model: str
+    checked: int
+    median: float
+    worst: float
+    launches: int
+    seconds: float
+    low: float
+    high: float
+    samples: int
+    host_tokens_per_second: float
+    prefill_tokens_per_second: float
+    operations: dict[str, float]
+    bytes: int
+    clock: int
+    default: int
+    discarded: int
+
+    @property
+    def tokens_per_second(self) -> float:
+        """On the device alone."""
+        return 1 / self.seconds

@@ -25,7 +25,7 @@ from bitnet_perf.bench.gpu_clocks import Clocks
 from bitnet_perf.errors import MeasurementError
 from bitnet_perf.kernels.cuda.device import guarded
 
-__all__ = ["GpuTime", "copies_for", "paired_blocks", "replayer", "time_calls"]
+__all__ = ["GpuTime", "copies_for", "paired_blocks", "replayed", "replayer", "time_calls"]
 
 Call = Callable[[], None]
 
@@ -80,7 +80,7 @@ def time_calls(calls: Sequence[Call], footprint: int, clocks: Clocks, what: str)
                 call()
             stream.synchronize()
             graphs, launches = _graphs(stream, calls)
-            kept, watched = _replayed(cupy, graphs, clocks, what)
+            kept, watched = replayed(cupy, graphs, clocks, what)
             flushed = _flushed(cupy, calls, l2)
             host = _host(stream, calls)
     low, middle, high = statistics.quantiles([each / launches for each in kept], n=4)
@@ -167,10 +167,11 @@ def _graphs(stream: Any, calls: Sequence[Call]) -> tuple[list[Any], int]:
     return made, launches
 
 
-def _replayed(
+def replayed(
     cupy: Any, graphs: Sequence[Any], clocks: Clocks, what: str
 ) -> tuple[list[float], tuple[int, int, int]]:
-    """Seconds of each replay that is kept; the slowest clock, its default, and how many went."""
+    """Seconds of each replay that is kept, at most 200 and three before them; the slowest clock,
+    its default, and how many went."""
     turn = _round(graphs)
     for _ in range(WARM):
         next(turn).launch()

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from bitnet_perf.cli.output import (
+    DeviceOption,
     JsonOption,
     QuietOption,
     console,
@@ -40,6 +41,7 @@ def command(
     isa: Annotated[
         str | None, typer.Option("--isa", "--kernel", help="Force an instruction set.")
     ] = None,
+    device: DeviceOption = "cpu",
     format_: Annotated[
         str, typer.Option("--format", help="table, or md, csv, jsonl with llama-bench's names.")
     ] = "table",
@@ -61,7 +63,7 @@ def command(
     with progress("benchmark", quiet) as step:
         found = benchmark(
             model, tokens, prompt, warmup_tokens=warmup_tokens, threads=threads, isa=isa,
-            on_progress=step,
+            device=device, on_progress=step,
         )  # fmt: skip
     result = found.to_dict()
     if no_output:
@@ -80,7 +82,7 @@ def _print(out: Console, found: Benchmark, target: float, *, text: bool) -> None
     alone = f" ({found.decode_threads} in decode)" if found.decode_threads != found.threads else ""
     out.print(
         f"{found.model}: {kind}, {found.activation}, {found.threads} threads{alone}, "
-        f"{found.host['cpu']}",
+        f"{found.gpu or found.host['cpu']}",
         markup=False,
     )
     if text:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from bitnet_perf.cli.output import JsonOption, QuietOption, console, emit, shows_text
+from bitnet_perf.cli.output import DeviceOption, JsonOption, QuietOption, console, emit, shows_text
 
 
 def command(
@@ -29,6 +29,7 @@ def command(
     activation: Annotated[
         str | None, typer.Option("--activation", help="relu2 or silu; default: the file's.")
     ] = None,
+    device: DeviceOption = "cpu",
     json_to: JsonOption = None,
     quiet: QuietOption = False,
 ) -> None:
@@ -38,7 +39,7 @@ def command(
     """
     from bitnet_perf.model.model import Model
 
-    loaded = Model.load(model, threads=threads, isa=isa, activation=activation)
+    loaded = Model.load(model, threads=threads, isa=isa, activation=activation, device=device)
     text = shows_text(json_to, quiet)
 
     def show(_: int, piece: str) -> None:
@@ -58,7 +59,8 @@ def command(
         out.print(warning, markup=False)
     decode = made.decode_tokens_per_second
     out.print(
-        f"{loaded.config.activation}, {made.prompt_tokens} prompt tokens at "
+        (f"{loaded.gpu}, " if loaded.gpu else "")
+        + f"{loaded.config.activation}, {made.prompt_tokens} prompt tokens at "
         f"{made.prefill_tokens_per_second:.1f}/s, {len(made.tokens)} new"
         + (f" at {decode:.1f}/s" if decode else "")
         + (f", seed {made.seed}" if made.seed is not None else "")

@@ -52,6 +52,7 @@ def _show_cuda(out: Console, cuda: dict[str, Any]) -> None:
         ("driver", f"for CUDA {gpu['driver']}" if gpu["driver"] else ""),
         *((f"GPU {d['number']}", _device(d)) for d in gpu["devices"]),
         ("kernels run here", f"no: {reason}" if reason else "yes"),
+        ("--device cuda", f"no: {reason}" if reason else "a model's whole step as one graph"),
     ]
     out.print(table("CUDA", ["what", "value"], ((n, v) for n, v in facts if v)))
     if cuda["nvrtc"] and cuda["lacks"]:

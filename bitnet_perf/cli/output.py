@@ -38,6 +38,9 @@ JsonOption = Annotated[
         "--json", metavar="FILE|-", help="Write the result as JSON to FILE, or - (stdout)."
     ),
 ]
+DeviceOption = Annotated[
+    str, typer.Option("--device", help="Where the model runs: cpu, or cuda, the GPU.")
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 
 SetOption = Annotated[

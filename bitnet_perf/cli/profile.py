@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from bitnet_perf.cli.output import (
+    DeviceOption,
     JsonOption,
     QuietOption,
     console,
@@ -42,6 +43,7 @@ def command(
     ] = "i2_s",
     isa: Annotated[str | None, typer.Option("--isa", help="Force an instruction set.")] = None,
     threads: Annotated[int, typer.Option("--threads", help="Threads of every kernel.")] = 1,
+    device: DeviceOption = "cpu",
     limits: Annotated[
         bool,
         typer.Option("--limits/--no-limits", help="Place the spans under this host's limits."),
@@ -66,6 +68,8 @@ def command(
     for name, value in (("--tokens", tokens), ("--repeats", repeats)):
         if value < 1:
             raise ConfigError(f"{name}: found {value}, accepted is 1 or more")
+    if model is None and device != "cpu":
+        raise ConfigError(f"--device: found {device!r}, accepted without --model is cpu")
     if model is None:
         recorded = _layer(
             tokens, repeats, format_, isa, threads=threads, python_memory=python_memory
@@ -73,7 +77,7 @@ def command(
         title = f"{repeats} layers, {tokens} tokens, {format_}"
     else:
         recorded, title = _model(
-            model, prompt, tokens, isa, threads=threads, python_memory=python_memory
+            model, prompt, tokens, isa, threads=threads, device=device, python_memory=python_memory
         )
     places = _places(recorded, threads) if limits else {}
     if save is not None:
@@ -120,15 +124,17 @@ def _model(
     isa: str | None,
     *,
     threads: int,
+    device: str,
     python_memory: bool,
 ) -> tuple[Profile, str]:
     from bitnet_perf.model.model import Model
     from bitnet_perf.stages import profile
 
     with profile(python_memory=python_memory) as recorded:
-        loaded = Model.load(path, isa=isa, threads=threads)
+        loaded = Model.load(path, isa=isa, threads=threads, device=device)
         made = loaded.generate(prompt, tokens, stop=())
     title = f"{path.name}, {made.prompt_tokens} prompt tokens, {len(made.tokens)} new, t{threads}"
+    title += "" if device == "cpu" else f", {device}"
     return recorded.result(), title + (", synthetic weights" if loaded.synthetic else "")
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bitnet_perf import _native
 from bitnet_perf.errors import FormatError, ModelError, ShapeError
 from bitnet_perf.formats import Packed
 from bitnet_perf.formats.convert import held_in
 from bitnet_perf.formats.dense import pack_dense
+from bitnet_perf.model.engine import Engine
 from bitnet_perf.model.safetensors import Checkpoint
 from bitnet_perf.model.weights import (
     EMBEDDING,
@@ -26,7 +26,7 @@ __all__ = ["load_checkpoint"]
 
 
 def load_checkpoint(
-    engine: _native.Engine, checkpoint: Checkpoint, layers: int, layout: str, threads: int
+    engine: Engine, checkpoint: Checkpoint, layers: int, layout: str, threads: int
 ) -> int:
     """Give the engine every tensor of the checkpoint; the bytes of memory that the weights take.
 
@@ -58,7 +58,7 @@ def load_checkpoint(
 
 
 def _load_matrix(
-    engine: _native.Engine,
+    engine: Engine,
     checkpoint: Checkpoint,
     place: tuple[int, str],
     layout: str,

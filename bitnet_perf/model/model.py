@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +18,7 @@ from bitnet_perf.formats import Tiling
 from bitnet_perf.formats.packed import NATIVE
 from bitnet_perf.kernels.tunables import tunables
 from bitnet_perf.model.config import ModelConfig, read_config
+from bitnet_perf.model.engine import Engine
 from bitnet_perf.model.generation import Generation, OnToken, generate
 from bitnet_perf.model.gguf import read_gguf
 from bitnet_perf.model.sampling import Sampling
@@ -27,9 +28,15 @@ from bitnet_perf.model.tokenizer import Tokenizer, from_file, from_metadata
 from bitnet_perf.model.weights import EMBEDDING, load_weights
 from bitnet_perf.spans import span
 
+if TYPE_CHECKING:
+    from bitnet_perf.model.gpu_engine import GpuEngine
+
 __all__ = ["Model"]
 
 TOKENIZER_FILE = "tokenizer.json"  # of a checkpoint
+DEVICES = ("cpu", "cuda")
+ON_GPU = "i2_s"  # the layout in which a GPU gets its matrices
+WIDEST = "f32"  # what the embedding of a checkpoint may become
 
 
 class Model:
@@ -44,12 +51,13 @@ class Model:
         metadata: the keys of the file.
         threads: of a pass over more than one token, and of loading.
         decode_threads: of a pass over one.
-        weight_bytes: memory that the weights take.
+        weight_bytes: memory that the weights take, on a GPU that of the GPU.
+        device: cpu, or cuda: the GPU that was CuPy's current one.
     """
 
     def __init__(
         self,
-        engine: _native.Engine,
+        engine: Engine,
         config: ModelConfig,
         path: Path,
         metadata: Mapping[str, Any],
@@ -57,6 +65,7 @@ class Model:
         threads: int,
         decode_threads: int,
         weight_bytes: int,
+        device: str = "cpu",
     ) -> None:
         self._engine = engine
         self.config = config
@@ -65,6 +74,7 @@ class Model:
         self.threads = threads
         self.decode_threads = decode_threads
         self.weight_bytes = weight_bytes
+        self.device = device
 
     @classmethod
     def load(
@@ -91,61 +101,81 @@ class Model:
         kv: type of the KV cache, "f16" or "f32"; None is f32 with q8_k, else f16.
         parity: "bitnet.cpp" rounds where that program does: a single token then differs from the
             same token in a batch. None rounds nowhere but in the KV cache.
+        device: "cuda" runs everything but the sampling on CuPy's current GPU. Its head is int8 with
+            a scale a row, whatever that of the file; act_quant, kv and parity are the defaults.
         tilings: of tl1 and tl2 tensors by (N, K), where the file was packed with others than ours.
-        Raises ModelError (what, in which key or tensor), ConfigError (options), IsaError.
+        Raises ModelError (what, in which key or tensor), ConfigError (options), IsaError; with
+        "cuda" EnvironmentRefused where there is no GPU or too little memory.
         """
-        if device != "cpu":
-            raise ConfigError(f"device: found {device!r}, accepted is 'cpu'")
         options = {"activation": activation, "act_quant": act_quant, "kv": kv, "parity": parity}
-        team = _Team.of(threads)
+        made = _Made(_device(device, isa), isa, _Team.of(threads))
         with span("model_load", peak=True):
-            return cls._load(path, team, isa, options, tilings)
+            if Path(path).is_dir():
+                return cls._load_folder(Path(path), made, options)
+            return cls._load(path, made, options, tilings)
 
     @classmethod
     def _load(
         cls,
         path: str | os.PathLike[str],
-        team: _Team,
-        isa: str | None,
+        made: _Made,
         options: dict[str, str | None],
         tilings: Mapping[tuple[int, int], Tiling] | None,
     ) -> Model:
-        if Path(path).is_dir():
-            return cls._load_folder(Path(path), team, isa, options)
         with span("open"):
             file = read_gguf(path)
-        shape = file.tensor(EMBEDDING).shape
-        config = _config(file.metadata, shape, options)
-        engine = _native.Engine(_engine_config(config), isa or "", *team)
-        layout = str(_tuned("weights_layout"))
-        if layout == "native" or config.act_quant == "q8_k":
-            layout = _native_layout(config, isa)
+        embedding = file.tensor(EMBEDDING)
+        config = _config(file.metadata, embedding.shape, options)
+        engine = made.engine(config, embedding.type)
+        layout = made.layout(config, str(_tuned("weights_layout")))
         nbytes = load_weights(
-            engine, file, config.layers, tilings, threads=team.more, layout=layout
+            engine, file, config.layers, tilings, threads=made.team.more, layout=layout
         )
-        return cls(
-            engine, config, file.path, file.metadata,
-            threads=team.more, decode_threads=team.one, weight_bytes=nbytes,
-        )  # fmt: skip
+        return cls._of(engine, config, file.path, file.metadata, made, nbytes)
 
     @classmethod
-    def _load_folder(
-        cls, path: Path, team: _Team, isa: str | None, options: dict[str, str | None]
-    ) -> Model:
+    def _load_folder(cls, path: Path, made: _Made, options: dict[str, str | None]) -> Model:
         from bitnet_perf.model.checkpoint import load_checkpoint
         from bitnet_perf.model.safetensors import read_checkpoint
 
         with span("open"):
             checkpoint = read_checkpoint(path)
-        shape = checkpoint.stored_shape(EMBEDDING)
-        config = _config(checkpoint.metadata, shape, options)
-        engine = _native.Engine(_engine_config(config), isa or "", *team)
-        layout = _native_layout(config, isa)
-        nbytes = load_checkpoint(engine, checkpoint, config.layers, layout, team.more)
+        config = _config(checkpoint.metadata, checkpoint.stored_shape(EMBEDDING), options)
+        engine = made.engine(config, WIDEST)
+        layout = made.layout(config, "native")
+        nbytes = load_checkpoint(engine, checkpoint, config.layers, layout, made.team.more)
+        return cls._of(engine, config, path, checkpoint.metadata, made, nbytes)
+
+    @classmethod
+    def _of(  # noqa: PLR0917
+        cls,
+        engine: Engine,
+        config: ModelConfig,
+        path: Path,
+        metadata: Mapping[str, Any],
+        made: _Made,
+        nbytes: int,
+    ) -> Model:
+        if made.device != "cpu":
+            nbytes = cast("GpuEngine", engine).weights.nbytes
         return cls(
-            engine, config, path, checkpoint.metadata,
-            threads=team.more, decode_threads=team.one, weight_bytes=nbytes,
+            engine, config, path, metadata,
+            threads=made.team.more, decode_threads=made.team.one, weight_bytes=nbytes,
+            device=made.device,
         )  # fmt: skip
+
+    @property
+    def gpu(self) -> str:
+        """The name of the GPU that it runs on, "" on the CPU."""
+        return "" if self.device == "cpu" else cast("GpuEngine", self._engine).name
+
+    @property
+    def step_bytes(self) -> int:
+        """Bytes of weights that one token reads: all, but on a GPU, whose head stands apart, of the
+        embedding one row."""
+        if self.device == "cpu":
+            return self.weight_bytes
+        return cast("GpuEngine", self._engine).weights.step_bytes
 
     @property
     def kernels(self) -> tuple[str, ...]:
@@ -250,10 +280,37 @@ def _tuned(name: str) -> int | str:
     return next(row.value for row in tunables() if row.name == name)
 
 
-def _native_layout(config: ModelConfig, isa: str | None) -> str:
-    """The layout of ours that holds the weights; q8_k needs sums a block, which stand beside NATIVE
-    alone."""
-    return NATIVE if config.act_quant == "q8_k" else _native.native_layout(isa or "")
+class _Made(NamedTuple):
+    """Where a model is to run."""
+
+    device: str
+    isa: str | None
+    team: _Team
+
+    def engine(self, config: ModelConfig, embedding: str) -> Engine:
+        """An engine without weights; embedding: the type in the file."""
+        if self.device == "cpu":
+            return _native.Engine(_engine_config(config), self.isa or "", *self.team)
+        from bitnet_perf.model.gpu_engine import on_gpu
+
+        return on_gpu(config, embedding, self.team.one)
+
+    def layout(self, config: ModelConfig, wanted: str) -> str:
+        """The layout that holds the weights, "native" for ours; q8_k needs sums a block, which
+        stand beside NATIVE alone."""
+        if self.device != "cpu":
+            return ON_GPU
+        if config.act_quant == "q8_k":
+            return NATIVE
+        return _native.native_layout(self.isa or "") if wanted == "native" else wanted
+
+
+def _device(device: str, isa: str | None) -> str:
+    if device not in DEVICES:
+        raise ConfigError(f"device: found {device!r}, accepted are {' and '.join(DEVICES)}")
+    if device != "cpu" and isa:
+        raise ConfigError(f"isa: found {isa!r}, accepted with device='cuda' is None")
+    return device
 
 
 def _config(

@@ -9,8 +9,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bitnet_perf import _native
 from bitnet_perf.errors import ModelError, ShapeError
+from bitnet_perf.model.engine import Engine
 
 __all__ = ["TokenSequence", "extend_together", "token_ids"]
 
@@ -22,7 +22,7 @@ class TokenSequence:
     what the one before left: at most one is kept, until the model is gone.
     """
 
-    def __init__(self, engine: _native.Engine) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._index = engine.add_sequence()
 

@@ -15,6 +15,7 @@ from bitnet_perf.errors import FormatError, ModelError, ShapeError
 from bitnet_perf.formats import Tiling
 from bitnet_perf.formats.dense import dense_formats
 from bitnet_perf.formats.packed import NATIVE, NO_TILE
+from bitnet_perf.model.engine import Engine
 from bitnet_perf.model.gguf import GgufFile, GgufTensor
 from bitnet_perf.spans import span
 
@@ -48,7 +49,7 @@ _LAYER = re.compile(r"blk\.(\d+)\.(\w+)\.(weight|scale)")
 
 
 def load_weights(
-    engine: _native.Engine,
+    engine: Engine,
     file: GgufFile,
     layers: int,
     tilings: Mapping[tuple[int, int], Tiling] | None = None,
@@ -161,7 +162,7 @@ def _floats(file: GgufFile, tensor: GgufTensor) -> NDArray[np.float32]:
 
 
 def _load_norm(
-    engine: _native.Engine, file: GgufFile, tensor: GgufTensor | None, layer: int, name: str
+    engine: Engine, file: GgufFile, tensor: GgufTensor | None, layer: int, name: str
 ) -> None:
     if tensor is None:
         return  # a sub norm that this model does not have
@@ -169,7 +170,7 @@ def _load_norm(
 
 
 def set_norm(
-    engine: _native.Engine, layer: int, name: str, tensor: str, values: NDArray[np.float32]
+    engine: Engine, layer: int, name: str, tensor: str, values: NDArray[np.float32]
 ) -> None:
     """Give the engine a norm that was read from `tensor`. Raises ModelError where it cannot be."""
     if not np.isfinite(values).all():
@@ -191,9 +192,7 @@ def _factor(file: GgufFile, tensor: GgufTensor | None) -> float:
     return float(values[0])
 
 
-def _load_dense(
-    engine: _native.Engine, opened: int, table: Mapping[str, GgufTensor], threads: int
-) -> int:
+def _load_dense(engine: Engine, opened: int, table: Mapping[str, GgufTensor], threads: int) -> int:
     """Embedding and head; returns their bytes."""
     total = 0
     tensors = [("token_embd", table[EMBEDDING])]

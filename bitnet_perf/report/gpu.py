@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from pydantic import BaseModel, ConfigDict
 
-from bitnet_perf.bench.gpu_rows import FP32, GpuCeilings, GpuRow
+from bitnet_perf.bench.gpu_rows import FP32, GpuCeilings, GpuModelRow, GpuRow
 from bitnet_perf.kernels.cuda.device import NONE
 from bitnet_perf.report import evidence
 from bitnet_perf.report.document import Words, text_of
@@ -55,6 +55,7 @@ class GpuReport(BaseModel):
     unchecked: tuple[str, ...]
     ceilings: GpuCeilings | None
     rows: tuple[GpuRow, ...]
+    model: GpuModelRow | None = None
     left_out: tuple[str, ...]
 
     @property
@@ -108,6 +109,8 @@ def markdown(report: GpuReport) -> str:
     else:
         lines += [f"{report.device}, driver for CUDA {report.driver}. Clocks: {report.clocks}.", ""]
     lines += _checks(report)
+    if report.model is not None:
+        lines += _model(report.model)
     if report.rows:
         lines += _figures(report)
     return "\n".join(lines).rstrip() + "\n"
@@ -129,6 +132,22 @@ def _checks(report: GpuReport) -> list[str]:
     code = [check for check in report.checks if check.place == "machine code"]
     table = _table(("kernel", "machine code"), [(check.name, check.detail) for check in code])
     return [*lines, "", *(table if code else []), ""]
+
+
+def _model(row: GpuModelRow) -> list[str]:
+    gb = row.bytes / row.seconds / 1e9
+    parts = sorted(row.operations.items(), key=lambda each: -each[1])
+    return [
+        "## Decoding a model", "",
+        f"{row.model}: {row.tokens_per_second:.0f} tokens/s on the device ({1e6 * row.seconds:.1f} "
+        f"us a token, quartiles {1e6 * row.low:.1f} to {1e6 * row.high:.1f}, {row.samples} replays "
+        f"of a graph of {row.launches} launches, {gb:.0f} GB/s of weights), "
+        f"{row.host_tokens_per_second:.0f} tokens/s with sampling on the host, prompt "
+        f"{row.prefill_tokens_per_second:.0f} tokens/s. Logits of {row.checked} positions beside "
+        f"the CPU's engine: NMSE {row.median:.1e} (median), {row.worst:.1e} (worst).", "",
+        "Launches of an operation in all layers as a graph of their own:", "",
+        *_table(("operation", "us"), [(name, f"{1e6 * s:.1f}") for name, s in parts]), "",
+    ]  # fmt: skip
 
 
 def _figures(report: GpuReport) -> list[str]:

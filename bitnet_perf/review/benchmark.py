@@ -54,7 +54,8 @@ class Benchmark:
     bytes_per_token: what a decode step has to read at the end of the text: every weight once, and
     the keys and values. stream_gb_per_s: reading from memory with as many threads as a decode step,
     measured after the runs; None where it was not. peak_rss: bytes of memory at most while it was
-    loaded and ran; None where the host does not say. stages: self times of one more run, recorded;
+    loaded and ran; None where the host does not say. gpu: the name of the GPU that ran it, "" where
+    the CPU did; there is no stream_gb_per_s then. stages: self times of one more run, recorded;
     `outside_seconds` of it are in none of them. synthetic: the weights are random.
     """
 
@@ -85,6 +86,7 @@ class Benchmark:
     outside_seconds: float
     samples: tuple[dict[str, float], ...]
     timestamp: str
+    gpu: str = ""
 
     @property
     def percent_of_stream(self) -> float | None:
@@ -105,7 +107,7 @@ class Benchmark:
             "tokenizer_path": None,
             "generated_text": self.text,
             "tokens_generated": self.tokens,
-            "device": "cpu",
+            "device": "cuda" if self.gpu else "cpu",
             "version": _native.__version__,
             "timing": {
                 "warmup_ms": round(1e3 * self.warmup_seconds),
@@ -121,7 +123,7 @@ class Benchmark:
             },
             "success": True,
             "error": None,
-            "backend": "cpu",
+            "backend": "cuda" if self.gpu else "cpu",
             "compute_path": "real",
             "deterministic": True,
             "environment": {
@@ -173,13 +175,14 @@ def benchmark(
     warmup_tokens: int = 10,
     threads: int | None = None,
     isa: str | None = None,
+    device: str = "cpu",
     stream: bool = True,
     on_progress: Progress | None = None,
 ) -> Benchmark:
     """Load a model and generate `tokens` tokens greedily, again and again until the mean rate of
     decoding is known within 2 % (3 to 10 times).
 
-    stream: measure what the memory gives, too. Every run has to give the same tokens.
+    stream: measure what the memory gives the CPU, too. Every run has to give the same tokens.
     Raises ConfigError for fewer than 2 tokens, ModelError for the file, MeasurementError where two
     runs differ.
     """
@@ -188,21 +191,19 @@ def benchmark(
     step = on_progress or _ignore
     step(0.0, "load")
     known_peak = forget_peak()
+    how: dict[str, Any] = {"threads": threads, "isa": isa, "device": device}
     begin = _native.now_ns()
-    model = Model.load(path, threads=threads, isa=isa)
+    model = Model.load(path, **how)
     loaded = _native.now_ns()
     warmup = _warm_up(model, prompt, warmup_tokens)
     made = _repeat(model, prompt, tokens, step)
     peak = peak_resident() if known_peak else None
     step(0.8, "stages")
     with profile() as recorded:
-        again = Model.load(path, threads=threads, isa=isa)  # freed later: no part of a stage
+        again = Model.load(path, **how)  # freed later: no part of a stage
         again.generate(prompt, tokens, stop=())
     end = _native.now_ns()
     shown = recorded.result()
-    step(0.9, "limits of the memory")
-    limit = _stream(model.decode_threads) if stream else None
-    last = model.config.kv_bytes_per_token * (made[0].prompt_tokens + tokens)
     return Benchmark(
         model=str(path),
         synthetic=model.synthetic,
@@ -224,18 +225,28 @@ def benchmark(
         prefill=_spread([each.prefill_tokens_per_second for each in made]),
         decode=_decode(made),
         step_seconds=_percentiles([step for each in made for step in each.timings.steps]),
-        bytes_per_token=model.weight_bytes + last,
-        stream_gb_per_s=limit,
+        bytes_per_token=model.step_bytes + _cached(model, made[0].prompt_tokens + tokens),
+        stream_gb_per_s=_stream(model, step) if stream else None,
         peak_rss=peak,
         stages=shown.stages(),
         outside_seconds=max(shown.outside, 0.0),
         samples=tuple(_sample(each) for each in made),
         timestamp=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        gpu=model.gpu,
     )
 
 
-def _stream(threads: int) -> float | None:
-    """GB/s of reading from memory."""
+def _cached(model: Model, tokens: int) -> int:
+    """Bytes of their keys and values."""
+    return model.config.kv_bytes_per_token * tokens
+
+
+def _stream(model: Model, step: Progress) -> float | None:
+    """GB/s of reading from the memory of the CPU, where that is the model's."""
+    if model.gpu:
+        return None
+    step(0.9, "limits of the memory")
+    threads = model.decode_threads
     limit = measure_ceilings(threads, rounds=9).read_limit(1 << 40, threads)
     return None if limit is None else limit.gb_per_s
 

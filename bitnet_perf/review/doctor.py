@@ -217,7 +217,7 @@ CHECKS = (
     Check("CUDA compiler", "CUDA kernels (compile, inspect)", False, _cuda, nvrtc.BRING),
     Check(
         "GPU",
-        "CUDA kernels (run)",
+        "CUDA kernels (run), --device cuda",
         False,
         lambda: device.available()[1],
         f"{device.BRING} on a host with one and its driver",

@@ -4,19 +4,22 @@ a GPU where there is one."""
 from __future__ import annotations
 
 import datetime
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
 from bitnet_perf import _native
 from bitnet_perf.bench.gpu_cases import GpuCase, gpu_cases, small_cases
 from bitnet_perf.bench.gpu_measure import check_case
-from bitnet_perf.bench.gpu_rows import GpuCeilings, GpuRow
+from bitnet_perf.bench.gpu_model import check_model, measure_model
+from bitnet_perf.bench.gpu_rows import GpuCeilings, GpuModelRow, GpuRow
 from bitnet_perf.bench.gpu_session import GpuSession, gpu_session
 from bitnet_perf.errors import BitnetPerfError, EnvironmentRefused
 from bitnet_perf.kernels.cuda import nvrtc, sass
 from bitnet_perf.kernels.cuda.catalog import KERNELS
-from bitnet_perf.kernels.cuda.device import ContextLost, available, gpu
+from bitnet_perf.kernels.cuda.device import NONE, ContextLost, available, gpu
 from bitnet_perf.kernels.cuda.inspection import Inspection, faults, inspect
 from bitnet_perf.kernels.cuda.launch import Emulated
 from bitnet_perf.kernels.cuda.plans.plan import H200
@@ -27,6 +30,8 @@ __all__ = ["SECONDS", "gpu_report"]
 
 SECONDS = 540.0  # of a whole report; a case that has begun is ended
 SCHEDULES = ("in_order", "greedy_reversed")  # two unlike ones; the tests run all
+MODEL = "model decode"
+TINY, SMALL, LARGE = "tiny", "small", "2b4t"  # of the emulator, of a quick report, of a whole one
 TARGET = "sm_90a"  # what the targets are about
 
 Progress = Callable[[float, str], None]
@@ -57,11 +62,17 @@ def gpu_report(
     there, reason = available()
     rows: list[GpuRow] = []
     left: list[str] = []
-    ceilings, clocks = None, ""
-    if there:
+    ceilings, model, clocks = None, None, ""
+    if not there:
+        unchecked.append(f"{MODEL} on a GPU: skipped ({NONE})")
+    else:
         session = gpu_session()
         clocks = session.clocks.source
         ceilings = _ceilings(session, checks, say)
+        if time.monotonic() > begin + seconds:
+            left.append(f"{MODEL}, {SMALL if quick else LARGE}")
+        else:
+            model = _model(session, SMALL if quick else LARGE, checks, say)
         _measure(session, gpu_cases(quick), begin + seconds, (checks, rows, left), say)
     found = gpu()
     return GpuReport(
@@ -77,6 +88,7 @@ def gpu_report(
         checks=tuple(checks),
         unchecked=tuple(unchecked),
         ceilings=ceilings,
+        model=model,
         rows=tuple(rows),
         left_out=tuple(left),
     )
@@ -146,7 +158,45 @@ def _on_cpu(unchecked: list[str], say: Progress) -> Iterable[GpuCheck]:
                 unchecked.append(f"execution on the CPU: {error}")
                 return checks
             checks.append(check)
+    say(0.1, f"on the CPU: {MODEL}")
+    try:
+        checks.append(_model_on_cpu())
+    except EnvironmentRefused as error:
+        unchecked.append(f"{MODEL} on the CPU: {error}")
     return checks
+
+
+def _model_on_cpu() -> GpuCheck:
+    """A whole model on the emulator beside the CPU's engine."""
+    name = f"{MODEL}, {TINY}"
+    with tempfile.TemporaryDirectory(prefix="bitnet_perf.") as folder:
+        try:
+            found = check_model(TINY, Emulated(), Path(folder))
+        except EnvironmentRefused:
+            raise
+        except BitnetPerfError as error:
+            return GpuCheck(place="CPU", name=name, fault=str(error), detail="")
+    return GpuCheck(place="CPU", name=name, fault="", detail=_near(found.rows, found.worst))
+
+
+def _near(rows: int, worst: float) -> str:
+    return f"logits of {rows} positions compared, NMSE at most {worst:.1e}"
+
+
+def _model(
+    session: GpuSession, shape: str, checks: list[GpuCheck], say: Progress
+) -> GpuModelRow | None:
+    """Decoding of a model, where its logits are right."""
+    say(0.25, f"{MODEL}: {shape}")
+    name = f"{MODEL}, {shape}"
+    try:
+        row = measure_model(shape, session.runner, session.clocks)
+    except Exception as error:  # of CuPy too; the cases still count
+        said = str(error) if isinstance(error, BitnetPerfError) else repr(error)
+        checks.append(GpuCheck(place="GPU", name=name, fault=said, detail=""))
+        return None
+    checks.append(GpuCheck(place="GPU", name=name, fault="", detail=_near(row.checked, row.worst)))
+    return row
 
 
 def _checked(place: str, name: str, case: GpuCase, runner: Emulated) -> GpuCheck:

@@ -9,9 +9,12 @@ from __future__ import annotations
 import re
 from pathlib import PurePosixPath
 
+from bitnet_perf.kernels.cuda.catalog import find
+
 __all__ = ["SHARED", "SOURCES", "files_of", "nearness"]
 
 _ENGINE = "csrc/engine/"
+_STEP = "bitnet_perf/kernels/cuda/plans/step.py"  # the list of launches of a GPU
 _MODEL = "bitnet_perf/model/"
 _FORWARD = (_ENGINE + "engine.cpp", _ENGINE + "chain.cpp", _ENGINE + "weights.cpp")
 _READ = (_MODEL + "gguf.py", "csrc/gguf/reader.cpp", "csrc/bind/gguf.cpp")
@@ -68,6 +71,8 @@ def files_of(operation: str, kernel: str = "") -> tuple[str, ...]:
     then those of the operation; empty for an operation that is not in the table."""
     found = SOURCES.get(operation, ())
     family, codec, isa = (*kernel.split("/"), "", "")[:3]
+    if isa.startswith("sm_"):
+        return (f"cuda/{find(f'{family}/{codec}').file}", _STEP, *found)
     if isa:
         found = (f"csrc/kernels/{family}/{codec.replace('.', '_')}/{isa}.cpp", *found)
     return found

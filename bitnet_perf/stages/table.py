@@ -40,6 +40,12 @@ _OPERATIONS = {
 # Operation -> stage.
 OPERATIONS = {name: stage for stage, names in _OPERATIONS.items() for name in names}
 
+# Families that only a GPU has -> stage.
+_ON_GPU = dict.fromkeys(
+    ("gemv_w2a8", "gemm_w2a8", "store_kv", "attention_decode", "attention_merge", "lm_head_int8"),
+    "forward",
+) | {"advance": "generation"}
+
 # Families of kernels whose main input (weights, keys and values) comes back only after everything
 # else of a pass over the model; others work on what the kernel before them wrote.
 ONCE_A_ROUND = frozenset({"gemv", "gemm", "gemv_dense", "gemm_dense", "embed", "attention"})
@@ -48,5 +54,5 @@ ONCE_A_ROUND = frozenset({"gemv", "gemm", "gemv_dense", "gemm_dense", "embed", "
 def stage_of(name: str) -> str | None:
     """The stage of the span `name`; None for what belongs to none, such as probes of the host."""
     family = name.partition("/")[0]
-    stage = OPERATIONS.get(name) or _bench.families().get(family)
+    stage = OPERATIONS.get(name) or _bench.families().get(family) or _ON_GPU.get(family)
     return stage if stage in STAGES else None

@@ -113,6 +113,13 @@ void bind_bench(py::module_& m) {
         if (spans_on.load()) end_span(record);
       },
       py::arg("name"), py::arg("begun"));
+  // A span of times that were taken otherwise.
+  m.def(
+      "keep_span",
+      [](const std::string& name, std::int32_t layer, std::int64_t begin, std::int64_t end) {
+        if (spans_on.load()) keep_span({span_row(name), layer, 0, 0, 0, begin, end, 0, 0});
+      },
+      py::arg("name"), py::arg("layer"), py::arg("begin"), py::arg("end"));
   m.def("bench_families", [] {
     py::list rows;
     for (const case_family& each : case_families())

@@ -16,7 +16,8 @@ from bitnet_perf.bench import gpu_session
 from bitnet_perf.bench.gpu_cases import mixed_case, small_cases
 from bitnet_perf.bench.gpu_cublas import Cublas
 from bitnet_perf.bench.gpu_measure import ready
-from bitnet_perf.bench.gpu_rows import GpuRow
+from bitnet_perf.bench.gpu_model import Compared
+from bitnet_perf.bench.gpu_rows import GpuModelRow, GpuRow
 from bitnet_perf.bench.gpu_session import Mixed, mixed_precision
 from bitnet_perf.bench.gpu_timing import replayer
 from bitnet_perf.cli import main
@@ -38,6 +39,16 @@ def short(monkeypatch):
     monkeypatch.setattr(review, "KERNELS", few)
     monkeypatch.setattr(review, "small_cases", lambda: small_cases()[:1])
     monkeypatch.setattr(review, "gpu_cases", lambda _: small_cases()[:2])
+    monkeypatch.setattr(review, "check_model", lambda *_: Compared(16, 1e-4, 2e-4))
+    monkeypatch.setattr(review, "measure_model", lambda *_: MODEL)
+
+
+MODEL = GpuModelRow(
+    model="2b4t", checked=16, median=1e-4, worst=2e-4, launches=9, seconds=5e-4, low=4e-4,
+    high=6e-4, samples=50, host_tokens_per_second=1500.0, prefill_tokens_per_second=9000.0,
+    operations={"qkv": 1e-4, "down": 2e-4}, bytes=10**9, clock=0, default=0, discarded=0,
+)  # fmt: skip
+NOT_ON_A_GPU = "model decode on a GPU: skipped (no-gpu-available)"
 
 
 @pytest.fixture
@@ -81,7 +92,9 @@ def test_without_a_gpu_it_checks_what_it_can_and_states_no_time(tmp_path, capsys
     assert page.startswith("# GPU report: skipped (no-gpu-available)\n")
     assert "quantize_activations/q8_act_f32 for sm_90a" in page
     assert " us" not in page
-    assert "skipped: 3 checks, 0 faults, 0 cases measured" in capsys.readouterr().out
+    assert f"- Not checked: {NOT_ON_A_GPU}" in page
+    assert "model decode, tiny" in [check["name"] for check in found["checks"]]
+    assert "skipped: 4 checks, 0 faults, 0 cases measured" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("short", "no_gpu")
@@ -94,7 +107,7 @@ def test_a_fault_is_told_and_fails(tmp_path, monkeypatch):
     code, found, page = run(tmp_path, "--quiet")
     assert code == 1
     assert found["verdict"] == "fail"
-    assert found["unchecked"] == ["machine code: NVRTC is missing"]
+    assert found["unchecked"] == ["machine code: NVRTC is missing", NOT_ON_A_GPU]
     assert "40 of 40 values are wrong" in page
 
 
@@ -108,6 +121,9 @@ def test_a_gpu_is_measured(session, tmp_path, monkeypatch):
     first, second = found["rows"]
     assert [first["seconds"], second["seconds"]] == pytest.approx([5e-6, 5e-6])
     assert second["peers"]["cublas.f16"] == pytest.approx(1e-5)
+    assert found["model"]["seconds"] == 5e-4
+    assert "2b4t: 2000 tokens/s on the device" in page
+    assert page.index("| down | 200.0 |") < page.index("| qkv | 100.0 |")
     assert "| 5.00 | 5.00 to 5.00 | 5.00 |" in page.replace("*", "")
     assert found["evidence"] == "perf: gpu: mixed precision: skipped (not measured)"
 
@@ -129,7 +145,7 @@ def test_what_the_time_does_not_reach_is_left_out(monkeypatch):
     monkeypatch.setattr(review, "_machine_code", lambda *_: iter(()))
     found = review.gpu_report(seconds=-1)
     assert found.exit_code == 6
-    assert found.left_out == tuple(case.name for case in small_cases()[:2])
+    assert found.left_out == ("model decode, 2b4t", *(case.name for case in small_cases()[:2]))
     assert markdown(found).startswith("# GPU report: skipped")
 
 

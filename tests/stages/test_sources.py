@@ -32,6 +32,12 @@ def test_every_kernel_has_its_own_file():
         assert nearness(first, "gate_up", kernel) == 1.0
 
 
+def test_a_kernel_of_a_gpu_has_its_file():
+    found = files_of("attention", "attention_decode/d128_g4/sm_90a")
+    assert found[0] == "cuda/attention.cu"
+    assert all((ROOT / file).is_file() for file in found)
+
+
 def test_every_shared_place_exists():
     assert [place for place in SHARED if not (ROOT / place).exists()] == []
 

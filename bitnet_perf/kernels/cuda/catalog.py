@@ -207,6 +207,18 @@ def _head() -> tuple[CudaKernel, ...]:
     )  # fmt: skip
 
 
+def _ends_of_a_step() -> tuple[CudaKernel, ...]:
+    """What begins and ends a step of a model."""
+    file, moves = "step.cu", ("LDG.E.128", "STG.E.128")
+    return (
+        *(
+            CudaKernel("embed", x, file, f"embed<{c}>", _ALL, 256, 0, moves, 64)
+            for c, x in _OUT.items()
+        ),
+        CudaKernel("advance", "s32", file, "advance", _ALL, 32, 0, ("LDG", "STG"), 32),
+    )
+
+
 _TILES = (
     (64, 1, 1, 8, 1, 1, 3), (96, 1, 1, 8, 2, 2, 3), (208, 1, 1, 4, 4, 4, 3),
     (208, 2, 2, 1, 4, 4, 3), (216, 2, 4, 1, 4, 4, 3),
@@ -327,6 +339,7 @@ KERNELS: tuple[CudaKernel, ...] = (
     *_layer(),
     *_attention(),
     *_head(),
+    *_ends_of_a_step(),
 )  # fmt: skip
 
 

@@ -7,11 +7,14 @@ here waits for the device.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bitnet_perf.errors import EnvironmentRefused, IsaError
 from bitnet_perf.kernels.cuda import device, emulate, nvrtc
@@ -20,16 +23,19 @@ from bitnet_perf.kernels.cuda.host_program import program
 from bitnet_perf.kernels.cuda.plans.plan import H200, Array, Launch, Machine, Plan
 from bitnet_perf.kernels.cuda.toolchain import choose_architecture, compile_file, sources
 
-__all__ = ["Bound", "Emulated", "OnDevice", "Runner", "bind", "host_dtype", "on_device", "poisoned"]
+__all__ = ["Bound", "Emulated", "OnDevice", "Replay", "Runner", "bind", "host_dtype", "on_device",
+           "poisoned"]  # fmt: skip
 
 WITHOUT_ASKING = 48 * 1024  # bytes of dynamic shared memory
 POISON = 0xA5
+EMULATED_MEMORY = 1 << 34  # bytes: what a plan may ask of the emulator
 
 
 class Runner(Protocol):
-    """Where launches go. `machine` is what plans are made for."""
+    """Where launches go. `machine` is what plans are made for, `name` what people call it."""
 
     machine: Machine
+    name: str
 
     def make(self, array: Array) -> Any:
         """A new array of this kind there."""
@@ -39,6 +45,28 @@ class Runner(Protocol):
 
     def launch(self, launch: Launch, arrays: Mapping[str, Any]) -> None:
         """Begin one launch; `arrays` by the names that its arguments have."""
+
+    def put(self, host: NDArray[Any]) -> Any:
+        """A copy of `host` there."""
+
+    def write(self, array: Any, host: NDArray[Any]) -> None:
+        """`host`, of the same shape and type, into an array there."""
+
+    def get(self, array: Any) -> NDArray[Any]:
+        """A copy of an array there on the host; waits for the stream."""
+
+    def free(self) -> int:
+        """Bytes that arrays can still take."""
+
+    def stream(self) -> AbstractContextManager[Any]:
+        """A stream of its own, the current one inside of `with`, as often as one likes."""
+
+    def captured(self, bound: Bound) -> Replay:
+        """All launches of `bound` as one, on the current stream; every kernel ran before."""
+
+    def timed(self, bound: Bound) -> list[float] | None:
+        """`bound.launch()` to its end, and for each launch the seconds from the end of the one
+        before to its own; None where there is no clock."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +82,9 @@ class Bound:
         """Begin all launches, in order, on the current stream."""
         for launch in self.plan.launches:
             self.runner.launch(launch, self.arrays)
+
+
+Replay = Callable[[], None]
 
 
 def bind(plan: Plan, arrays: Mapping[str, Any], runner: Runner) -> Bound:
@@ -77,6 +108,7 @@ class Emulated:
 
     def __init__(self, machine: Machine = H200, schedule: str = "in_order") -> None:
         self.machine = machine
+        self.name = "emulator"
         self.schedule = schedule
 
     def make(self, array: Array) -> Any:
@@ -93,6 +125,27 @@ class Emulated:
             of=None if own else program((launch.kernel,)),
         )  # fmt: skip
 
+    def put(self, host: NDArray[Any]) -> Any:
+        return np.array(host)
+
+    def write(self, array: Any, host: NDArray[Any]) -> None:
+        array[...] = host
+
+    def get(self, array: Any) -> NDArray[Any]:
+        return np.array(array)
+
+    def free(self) -> int:
+        return EMULATED_MEMORY
+
+    def stream(self) -> AbstractContextManager[Any]:
+        return nullcontext()
+
+    def captured(self, bound: Bound) -> Replay:
+        return bound.launch
+
+    def timed(self, bound: Bound) -> None:
+        bound.launch()
+
 
 class OnDevice:
     """Launches on one GPU, on the stream that is CuPy's current one there."""
@@ -102,6 +155,7 @@ class OnDevice:
 
         self.cupy = cupy
         self.number = number
+        self.name = device.gpu().devices[number].name
         found = cupy.cuda.runtime.getDeviceProperties(number)
         known = {name for kernel in KERNELS for name in kernel.architectures}
         capability = (int(found["major"]), int(found["minor"]))
@@ -142,6 +196,55 @@ class OnDevice:
                 self._shared[kernel.name] = how.shared
             function(how.grid, how.block, arguments, shared_mem=how.shared)
 
+    def put(self, host: NDArray[Any]) -> Any:
+        with device.guarded(f"an array of {host.dtype}{list(host.shape)}"):
+            return self.cupy.asarray(host)
+
+    def write(self, array: Any, host: NDArray[Any]) -> None:
+        with device.guarded("a copy to the GPU"):
+            array.set(host)
+
+    def get(self, array: Any) -> NDArray[Any]:
+        with device.guarded("a copy from the GPU"):
+            found: NDArray[Any] = self.cupy.asnumpy(array)
+            return found
+
+    def free(self) -> int:
+        with device.guarded("the memory of the GPU"):
+            pool = self.cupy.get_default_memory_pool().free_bytes()
+            return int(self.cupy.cuda.runtime.memGetInfo()[0]) + int(pool)
+
+    def stream(self) -> AbstractContextManager[Any]:
+        with device.guarded("a stream"):
+            return _OwnStream(self.cupy, self.number)
+
+    def captured(self, bound: Bound) -> Replay:
+        with device.guarded("capturing launches"):
+            stream = self.cupy.cuda.get_current_stream()
+            stream.begin_capture()
+            try:
+                bound.launch()
+            finally:
+                graph = stream.end_capture()
+
+        def replay() -> None:
+            with device.guarded(f"a graph of {len(bound.plan.launches)} launches"):
+                graph.launch()
+
+        return replay
+
+    def timed(self, bound: Bound) -> list[float] | None:
+        event = self.cupy.cuda.Event
+        with device.guarded("timing launches"):
+            marks = [event()]
+            marks[0].record()
+            for launch in bound.plan.launches:
+                self.launch(launch, bound.arrays)
+                marks.append(event())
+                marks[-1].record()
+            marks[-1].synchronize()
+            return [self.cupy.cuda.get_elapsed_time(*both) / 1e3 for both in pairwise(marks)]
+
     def _function(self, kernel: CudaKernel) -> Any:
         """The kernel on this device, compiled and loaded once."""
         if kernel.name not in self._functions:
@@ -154,6 +257,23 @@ class OnDevice:
             cubin = compile_file(sources() / kernel.file, [kernel.expression], architecture)
             self._functions[kernel.name] = device.load(cubin, kernel.expression)
         return self._functions[kernel.name]
+
+
+class _OwnStream(AbstractContextManager[None]):
+    """A stream of one GPU; inside of `with` both are the current ones."""
+
+    def __init__(self, cupy: Any, number: int) -> None:
+        self._gpu = cupy.cuda.Device(number)
+        with self._gpu:
+            self._stream = cupy.cuda.Stream(non_blocking=True)
+
+    def __enter__(self) -> None:
+        self._gpu.__enter__()
+        self._stream.__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        self._stream.__exit__(*error)
+        self._gpu.__exit__(*error)
 
 
 def on_device() -> OnDevice:

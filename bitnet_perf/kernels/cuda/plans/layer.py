@@ -14,14 +14,30 @@ from bitnet_perf.kernels.cuda.catalog import CudaKernel, family, find
 from bitnet_perf.kernels.cuda.geometry import STEP, Geometry
 from bitnet_perf.kernels.cuda.plans.plan import Array, Launch, Machine, Plan
 
-__all__ = ["argmax", "attention", "combine", "lm_head", "quantize_head", "rms_norm",
-           "rope", "store_kv"]  # fmt: skip
+__all__ = ["advance", "argmax", "attention", "combine", "embed", "lm_head", "quantize_head",
+           "rms_norm", "rope", "store_kv"]  # fmt: skip
 
 HEAD_COLUMNS = 1 << 17  # of an int8 head whose sums stay in int32
 HEAD_TOKENS = 4
 BYTES = {"f32": 4, "f16": 2, "bf16": 2}
 LEAST_POSITIONS, MOST_PARTS = 128, 64  # of a part of attention; parts
 ARGMAX_VALUES = 4096  # of a block
+
+
+def embed(M: int, K: int, pairs: int, table: str) -> Plan:
+    """Reads `table` [V, K] of a type, `ids` and `length`, int32[M], and all_cos and all_sin,
+    float32[positions, pairs]; writes x, float32[M, K], and cos and sin, float32[M, pairs]."""
+    _at_least_one(M=M, K=K, pairs=pairs)
+    reads = ("table", "ids", "length", "all_cos", "all_sin")
+    writes = ("x", "cos", "sin")
+    arguments = (*reads, *writes, np.int32(K), np.int32(pairs))
+    return _one(find(f"embed/{table}"), (M, 1, 1), arguments, (reads, writes))
+
+
+def advance() -> Plan:
+    """Reads `result` of `argmax` of one token; writes ids and adds 1 to length, int32[1]."""
+    names = ("result", "ids", "length")
+    return _one(find("advance/s32"), (1, 1, 1), names, (("result", "length"), names[1:]))
 
 
 def rms_norm(M: int, K: int, x: str, eps: float) -> Plan:
@@ -63,8 +79,10 @@ def rope(
 def attention(
     M: int, heads: tuple[int, int], head_dim: int, capacity: int, *, scale: float,
     machine: Machine, q_stride: int | None = None, parts: int | None = None,
+    together: bool = False,
 ) -> Plan:  # fmt: skip
-    """One token of each of M sequences. heads: of the queries, of the cache.
+    """One token of each of M sequences. heads: of the queries, of the cache. together: M tokens of
+    one sequence, whose cache [kv_heads, capacity, head_dim] they share.
 
     Reads q, float32[M, q_stride] of which each row begins with its heads, `keys` and `values`,
     float16[M, kv_heads, capacity, head_dim], and `length`, int32[M], of 1 to capacity, which a
@@ -86,7 +104,10 @@ def attention(
         parts = max(1, min(wanted, -(-capacity // LEAST_POSITIONS), MOST_PARTS))
     _at_least_one(parts=parts)
     stride = of_all * head_dim if q_stride is None else q_stride
-    sizes = (np.int32(n) for n in (of_all, of_cache, capacity, stride))
+    sizes = (
+        *(np.int32(n) for n in (of_all, of_cache, capacity, stride)),
+        np.uint64(0 if together else of_cache * capacity * head_dim),
+    )
     between = ("parts_out", "parts_softmax") if parts > 1 else (None, None)
     launches = [
         Launch(
@@ -107,10 +128,12 @@ def attention(
 
 
 def store_kv(
-    M: int, kv_heads: int, head_dim: int, capacity: int, stride: int | None = None
-) -> Plan:
+    M: int, kv_heads: int, head_dim: int, capacity: int, stride: int | None = None,
+    *, together: bool = False,
+) -> Plan:  # fmt: skip
     """Reads k and v, float32[M, stride] of which each row begins with kv_heads heads, and `length`;
-    writes position length - 1 of keys and values, as `attention` has them."""
+    writes position length - 1 of keys and values, which are, and `together`, as `attention` has
+    them."""
     kernel = find("store_kv/f32_f16")
     _at_least_one(M=M, kv_heads=kv_heads, capacity=capacity)
     apart = kv_heads * head_dim if stride is None else stride
@@ -119,7 +142,10 @@ def store_kv(
             f"head_dim, stride: found {head_dim}, {apart}, accepted are a multiple of 8, and a "
             "multiple of 4 that holds all heads"
         )
-    sizes = (np.int32(n) for n in (kv_heads, capacity, head_dim, apart))
+    sizes = (
+        *(np.int32(n) for n in (kv_heads, capacity, head_dim, apart)),
+        np.uint64(0 if together else kv_heads * capacity * head_dim),
+    )
     grid = (-(-kv_heads * head_dim // 8 // kernel.threads), M, 1)
     arguments = ("k", "v", "keys", "values", "length", *sizes)
     names = ("k", "v", "length", "keys", "values"), ("keys", "values")

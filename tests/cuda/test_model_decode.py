@@ -1,0 +1,158 @@
+"""A model on the GPU, on the emulator: its logits are those of the CPU's engine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from cuda_models import PROMPT, agree, make_mini, nmse, pair_of, run
+
+from bitnet_perf.kernels.cuda.launch import Emulated
+from bitnet_perf.kernels.cuda.plans import step
+from bitnet_perf.kernels.cuda.plans.step import Step
+from bitnet_perf.model import gpu_engine, gpu_weights
+from bitnet_perf.model.sequence import TokenSequence
+
+SUB_NORMS = ("attn_sub_norm", "ffn_sub_norm")
+TOKENS = [*PROMPT, 9, 77, 9]
+VARIANTS = {
+    "relu2, sub norms": ("i2_s", {}),
+    "silu, neighbours": ("tl2", {"activation": "silu", "rope_interleaved": True}),
+    "no sub norms": ("tl1", {"without": SUB_NORMS, "activation": "silu"}),
+}
+HEAD = 5e-4  # NMSE that int8 adds to a head: two errors of 2^-2 (amax / 127)^2 / 3 in the mean
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Paths of small models by the type of their matrices."""
+    folder = tmp_path_factory.mktemp("models")
+    return {type: make_mini(folder, type) for type in ("i2_s", "tl1", "tl2")}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_logits_are_those_of_the_cpu(made, variant):
+    type, changes = VARIANTS[variant]
+    both = pair_of(made[type], **changes)
+    found = run(both.gpu, TOKENS, cuts=[5, 1, 1, 1])  # a prompt in two pieces, three tokens
+    assert agree(found, both.expected(TOKENS))
+    own = run(both.cpu, TOKENS)
+    assert nmse(found, own).max() < HEAD
+    order = np.sort(own, axis=1)
+    clear = order[:, -1] - order[:, -2] > 0.1 * own.std(axis=1)
+    assert clear.any()
+    assert np.array_equal(found.argmax(axis=1)[clear], own.argmax(axis=1)[clear])
+
+
+@pytest.fixture(scope="module")
+def both(made):
+    return pair_of(made["i2_s"])
+
+
+def greedy(engine, prompt, count):
+    """(tokens, logits after each): a prompt, then what its logits choose, one at a time."""
+    tokens = list(prompt)
+    with TokenSequence(engine) as sequence:
+        rows = [*sequence.extend(prompt)]
+        for _ in range(count):
+            tokens.append(int(rows[-1].argmax()))
+            rows += [*sequence.extend(tokens[-1:])]
+    return tokens, np.array(rows)
+
+
+def test_a_step_finds_its_token_on_the_device(both, monkeypatch):
+    """The host writes a token and its position only where they are not those of the step before."""
+    written = []
+    monkeypatch.setattr(Emulated, "write", lambda _, array, host: (
+        written.append(host), array.__setitem__(..., host)))  # fmt: skip
+    tokens, found = greedy(both.gpu, PROMPT[:1], 4)
+    assert len(written) == 2  # the first token, the first length
+    assert agree(found, both.expected(tokens))
+    with TokenSequence(both.gpu) as one, TokenSequence(both.gpu) as other:
+        rows = [(each, each.extend([token])) for token in (5, 9) for each in (one, other)]
+    assert np.array_equal(rows[0][1], rows[1][1])
+    assert np.array_equal(rows[2][1], rows[3][1])
+
+
+def test_a_prompt_is_so_many_steps(both):
+    tokens = PROMPT[:3]
+    steps = run(both.gpu, tokens, cuts=[1, 1, 1])
+    assert np.array_equal(run(both.gpu, tokens), steps)
+    with TokenSequence(both.gpu) as sequence:
+        assert np.array_equal(sequence.extend(tokens, [0, 2]), steps[[0, 2]])
+        assert sequence.length == 3
+
+
+def test_a_cache_that_grows_keeps_what_it_holds(both, monkeypatch):
+    expected = run(both.gpu, PROMPT[:4], cuts=[3, 1])
+    monkeypatch.setattr(gpu_engine, "LEAST_CAPACITY", 2)
+    both.gpu._spare = None
+    with TokenSequence(both.gpu) as sequence:
+        rows = [*sequence.extend(PROMPT[:3]), *sequence.extend(PROMPT[3:4])]
+        assert sequence.cache_bytes == 6 * both.gpu.config.kv_bytes_per_token
+    assert agree(np.array(rows), expected)
+    both.gpu._spare = None
+
+
+def without(*kernels, operation=""):
+    """A list of launches without some."""
+
+    def change(made):
+        kept = [
+            (launch, place) for launch, place in zip(made.plan.launches, made.places, strict=True)
+            if launch.kernel.family not in kernels or operation not in ("", place.operation)
+        ]  # fmt: skip
+        launches, places = zip(*kept, strict=True)
+        return Step(replace(made.plan, launches=launches), places)
+
+    return change
+
+
+def renamed(names, family=""):
+    """A list of launches in which arrays have other names."""
+
+    def change(made):
+        launches = tuple(
+            replace(each, arguments=tuple(
+                names.get(a, a) if isinstance(a, str) and each.kernel.family.startswith(family)
+                else a for a in each.arguments
+            ))
+            for each in made.plan.launches
+        )  # fmt: skip
+        return replace(made, plan=replace(made.plan, launches=launches))
+
+    return change
+
+
+BUGS = {
+    "the cache of another layer": renamed({"blk.1.keys": "blk.0.keys"}),
+    "values for keys": renamed({"blk.1.keys": "blk.1.values"}, "store_kv"),
+    "no residual connection": without("add", operation="ffn_norm"),
+    "none before the head": without("add", operation="output_norm"),
+    "the position stays": without("advance"),
+    "no rotation": without("rope"),
+    "no norm": without("rms_norm", operation="ffn_sub_norm"),
+    "the norm of another layer": renamed({"blk.1.attn_norm": "blk.0.attn_norm"}),
+    "keys for values": renamed({"v": "k"}),
+    "up for gate": renamed({"gate_up": "up", "up": "gate_up"}, "relu2_mul"),
+    "the scales of another product": renamed({"blk.0.down.scales": "blk.0.output.scales"}),
+    "the input before its norm": renamed({"normed": "x"}, "gemv"),
+}
+
+
+@pytest.mark.parametrize("bug", BUGS)
+def test_faults_of_the_list_are_caught(both, monkeypatch, bug):
+    whole = step._List.step
+    monkeypatch.setattr(step._List, "step", lambda made: BUGS[bug](whole(made)))
+    both.gpu._spare = None
+    tokens, found = greedy(both.gpu, PROMPT[:2], 2)
+    both.gpu._spare = None
+    assert not agree(found, both.expected(tokens))
+
+
+def test_another_order_of_q_k_v_is_caught(made, monkeypatch):
+    turned = (step.Joined("qkv", ("attn_k", "attn_q", "attn_v")), *step.JOINED[1:])
+    monkeypatch.setattr(gpu_weights, "JOINED", turned)
+    both = pair_of(made["i2_s"])
+    assert not agree(run(both.gpu, PROMPT[:2]), both.expected(PROMPT[:2]))
