@@ -3,6 +3,7 @@
 
 #include "kernels/two_bit.hpp"
 #include "kernels/x86_amx.hpp"
+#include "kernels/x86_avx512.hpp"
 
 namespace bp {
 namespace {
@@ -34,16 +35,6 @@ inline two_halves dwords_of(const std::uint8_t* group) {
   const __m512i ab = _mm512_loadu_si512(group), cd = _mm512_loadu_si512(group + 64);
   return {_mm512_permutex2var_epi32(ab, lows, cd),
           _mm512_permutex2var_epi32(ab, _mm512_add_epi32(lows, _mm512_set1_epi32(4)), cd)};
-}
-
-// Four dwords of four times four rows: quarter i of each side by side.
-inline void side_by_side(__m512i a, __m512i b, __m512i c, __m512i d, __m512i* to) {
-  const __m512i ab01 = _mm512_shuffle_i32x4(a, b, 0x44), ab23 = _mm512_shuffle_i32x4(a, b, 0xee);
-  const __m512i cd01 = _mm512_shuffle_i32x4(c, d, 0x44), cd23 = _mm512_shuffle_i32x4(c, d, 0xee);
-  to[0] = _mm512_shuffle_i32x4(ab01, cd01, 0x88);
-  to[1] = _mm512_shuffle_i32x4(ab01, cd01, 0xdd);
-  to[2] = _mm512_shuffle_i32x4(ab23, cd23, 0x88);
-  to[3] = _mm512_shuffle_i32x4(ab23, cd23, 0xdd);
 }
 
 // Sixteen rows of W, a group at a time: dword i of the bytes of all rows is weights 4i .. 4i + 3 of

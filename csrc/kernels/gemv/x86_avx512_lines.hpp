@@ -4,6 +4,7 @@
 #pragma once
 
 #include "kernels/gemm/tiles.hpp"
+#include "kernels/gemv/x86_avx512_ahead.hpp"
 #include "kernels/gemv/x86_avx512vnni.hpp"
 
 namespace bp {
@@ -12,25 +13,8 @@ namespace {
 constexpr int group_lines = 8;
 constexpr std::int64_t line_bytes = 64, lines_of_group = group_lines * line_bytes;
 
-// Asks for the line that stands `far` ahead in the second cache and the one `near` ahead in the
-// first: the second alone waits too long for memory, the first alone has too few places to wait in.
-// Written out, because GCC 12 would ask for all lines of a group at once, which keeps loads
-// waiting.
-struct distances {
-  std::int64_t far, near;
-
-  inline __attribute__((always_inline)) void ask(const std::uint8_t* w) const {
-    asm volatile("prefetcht1 %0\n prefetcht0 %1" : : "m"(w[far]), "m"(w[near]));
-  }
-};
 inline distances distances_of(const product_args& args) {
   return {args.tuned.far_prefetch_bytes, args.tuned.near_prefetch_bytes};
-}
-
-inline __m512i in_all_lanes(const std::int8_t* q) {
-  std::int32_t dword;
-  __builtin_memcpy(&dword, q, sizeof dword);
-  return _mm512_set1_epi32(dword);
 }
 
 // Sums of sixteen rows and T tokens, in chains enough that a step is not shorter than a latency.
