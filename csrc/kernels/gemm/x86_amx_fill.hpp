@@ -40,9 +40,16 @@ inline two_halves dwords_of(const std::uint8_t* group) {
 // Sixteen rows of W, a group at a time: dword i of the bytes of all rows is weights 4i .. 4i + 3 of
 // each quarter. group_bytes is the way to the next group, line(i) the i-th line from here on.
 //
+// What x86_amx_panels.hpp asks of both.
+struct two_bit_rows {
+  static constexpr std::int64_t unit = 1, most = 5, line_step = 2 * tile_bytes,
+                                side_step = tile_bytes;
+  static constexpr bool between = true;
+};
+
 // native_i2_r4: four blocks of four rows, each a stream. Where fewer rows exist, the first of them
 // stand in place of the others.
-struct four_streams {
+struct four_streams : two_bit_rows {
   static constexpr std::int64_t group_bytes = 128, streams = 4;
   const std::uint8_t* fours[4];
 
@@ -69,12 +76,12 @@ struct four_streams {
 };
 
 // native_i2_r16: dword i of sixteen rows is a line.
-struct one_stream {
+struct one_stream : two_bit_rows {
   static constexpr std::int64_t group_bytes = 512, streams = 1;
   const std::uint8_t* lines;
 
   static one_stream at(const product_args& args, std::int64_t n, std::int64_t g) {
-    return {native_i2_r16::group(args.w, args.K, n < args.N ? n : args.row_begin, g)};
+    return {{}, native_i2_r16::group(args.w, args.K, n < args.N ? n : args.row_begin, g)};
   }
 
   inline __attribute__((always_inline)) void take(__m512i* dwords) {

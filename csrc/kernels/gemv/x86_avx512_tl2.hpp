@@ -11,10 +11,10 @@ namespace {
 //   a, b           b0 r0-7 r16-23 | b0 r8-15 r24-31 | b1 .. | b1 ..      the same of b2, b3
 //   unpack bytes   b0 b2 of r0-7 | b0 b2 of r8-15 | b1 b3 of r0-7 | b1 b3 of r8-15, and of r16 on
 //   words          b0 b2 b1 b3 of each row
-struct two_halves {
+struct joined_rows {
   __m512i of[2];
 };
-inline two_halves join_rows(const std::uint8_t* w) {
+inline joined_rows join_rows(const std::uint8_t* w) {
   alignas(64) static constexpr std::int16_t words[32] = {0,  16, 1,  17, 2,  18, 3,  19, 4,  20, 5,
                                                          21, 6,  22, 7,  23, 8,  24, 9,  25, 10, 26,
                                                          11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
@@ -87,7 +87,7 @@ struct tl2_strips {
       ahead.ask(w);
       ahead.ask(w + 64);
       distances{ahead.far / 4, ahead.near / 4}.ask(signs);
-      const two_halves bytes = join_rows(w);
+      const joined_rows bytes = join_rows(w);
       const __m512i minus = sign_bytes(signs);
       add_triples<0>(sums, bytes.of[0], minus, q, args.K);
       add_triples<1>(sums, bytes.of[1], minus, q, args.K);
@@ -105,7 +105,7 @@ struct tl2_strips {
     strip_sums<2, T> sums;
     sums.clear();
     for (int i = 0; i < 2; ++i) {
-      const two_halves bytes = join_rows(w + 128 * i);
+      const joined_rows bytes = join_rows(w + 128 * i);
       add_pairs(sums, 0, bytes.of[0], q + pair_step * i, args.K);
       add_pairs(sums, 1, bytes.of[1], q + pair_step * i, args.K);
     }
