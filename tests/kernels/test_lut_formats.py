@@ -87,7 +87,7 @@ def test_the_largest_sums_of_a_tile_do_not_wrap(variant, weight, activation):
     cases = {
         "tl1": [(2304, (64, 256, 32)), (2304, (64, 256, 64))],
         "tl2": [(1184, (32, 240, 32))],  # 80 triples a tile, 224 columns of pairs
-        "tq1_0": [(256 * 17, None)],
+        "tq1_0": [(256 * 17, None), (256 * 257, None)],  # 127 blocks are divided at a time
     }
     for K, tile in cases[name]:
         w = np.full((64, K), weight, np.int8)

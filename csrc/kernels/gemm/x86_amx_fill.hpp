@@ -3,6 +3,7 @@
 
 #include "kernels/two_bit.hpp"
 #include "kernels/x86_amx.hpp"
+#include "kernels/x86_avx512.hpp"
 
 namespace bp {
 namespace {
@@ -36,22 +37,19 @@ inline two_halves dwords_of(const std::uint8_t* group) {
           _mm512_permutex2var_epi32(ab, _mm512_add_epi32(lows, _mm512_set1_epi32(4)), cd)};
 }
 
-// Four dwords of four times four rows: quarter i of each side by side.
-inline void side_by_side(__m512i a, __m512i b, __m512i c, __m512i d, __m512i* to) {
-  const __m512i ab01 = _mm512_shuffle_i32x4(a, b, 0x44), ab23 = _mm512_shuffle_i32x4(a, b, 0xee);
-  const __m512i cd01 = _mm512_shuffle_i32x4(c, d, 0x44), cd23 = _mm512_shuffle_i32x4(c, d, 0xee);
-  to[0] = _mm512_shuffle_i32x4(ab01, cd01, 0x88);
-  to[1] = _mm512_shuffle_i32x4(ab01, cd01, 0xdd);
-  to[2] = _mm512_shuffle_i32x4(ab23, cd23, 0x88);
-  to[3] = _mm512_shuffle_i32x4(ab23, cd23, 0xdd);
-}
-
 // Sixteen rows of W, a group at a time: dword i of the bytes of all rows is weights 4i .. 4i + 3 of
 // each quarter. group_bytes is the way to the next group, line(i) the i-th line from here on.
 //
+// What x86_amx_panels.hpp asks of both.
+struct two_bit_rows {
+  static constexpr std::int64_t unit = 1, most = 5, line_step = 2 * tile_bytes,
+                                side_step = tile_bytes;
+  static constexpr bool between = true;
+};
+
 // native_i2_r4: four blocks of four rows, each a stream. Where fewer rows exist, the first of them
 // stand in place of the others.
-struct four_streams {
+struct four_streams : two_bit_rows {
   static constexpr std::int64_t group_bytes = 128, streams = 4;
   const std::uint8_t* fours[4];
 
@@ -78,12 +76,12 @@ struct four_streams {
 };
 
 // native_i2_r16: dword i of sixteen rows is a line.
-struct one_stream {
+struct one_stream : two_bit_rows {
   static constexpr std::int64_t group_bytes = 512, streams = 1;
   const std::uint8_t* lines;
 
   static one_stream at(const product_args& args, std::int64_t n, std::int64_t g) {
-    return {native_i2_r16::group(args.w, args.K, n < args.N ? n : args.row_begin, g)};
+    return {{}, native_i2_r16::group(args.w, args.K, n < args.N ? n : args.row_begin, g)};
   }
 
   inline __attribute__((always_inline)) void take(__m512i* dwords) {

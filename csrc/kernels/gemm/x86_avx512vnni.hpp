@@ -6,6 +6,7 @@
 
 #include "kernels/gemm/x86_avx512_scales.hpp"
 #include "kernels/gemm/x86_dot.hpp"
+#include "kernels/x86_avx512.hpp"
 
 namespace bp {
 namespace {
@@ -16,8 +17,7 @@ struct panels {
   alignas(64) std::int32_t sums[2 * token_block * panel_rows];  // [tokens][panels][16]
 };
 
-// a, b += w0 . q, w1 . q with one dword of activations in all lanes. Written out, because GCC 12
-// loads far ahead otherwise, runs out of registers and keeps sums in memory.
+// a, b += w0 . q, w1 . q with one dword of activations in all lanes, written out as the other.
 inline __attribute__((always_inline)) void add_dword(__m512i& a, __m512i& b, __m512i w0, __m512i w1,
                                                      const std::uint8_t* q) {
   __m512i all;
@@ -25,13 +25,6 @@ inline __attribute__((always_inline)) void add_dword(__m512i& a, __m512i& b, __m
       "vpbroadcastd %[q], %[all]\n vpdpbusd %[all], %[w0], %[a]\n vpdpbusd %[all], %[w1], %[b]"
       : [a] "+v"(a), [b] "+v"(b), [all] "=&v"(all)
       : [w0] "v"(w0), [w1] "v"(w1), [q] "m"(*reinterpret_cast<const int(*)[1]>(q)));
-}
-
-inline __attribute__((always_inline)) void add_dword(__m512i& a, __m512i w0,
-                                                     const std::uint8_t* q) {
-  asm volatile("vpdpbusd %[q]%{1to16%}, %[w0], %[a]"
-               : [a] "+v"(a)
-               : [w0] "v"(w0), [q] "m"(*reinterpret_cast<const int(*)[1]>(q)));
 }
 
 template <int T, int... t>

@@ -11,17 +11,24 @@ namespace bp {
 namespace {
 
 // A tile of activations as [K / 4][tokens] dwords, from byte m * K of the shared memory on.
+template <class Order>
 inline void pack_columns(const product_args& args, std::int64_t m, std::int64_t tokens) {
+  const Order order(args);
   std::uint8_t* to = args.shared + m * args.K;
   const std::int8_t* from = args.q + m * args.K;
-  for (std::int64_t k = 0; k < args.K; k += 4) {
-    for (std::int64_t t = 0; t < tokens; ++t, to += 4)
-      __builtin_memcpy(to, from + t * args.K + k, 4);
+  for (std::int64_t k = 0, step; k < args.K; k += step, to += step * tokens) {
+    step = order.step(k);
+    for (std::int64_t t = 0; t < tokens; ++t) {
+      std::uint8_t dwords[longest_step];
+      order.put(from + t * args.K + k, k, dwords);
+      for (std::int64_t i = 0; i < step; i += 4)
+        __builtin_memcpy(to + i * tokens + 4 * t, dwords + i, 4);
+    }
   }
 }
 
 // Every token is in one tile of its block of tokens.
-template <class Packed, class Panel>
+template <class Packed, class Panel, class Order = order_as_they_are>
 inline void by_panels_dot(const product_args& args) {
   constexpr std::int64_t in_block = (token_block + Packed::most - 1) / Packed::most;
   switch (args.step) {
@@ -35,7 +42,7 @@ inline void by_panels_dot(const product_args& args) {
         const std::int64_t m = i / in_block * token_block;
         const std::int64_t tokens = args.M - m < token_block ? args.M - m : token_block;
         const tile part = tile_at(tokens, Packed::most, i % in_block);
-        pack_columns(args, m + part.m, part.tokens);
+        pack_columns<Order>(args, m + part.m, part.tokens);
       }
       break;
     case product_step::rows:

@@ -5,6 +5,7 @@
 
 #include "kernels/distances.hpp"
 #include "kernels/gemm/tiles.hpp"
+#include "kernels/gemv/x86_avx512_ahead.hpp"
 #include "kernels/gemv/x86_avx512vnni.hpp"
 
 namespace bp {
@@ -15,12 +16,6 @@ constexpr std::int64_t line_bytes = 64, lines_of_group = group_lines * line_byte
 
 inline distances distances_of(const product_args& args) {
   return {args.tuned.far_prefetch_bytes, args.tuned.near_prefetch_bytes};
-}
-
-inline __m512i in_all_lanes(const std::int8_t* q) {
-  std::int32_t dword;
-  __builtin_memcpy(&dword, q, sizeof dword);
-  return _mm512_set1_epi32(dword);
 }
 
 // Sums of sixteen rows and T tokens, in chains enough that a step is not shorter than a latency.

@@ -4,13 +4,10 @@
 #pragma once
 
 #include "kernels/gemv/x86_avx2.hpp"
+#include "kernels/x86_avx512.hpp"
 
 namespace bp {
 namespace {
-
-inline __m512i load_line(const void* p) {
-  return _mm512_loadu_si512(p);
-}
 
 // 32 activations in both halves: the half of a line is a row.
 inline __m512i twice(const std::int8_t* q) {

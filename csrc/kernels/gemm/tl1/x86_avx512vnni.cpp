@@ -1,12 +1,16 @@
 #include "kernels/gemm/x86_avx512vnni.hpp"
 
 #include "kernels/gemm/gemm.hpp"
+#include "kernels/gemm/x86_avx512_lut.hpp"
+#include "kernels/gemv/x86_avx512_tl1.hpp"
 
 namespace bp {
 
+constexpr std::int64_t fewest_of_panels = 16;  // measured
+
 void gemm_tl1_x86_avx512vnni(const gemm_args& args) {
-  if (args.M < tl1_panel::tokens) return tl1_by_strips(args);
-  by_panels_dot<sixteen_lanes, tl1_panel>(args);
+  if (args.M < fewest_of_panels) return tl1_by_codes(args);
+  by_panels_dot<sixteen_lanes, tl1_columns<wide_codes>>(args);
 }
 
 }  // namespace bp
