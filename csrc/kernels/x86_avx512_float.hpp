@@ -103,18 +103,33 @@ inline float max_lanes(lanes v) {
   return _mm512_reduce_max_ps(v);
 }
 
-//   unpack, add         a02 b02 a13 b13 in each quarter; c and d likewise
-//   unpack, add         a b c d: the sums of each quarter
-//   halves, quarters    a b c d
+inline lanes load_twice(const float* p) {
+  return _mm512_broadcast_f32x8(_mm256_loadu_ps(p));
+}
+
+inline lanes load_rows(const float* const* rows, std::int64_t d) {
+  return _mm512_insertf32x8(_mm512_castps256_ps512(_mm256_loadu_ps(rows[0] + d)),
+                            _mm256_loadu_ps(rows[4] + d), 1);
+}
+
+inline lanes load_half_rows(const std::uint16_t* const* rows, std::int64_t d) {
+  const __m128i low = _mm_loadu_si128(reinterpret_cast<const __m128i*>(rows[0] + d));
+  const __m128i high = _mm_loadu_si128(reinterpret_cast<const __m128i*>(rows[4] + d));
+  return _mm512_cvtph_ps(_mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1));
+}
+
+//   unpack, add    a02 b02 a13 b13 in each quarter; c and d likewise
+//   unpack, add    a b c d: the sums of each quarter
+//   add quarters   a b c d of the first eight lanes, in quarter 0, and of the second, in quarter 2
 inline void store_sums(float* p, const lanes* v, float scale) {
   const __m512 ab = _mm512_add_ps(_mm512_unpacklo_ps(v[0], v[1]), _mm512_unpackhi_ps(v[0], v[1]));
   const __m512 cd = _mm512_add_ps(_mm512_unpacklo_ps(v[2], v[3]), _mm512_unpackhi_ps(v[2], v[3]));
   const __m512 quarters = _mm512_add_ps(_mm512_shuffle_ps(ab, cd, 0x44),   // {0 1 of ab, of cd}
                                         _mm512_shuffle_ps(ab, cd, 0xee));  // {2 3 of ab, of cd}
-  const __m256 halves =
-      _mm256_add_ps(_mm512_castps512_ps256(quarters), _mm512_extractf32x8_ps(quarters, 1));
-  const __m128 sums = _mm_add_ps(_mm256_castps256_ps128(halves), _mm256_extractf128_ps(halves, 1));
-  _mm_storeu_ps(p, _mm_mul_ps(sums, _mm_set1_ps(scale)));
+  const __m512 other = _mm512_shuffle_f32x4(quarters, quarters, 0xb1);     // {1 0 3 2}
+  const __m512 sums = _mm512_mul_ps(_mm512_add_ps(quarters, other), _mm512_set1_ps(scale));
+  _mm_storeu_ps(p, _mm512_castps512_ps128(sums));
+  _mm_storeu_ps(p + 4, _mm512_extractf32x4_ps(sums, 2));
 }
 
 }  // namespace

@@ -116,6 +116,21 @@ def test_tokens_that_see_one_cache_give_what_each_alone_gives(fmt, isa, heads, k
 
 
 @pytest.mark.parametrize(("fmt", "isa"), VARIANTS)
+@pytest.mark.parametrize(("heads", "kv_heads", "head_dim"), [(8, 2, 128), (5, 1, 24)])
+def test_a_prompt_in_pieces_gives_the_same(fmt, isa, heads, kv_heads, head_dim):
+    """Cut at and beside the edges of tiles, over the edge of a block of positions."""
+    q, keys, values, _ = inputs((70, heads, kv_heads, 170, head_dim), TYPES[fmt], shared=True)
+    length = np.arange(70) + 101
+    whole = _native.attention(q, keys, values, length, 0.1, isa=isa)
+    for cut in (1, 11, 13, 15, 16, 17, 33, 69):
+        pieces = [
+            _native.attention(q[part], keys, values, length[part], 0.1, isa=isa, threads=2)
+            for part in (slice(None, cut), slice(cut, None))
+        ]
+        np.testing.assert_array_equal(np.concatenate(pieces), whole)
+
+
+@pytest.mark.parametrize(("fmt", "isa"), VARIANTS)
 def test_what_stands_behind_the_length_is_not_used(fmt, isa):
     q, keys, values, length = inputs((3, 4, 2, 150, 16), TYPES[fmt])
     length[:] = (1, 64, 131)

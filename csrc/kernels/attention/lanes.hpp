@@ -12,7 +12,9 @@ namespace {
 
 struct f32_cache {
   using element = float;
+  static constexpr bool far = true;  // so that what is read next is asked for
   static lanes load(const float* p) { return load_lanes(p); }
+  static lanes load_keys(const float* const* rows, std::int64_t d) { return load_rows(rows, d); }
   static lanes load_eight_of(const float* p) { return load_first(p); }
   static void store(float* p, lanes v) { store_lanes(p, v); }
   static void store_eight_of(float* p, lanes v) { store_first(p, v); }
@@ -20,7 +22,11 @@ struct f32_cache {
 
 struct f16_cache {
   using element = std::uint16_t;
+  static constexpr bool far = true;
   static lanes load(const std::uint16_t* p) { return load_half_lanes(p); }
+  static lanes load_keys(const std::uint16_t* const* rows, std::int64_t d) {
+    return load_half_rows(rows, d);
+  }
   static lanes load_eight_of(const std::uint16_t* p) { return load_half_first(p); }
   static void store(std::uint16_t* p, lanes v) { store_half_lanes(p, v); }
   static void store_eight_of(std::uint16_t* p, lanes v) { store_half_first(p, v); }
@@ -28,7 +34,8 @@ struct f16_cache {
 
 constexpr std::int64_t value_tile = 64;  // positions: 16 KiB of float16 values of 128 stay in L1
 constexpr int prefetch_ahead = 3072;     // bytes: past what the hardware prefetcher has asked for
-constexpr int queries_at_once = lane_count == 16 ? 4 : 2;  // with four keys each, in registers
+constexpr int queries_at_once = lane_count == 16 ? 4 : 2;  // with four vectors of keys each
+constexpr int keys_at_once = lane_count / 2;               // eight elements of each in a vector
 
 template <class Cache>
 void put_head(const float* from, std::int64_t count, void* cache, std::int64_t at,
@@ -43,46 +50,50 @@ void put_head(const float* from, std::int64_t count, void* cache, std::int64_t a
   }
 }
 
-// Scores of Q queries of D values with four keys, into e[i * attention_block].
-template <class Cache, int Q>
-inline void score_four(const float* q, const typename Cache::element* const* k, std::int64_t D,
-                       float scale, float* e) {
+// Keys in a cache: vector j holds elements d ... d + 7 of key j, and of key j + 4 where it is
+// wider.
+template <class Cache>
+struct cache_keys {
+  const typename Cache::element* rows[keys_at_once];
+  lanes at(int j, std::int64_t d) const { return Cache::load_keys(rows + j, d); }
+};
+
+// Keys t ... of `count`; behind the last key, that key again.
+template <class Cache>
+inline cache_keys<Cache> keys_from(const typename Cache::element* keys, std::int64_t t,
+                                   std::int64_t count, std::int64_t D) {
+  cache_keys<Cache> found;
+  for (std::int64_t j = 0; j < keys_at_once; ++j)
+    found.rows[j] = keys + (t + j < count ? t + j : count - 1) * D;
+  return found;
+}
+
+// Scores of Q queries of D values with keys_at_once keys, into e[i * attention_block].
+template <int Q, class Keys>
+inline void score_some(const float* q, const Keys& keys, std::int64_t D, float scale, float* e) {
   lanes sums[Q][4];
   for (auto& row : sums) {
     for (auto& sum : row) sum = all_lanes(0.0f);
   }
-  std::int64_t d = 0;
 #pragma GCC unroll 2
-  for (; d + lane_count <= D; d += lane_count) {
+  for (std::int64_t d = 0; d < D; d += 8) {
     lanes key[4];
-    for (int j = 0; j < 4; ++j) key[j] = Cache::load(k[j] + d);
+    for (int j = 0; j < 4; ++j) key[j] = keys.at(j, d);
     for (int i = 0; i < Q; ++i) {
-      const lanes query = load_lanes(q + i * D + d);
+      const lanes query = load_twice(q + i * D + d);
       for (int j = 0; j < 4; ++j) sums[i][j] = fused(query, key[j], sums[i][j]);
-    }
-  }
-  if (lane_count > 8 && d < D) {
-    for (int i = 0; i < Q; ++i) {
-      const lanes query = load_first(q + i * D + d);
-      for (int j = 0; j < 4; ++j)
-        sums[i][j] = fused(query, Cache::load_eight_of(k[j] + d), sums[i][j]);
     }
   }
   for (int i = 0; i < Q; ++i) store_sums(e + i * attention_block, sums[i], scale);
 }
 
-// Of `queries` queries with keys t .. t + 3 of `count`; behind the last key, that key again.
-template <class Cache>
-inline void score_queries(const float* q, std::int64_t queries, const typename Cache::element* keys,
-                          std::int64_t t, std::int64_t count, std::int64_t D, float scale,
-                          float* e) {
-  const typename Cache::element* k[4];
-  for (std::int64_t j = 0; j < 4; ++j) k[j] = keys + (t + j < count ? t + j : count - 1) * D;
+template <class Keys>
+inline void score_queries(const float* q, std::int64_t queries, const Keys& keys, std::int64_t D,
+                          float scale, float* e) {
   std::int64_t i = 0;
   for (; i + queries_at_once <= queries; i += queries_at_once)
-    score_four<Cache, queries_at_once>(q + i * D, k, D, scale, e + i * attention_block + t);
-  for (; i < queries; ++i)
-    score_four<Cache, 1>(q + i * D, k, D, scale, e + i * attention_block + t);
+    score_some<queries_at_once>(q + i * D, keys, D, scale, e + i * attention_block);
+  for (; i < queries; ++i) score_some<1>(q + i * D, keys, D, scale, e + i * attention_block);
 }
 
 // Scores of one query to e = exp(s - most), whose sum is returned: whole vectors of values, of
@@ -117,27 +128,32 @@ void score_unit(const attention_args& args, const attention_unit& unit) {
   const std::int64_t group = group_of(args), D = args.head_dim;
   const float* q = args.q + head_offset(args, unit);
   const auto* keys = static_cast<const element*>(args.keys[unit.m]) + cache_offset(args, unit, 0);
-  for (std::int64_t t = 0; t < unit.count; t += 4) {
+  for (std::int64_t t = 0; t < unit.count; t += keys_at_once) {
     const auto* ahead = reinterpret_cast<const std::uint8_t*>(keys + t * D) + prefetch_ahead;
     // The unit's values, which are read after all of its scores, come to L2 meanwhile.
     const auto* later = reinterpret_cast<const std::uint8_t*>(
         static_cast<const element*>(args.values[unit.m]) + cache_offset(args, unit, t));
-    for (std::int64_t line = 0; line < 4 * D * std::int64_t{sizeof(element)}; line += 64) {
+    for (std::int64_t line = 0; line < keys_at_once * D * std::int64_t{sizeof(element)};
+         line += 64) {
       __builtin_prefetch(ahead + line);
       __builtin_prefetch(later + line, 0, 2);
     }
-    score_queries<Cache>(q, group, keys, t, unit.count, D, args.scale, unit.e);
+    score_queries(q, group, keys_from<Cache>(keys, t, unit.count, D), D, args.scale, unit.e + t);
   }
   softmax_of_unit(args, unit);
 }
 
-// out[i, 0 .. V vectors) += sum_t e[i, t] v[t, 0 .. V vectors) of Q queries, in order of t. Asks
-// for a line behind `ahead` with each t. eight: of vectors of eight values alone.
+// out[i, 0 .. V vectors), or 0 where not `add`, += sum_t e[i, t] v[t, 0 .. V vectors) of Q queries,
+// in order of t. Asks for a line behind `ahead` with each t. eight: of vectors of eight values
+// alone.
 template <class Cache, int Q, int V, bool eight_alone = false>
 inline void sum_columns(const float* e, const typename Cache::element* v, std::int64_t count,
-                        std::int64_t D, float* out, const std::uint8_t* ahead) {
+                        std::int64_t D, float* out, bool add, const std::uint8_t* ahead) {
   lanes sums[Q][V];
-  for (int i = 0; i < Q; ++i) {
+  for (auto& row : sums) {
+    for (auto& sum : row) sum = all_lanes(0.0f);
+  }
+  for (int i = 0; add && i < Q; ++i) {
     for (int j = 0; j < V; ++j) {
       const float* from = out + i * D + lane_count * j;
       sums[i][j] = eight_alone ? load_first(from) : load_lanes(from);
@@ -145,7 +161,7 @@ inline void sum_columns(const float* e, const typename Cache::element* v, std::i
   }
 #pragma GCC unroll 2
   for (std::int64_t t = 0; t < count; ++t, v += D, ahead += 64) {
-    __builtin_prefetch(ahead);
+    if (Cache::far) __builtin_prefetch(ahead);
     lanes value[V];
     for (int j = 0; j < V; ++j) {
       const auto* from = v + lane_count * j;
@@ -167,16 +183,29 @@ inline void sum_columns(const float* e, const typename Cache::element* v, std::i
 // Positions 0 .. count - 1 of v, for Q queries.
 template <class Cache, int Q>
 inline void sum_values(const float* e, const typename Cache::element* v, std::int64_t count,
-                       std::int64_t D, float* out) {
+                       std::int64_t D, float* out, bool add) {
   constexpr int V = Q < 4 ? 8 / Q : lane_count == 16 ? 4 : 3;
   // The next tile, a part of it in each walk over this one.
   const auto* ahead = reinterpret_cast<const std::uint8_t*>(v + count * D);
   std::int64_t d = 0;
   for (; d + lane_count * V <= D; d += lane_count * V, ahead += 64 * count)
-    sum_columns<Cache, Q, V>(e, v + d, count, D, out + d, ahead);
+    sum_columns<Cache, Q, V>(e, v + d, count, D, out + d, add, ahead);
   for (; d + lane_count <= D; d += lane_count)
-    sum_columns<Cache, Q, 1>(e, v + d, count, D, out + d, ahead);
-  if (d < D) sum_columns<Cache, Q, 1, true>(e, v + d, count, D, out + d, ahead);
+    sum_columns<Cache, Q, 1>(e, v + d, count, D, out + d, add, ahead);
+  if (d < D) sum_columns<Cache, Q, 1, true>(e, v + d, count, D, out + d, add, ahead);
+}
+
+// The units of an item: its first one, and how far the next ones' parts are from those before.
+struct item_units {
+  attention_unit first;
+  std::int64_t blocks, softmax_step, values_step;
+  float* most(std::int64_t b) const { return first.most + b * softmax_step; }
+  float* sum(std::int64_t b) const { return first.sum + b * softmax_step; }
+};
+
+inline item_units units_of(const attention_args& args, std::int64_t m, std::int64_t h) {
+  const attention_unit first = unit_at(args, m, h, 0), next = unit_at(args, m, h, 1);
+  return {first, blocks_seen(args, m), next.most - first.most, next.values - first.values};
 }
 
 // most and total = sum exp(s - most) over all blocks, of the heads from `lane` on of an item.
@@ -184,31 +213,27 @@ struct softmax_lanes {
   lanes most, total;
 };
 
-inline softmax_lanes softmax_of(const attention_args& args, std::int64_t m, std::int64_t h,
-                                std::int64_t lane) {
-  const std::int64_t blocks = blocks_seen(args, m);
-  softmax_lanes all{load_lanes(unit_at(args, m, h, 0).most + lane), all_lanes(0.0f)};
-  for (std::int64_t b = 1; b < blocks; ++b)
-    all.most = larger(all.most, load_lanes(unit_at(args, m, h, b).most + lane));
-  for (std::int64_t b = 0; b < blocks; ++b) {
-    const attention_unit unit = unit_at(args, m, h, b);
-    const lanes factor = exp_lanes(load_lanes(unit.most + lane) - all.most);
-    all.total = fused(factor, load_lanes(unit.sum + lane), all.total);
+inline softmax_lanes softmax_of(const item_units& units, std::int64_t lane) {
+  softmax_lanes all{load_lanes(units.most(0) + lane), all_lanes(0.0f)};
+  for (std::int64_t b = 1; b < units.blocks; ++b)
+    all.most = larger(all.most, load_lanes(units.most(b) + lane));
+  for (std::int64_t b = 0; b < units.blocks; ++b) {
+    const lanes factor = exp_lanes(load_lanes(units.most(b) + lane) - all.most);
+    all.total = fused(factor, load_lanes(units.sum(b) + lane), all.total);
   }
   return all;
 }
 
-// What turns e of the unit into p, for the heads from `lane` on.
-inline void factors(const softmax_lanes& all, const attention_unit& unit, std::int64_t lane,
-                    float* to) {
-  const lanes away = load_lanes(unit.most + lane) - all.most;
-  store_lanes(to, exp_lanes(away) / all.total);
+// What turns e of a unit into p, for the lanes of heads that `most` points to.
+inline void factors(const softmax_lanes& all, const float* most, float* to) {
+  store_lanes(to, exp_lanes(load_lanes(most) - all.most) / all.total);
 }
 
 inline void round_probabilities(const attention_args& args, const attention_unit& unit) {
   float factor[lane_count];
   for (std::int64_t i = 0; i < group_of(args); ++i) {
-    if (i % lane_count == 0) factors(softmax_of(args, unit.m, unit.h, i), unit, i, factor);
+    if (i % lane_count == 0)
+      factors(softmax_of(units_of(args, unit.m, unit.h), i), unit.most + i, factor);
     const lanes scale = all_lanes(factor[i % lane_count]);
     for (std::int64_t t = 0; t < unit.count; t += lane_count) {
       float* e = unit.e + i * attention_block + t;
@@ -222,7 +247,6 @@ void sum_unit(const attention_args& args, const attention_unit& unit) {
   using element = typename Cache::element;
   const std::int64_t group = group_of(args), D = args.head_dim;
   if (args.round_p) round_probabilities(args, unit);
-  for (std::int64_t d = 0; d < group * D; ++d) unit.values[d] = 0.0f;
   const auto* values =
       static_cast<const element*>(args.values[unit.m]) + cache_offset(args, unit, 0);
   for (std::int64_t t = 0; t < unit.count; t += value_tile) {
@@ -231,40 +255,42 @@ void sum_unit(const attention_args& args, const attention_unit& unit) {
     const float* e = unit.e + t;
     std::int64_t i = 0;
     for (; i + 4 <= group; i += 4)
-      sum_values<Cache, 4>(e + i * attention_block, v, count, D, unit.values + i * D);
+      sum_values<Cache, 4>(e + i * attention_block, v, count, D, unit.values + i * D, t > 0);
     for (; i + 2 <= group; i += 2)
-      sum_values<Cache, 2>(e + i * attention_block, v, count, D, unit.values + i * D);
-    if (i < group) sum_values<Cache, 1>(e + i * attention_block, v, count, D, unit.values + i * D);
+      sum_values<Cache, 2>(e + i * attention_block, v, count, D, unit.values + i * D, t > 0);
+    if (i < group)
+      sum_values<Cache, 1>(e + i * attention_block, v, count, D, unit.values + i * D, t > 0);
   }
 }
 
-// to += factor * from, or to = factor * from where it is the first.
-inline void add_scaled(float* to, const float* from, float factor, std::int64_t D, bool first) {
-  const lanes scale = all_lanes(factor);
-  std::int64_t d = 0;
-  for (; d + lane_count <= D; d += lane_count) {
-    const lanes sum = first ? all_lanes(0.0f) : load_lanes(to + d);
-    store_lanes(to + d, fused(scale, load_lanes(from + d), sum));
+// out[d ...] = sum over blocks of factor * values, in order, of head i of the item; the factors
+// stand where the units had what was most.
+template <bool eight_alone>
+inline void add_blocks(const item_units& units, std::int64_t i, const float* values, float* out) {
+  lanes sum = all_lanes(0.0f);
+  for (std::int64_t b = 0; b < units.blocks; ++b, values += units.values_step) {
+    const lanes value = eight_alone ? load_first(values) : load_lanes(values);
+    sum = fused(all_lanes(units.most(b)[i]), value, sum);
   }
-  if (d < D) {
-    const lanes sum = first ? all_lanes(0.0f) : load_first(to + d);
-    store_first(to + d, fused(scale, load_first(from + d), sum));
-  }
+  eight_alone ? store_first(out, sum) : store_lanes(out, sum);
 }
 
 inline void merge_item(const attention_args& args, std::int64_t m, std::int64_t h) {
   const std::int64_t group = group_of(args), D = args.head_dim;
-  float* out = args.out + head_offset(args, unit_at(args, m, h, 0));
+  const item_units units = units_of(args, m, h);
   for (std::int64_t lane = 0; lane < group; lane += lane_count) {
-    const softmax_lanes all = softmax_of(args, m, h, lane);
-    for (std::int64_t b = 0; b < blocks_seen(args, m); ++b) {
-      const attention_unit unit = unit_at(args, m, h, b);
-      float factor[lane_count];
-      for (float& each : factor) each = 1.0f;
-      if (!args.round_p) factors(all, unit, lane, factor);
-      for (std::int64_t i = lane; i < group && i < lane + lane_count; ++i)
-        add_scaled(out + i * D, unit.values + i * D, factor[i - lane], D, b == 0);
+    const softmax_lanes all = softmax_of(units, lane);
+    for (std::int64_t b = 0; b < units.blocks; ++b) {
+      float* const most = units.most(b) + lane;
+      args.round_p ? store_lanes(most, all_lanes(1.0f)) : factors(all, most, most);
     }
+  }
+  const float* values = units.first.values;
+  float* out = args.out + head_offset(args, units.first);
+  for (std::int64_t i = 0; i < group; ++i, values += D, out += D) {
+    std::int64_t d = 0;
+    for (; d + lane_count <= D; d += lane_count) add_blocks<false>(units, i, values + d, out + d);
+    if (d < D) add_blocks<true>(units, i, values + d, out + d);
   }
 }
 

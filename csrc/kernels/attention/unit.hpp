@@ -53,7 +53,7 @@ struct tile_state {
 inline std::int64_t tile_floats(const attention_args& args, std::int64_t tokens,
                                 std::int64_t blocks) {
   const std::int64_t queries = tokens * group_of(args), D = args.head_dim;
-  return (attention_block + queries * (1 + blocks)) * D + queries * attention_block +
+  return attention_block * D + queries * ((1 + blocks) * D + attention_block) +
          2 * blocks * tokens * group_lanes(args);
 }
 
