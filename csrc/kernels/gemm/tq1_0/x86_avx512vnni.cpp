@@ -8,7 +8,8 @@ namespace bp {
 constexpr std::int64_t fewest_of_panels = 8;  // measured
 
 void gemm_tq1_0_x86_avx512vnni(const gemm_args& args) {
-  if (args.block_scales || args.M < fewest_of_panels) return tq1_0_by_fractions(args);
+  if (args.block_scales || args.M < fewest_of_panels)
+    return tq1_0_by_fractions<sixteen_fractions>(args);
   by_panels_dot<sixteen_lanes, tq1_0_panel>(args);
 }
 

@@ -4,7 +4,7 @@
 namespace bp {
 
 void gemv_tq1_0_x86_avx512vnni(const gemv_args& args) {
-  tq1_0_by_fractions(args);
+  tq1_0_by_fractions<sixteen_fractions>(args);
 }
 
 }  // namespace bp

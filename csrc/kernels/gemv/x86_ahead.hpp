@@ -1,4 +1,4 @@
-// How AVX-512 products of few tokens ask for weights ahead. For ISA files: everything is in an
+// How products of few tokens ask for weights ahead. For ISA files: everything is in an
 // anonymous namespace.
 #pragma once
 
