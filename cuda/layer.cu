@@ -4,6 +4,19 @@
 #include "device/activations.cuh"
 #include "device/exp.cuh"
 
+// 1 / sqrt(sum / K + eps) of the squares that every thread of a block summed.
+BP_DEVICE float norm_factor(float sum, float eps, int K) {
+  BP_SHARED(float, of_warps, row_warps);
+  sum = lane_sum(sum);
+  if (threadIdx.x % warp_lanes == 0) of_warps[threadIdx.x / warp_lanes] = sum;
+  __syncthreads();
+  sum = of_warps[0];
+#pragma unroll
+  for (int i = 1; i < row_warps; ++i) sum = __fadd_rn(sum, of_warps[i]);
+  const float mean = __fdiv_rn(sum, __int2float_rn(K));
+  return __fdiv_rn(1.0f, sqrtf(__fadd_rn(mean, eps)));
+}
+
 // out = x s weight in this order, s = 1 / sqrt(sum x^2 / K + eps). Thread t of 256 adds the squares
 // of its columns (16 bytes of them at t, t + 256, ...) in order, fused; lanes meet 16 apart, 8, 4,
 // 2, 1; warps follow each other. Bound: |out - exact| <= 2^-24 (K / 512 + 16) |exact| where the
@@ -14,7 +27,6 @@ __global__ void __launch_bounds__(row_threads)
              const float* weight,  // [K], aligned to 16 bytes
              X* out,               // [M, K], aligned; may be x
              float eps, int K) {
-  BP_SHARED(float, of_warps, row_warps);
   const X* row = x + static_cast<u64>(blockIdx.x) * K;
   constexpr int n = per_load<X>;
   wait_for_earlier_launches();
@@ -25,14 +37,7 @@ __global__ void __launch_bounds__(row_threads)
 #pragma unroll
     for (int i = 0; i < n; ++i) sum = fmaf(values[i], values[i], sum);
   }
-  sum = lane_sum(sum);
-  if (threadIdx.x % warp_lanes == 0) of_warps[threadIdx.x / warp_lanes] = sum;
-  __syncthreads();
-  sum = of_warps[0];
-#pragma unroll
-  for (int i = 1; i < row_warps; ++i) sum = __fadd_rn(sum, of_warps[i]);
-  const float mean = __fdiv_rn(sum, __int2float_rn(K));
-  const float s = __fdiv_rn(1.0f, sqrtf(__fadd_rn(mean, eps)));
+  const float s = norm_factor(sum, eps, K);
   for (int k = threadIdx.x * n; k < K; k += row_threads * n) {
     float values[n];
     load_values(row, k, K, values);
@@ -46,6 +51,40 @@ __global__ void __launch_bounds__(row_threads)
         made[j + i] = from_float<X>(__fmul_rn(__fmul_rn(values[j + i], s), w[i]));
     }
     store_values(out + static_cast<u64>(blockIdx.x) * K, k, K, made);
+  }
+  allow_next_launch();
+}
+
+// x += branch, then out = rms_norm of x: the bits of both launches. A block makes a row; grid M.
+__global__ void __launch_bounds__(row_threads)
+    add_norm(float* x,             // [M, K], aligned to 16 bytes
+             const float* branch,  // likewise
+             const float* weight,  // [K], aligned to 16 bytes
+             float* out,           // [M, K], aligned
+             float eps, int K) {
+  constexpr int n = per_load<float>;
+  const u64 row = static_cast<u64>(blockIdx.x) * K;
+  wait_for_earlier_launches();
+  float sum = 0;
+  for (int k = threadIdx.x * n; k < K; k += row_threads * n) {
+    float values[n], more[n];
+    load_values(x + row, k, K, values);
+    load_values(branch + row, k, K, more);
+#pragma unroll
+    for (int i = 0; i < n; ++i) {
+      values[i] = __fadd_rn(values[i], more[i]);
+      sum = fmaf(values[i], values[i], sum);
+    }
+    store_values(x + row, k, K, values);
+  }
+  const float s = norm_factor(sum, eps, K);
+  for (int k = threadIdx.x * n; k < K; k += row_threads * n) {  // those that this thread stored
+    float values[n], w[n];
+    load_values(x + row, k, K, values);
+    load_values(weight, k, K, w);
+#pragma unroll
+    for (int i = 0; i < n; ++i) values[i] = __fmul_rn(__fmul_rn(values[i], s), w[i]);
+    store_values(out + row, k, K, values);
   }
   allow_next_launch();
 }

@@ -16,7 +16,7 @@ from bitnet_perf.model.gguf import read_gguf
 from bitnet_perf.model.gpu_engine import GpuEngine
 from bitnet_perf.model.model import _engine_config
 from bitnet_perf.model.sequence import TokenSequence
-from bitnet_perf.model.weights import EMBEDDING, as_floats, load_weights
+from bitnet_perf.model.weights import AS_STORED, EMBEDDING, as_floats, load_weights
 
 # As small as a model with grouped heads can be that the kernels take.
 MINI = synthetic.ModelShape(
@@ -93,7 +93,7 @@ def pair_of(path, *, without=(), chunk=4, runner=None, **changes):
     np.fill_diagonal(unit, 1)
     gpu = GpuEngine(config, runner or Emulated(), tensor.type, chunk=chunk)
     cpu, hidden = (_native.Engine(_engine_config(config)) for _ in range(2))
-    load_weights(Given(gpu, without), file, config.layers, layout="i2_s")
+    load_weights(Given(gpu, without), file, config.layers, layout=AS_STORED)
     load_weights(Given(cpu, without), file, config.layers)
     load_weights(Given(hidden, without, unit), file, config.layers)
     head = as_floats(file.tensor_data(tensor.name), tensor.type).reshape(tensor.shape)

@@ -27,11 +27,11 @@ from bitnet_perf.model.config import read_config
 from bitnet_perf.model.generation import generate
 from bitnet_perf.model.gguf import read_gguf
 from bitnet_perf.model.gpu_engine import CHUNK, GpuEngine
-from bitnet_perf.model.model import ON_GPU, Model
+from bitnet_perf.model.model import Model
 from bitnet_perf.model.sampling import Sampling
 from bitnet_perf.model.sequence import TokenSequence
 from bitnet_perf.model.synthetic import SHAPES, make_model
-from bitnet_perf.model.weights import EMBEDDING, load_weights
+from bitnet_perf.model.weights import AS_STORED, EMBEDDING, load_weights
 
 __all__ = ["Compared", "check_model", "compare", "measure_model"]
 
@@ -100,7 +100,7 @@ def _made(shape: str, runner: Runner, folder: Path, seed: int) -> tuple[GpuEngin
     embedding = file.tensor(EMBEDDING)
     config = read_config(file.metadata, embedding.shape[0])
     engine = GpuEngine(config, runner, embedding.type, chunk=min(CHUNK, SHAPES[shape].context))
-    load_weights(engine, file, config.layers, layout=ON_GPU)
+    load_weights(engine, file, config.layers, layout=AS_STORED)
     return engine, path
 
 

@@ -141,8 +141,8 @@ class GpuWeights:
         _check_shape(name, shape, (self.sizes.rows(name), self.sizes.columns(joined.name)))
         if scale is None:
             raise ModelError(
-                f"found a scale for each block of {format}, accepted on a GPU is one for the whole "
-                "matrix; device='cpu' takes it"
+                "found a scale for each block, accepted on a GPU is one for the whole matrix; "
+                "device='cpu' takes it"
             )
         tiles = slice(begin // frag16x32.ROWS, -(-(begin + shape[0]) // frag16x32.ROWS))
         own = f"blk.{number}.{joined.name}"

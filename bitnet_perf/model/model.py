@@ -25,7 +25,7 @@ from bitnet_perf.model.sampling import Sampling
 from bitnet_perf.model.sequence import TokenSequence
 from bitnet_perf.model.synthetic import SYNTHETIC_KEY
 from bitnet_perf.model.tokenizer import Tokenizer, from_file, from_metadata
-from bitnet_perf.model.weights import EMBEDDING, load_weights
+from bitnet_perf.model.weights import AS_STORED, EMBEDDING, load_weights
 from bitnet_perf.spans import span
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ __all__ = ["Model"]
 
 TOKENIZER_FILE = "tokenizer.json"  # of a checkpoint
 DEVICES = ("cpu", "cuda")
-ON_GPU = "i2_s"  # the layout in which a GPU gets its matrices
 WIDEST = "f32"  # what the embedding of a checkpoint may become
 
 
@@ -127,7 +126,7 @@ class Model:
         embedding = file.tensor(EMBEDDING)
         config = _config(file.metadata, embedding.shape, options)
         engine = made.engine(config, embedding.type)
-        layout = made.layout(config, str(_tuned("weights_layout")))
+        layout = made.layout(config, str(_tuned("weights_layout")), on_gpu=AS_STORED)
         nbytes = load_weights(
             engine, file, config.layers, tilings, threads=made.team.more, layout=layout
         )
@@ -142,7 +141,7 @@ class Model:
             checkpoint = read_checkpoint(path)
         config = _config(checkpoint.metadata, checkpoint.stored_shape(EMBEDDING), options)
         engine = made.engine(config, WIDEST)
-        layout = made.layout(config, "native")
+        layout = made.layout(config, "native", on_gpu="i2_s")
         nbytes = load_checkpoint(engine, checkpoint, config.layers, layout, made.team.more)
         return cls._of(engine, config, path, checkpoint.metadata, made, nbytes)
 
@@ -295,11 +294,11 @@ class _Made(NamedTuple):
 
         return on_gpu(config, embedding, self.team.one)
 
-    def layout(self, config: ModelConfig, wanted: str) -> str:
+    def layout(self, config: ModelConfig, wanted: str, on_gpu: str) -> str:
         """The layout that holds the weights, "native" for ours; q8_k needs sums a block, which
         stand beside NATIVE alone."""
         if self.device != "cpu":
-            return ON_GPU
+            return on_gpu
         if config.act_quant == "q8_k":
             return NATIVE
         return _native.native_layout(self.isa or "") if wanted == "native" else wanted

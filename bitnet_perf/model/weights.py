@@ -20,6 +20,7 @@ from bitnet_perf.model.gguf import GgufFile, GgufTensor
 from bitnet_perf.spans import span
 
 __all__ = [
+    "AS_STORED",
     "DENSE_FORMATS",
     "EMBEDDING",
     "FLOATS",
@@ -37,6 +38,7 @@ __all__ = [
 
 TERNARY_FORMATS = frozenset(row[0] for row in _native.formats() if row[1] >= 0)
 DENSE_FORMATS = tuple(each.name for each in dense_formats())
+AS_STORED = ""  # the layout of matrices as the file has them
 FLOATS = {"f32": "<f4", "f16": "<f2", "bf16": "<u2"}
 
 EMBEDDING, HEAD = "token_embd.weight", "output.weight"
@@ -61,8 +63,8 @@ def load_weights(
 
     tilings: (N, K) -> tiling of tl1 and tl2 tensors of that shape; others are read with the tiling
     that `pack` would choose.
-    layout: how ternary matrices are held; those of a shape that it does not admit, and those with
-    a scale a block, in NATIVE.
+    layout: how ternary matrices are held, or AS_STORED; those of a shape that it does
+    not admit, and those with a scale a block, in NATIVE.
     Returns the bytes of memory that the weights take.
     Raises ModelError for a tensor that is missing, unknown, of a type that does not fit, or whose
     bytes are no weights.
@@ -75,7 +77,7 @@ def load_weights(
             for layer in range(layers)
             for name in MATRICES
         ]
-        held = [_held(layout, *_shape(each)) for _, _, each in matrices]
+        held = [_held(layout or each.type, *_shape(each)) for _, _, each in matrices]
         memory = _native.empty(sum(each.nbytes for each in held))  # huge pages have no gaps
     begin = 0
     for (layer, name, tensor), wanted in zip(matrices, held, strict=True):

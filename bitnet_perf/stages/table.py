@@ -42,7 +42,15 @@ OPERATIONS = {name: stage for stage, names in _OPERATIONS.items() for name in na
 
 # Families that only a GPU has -> stage.
 _ON_GPU = dict.fromkeys(
-    ("gemv_w2a8", "gemm_w2a8", "store_kv", "attention_decode", "attention_merge", "lm_head_int8"),
+    (
+        "gemv_w2a8",
+        "gemm_w2a8",
+        "add_norm",
+        "store_kv",
+        "attention_decode",
+        "attention_merge",
+        "lm_head_int8",
+    ),
     "forward",
 ) | {"advance": "generation"}
 

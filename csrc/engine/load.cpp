@@ -95,6 +95,10 @@ void interleave(const layout& from, const std::uint8_t* source, const layout& to
 void convert(const layout& from, const std::uint8_t* source, const layout& to, std::uint8_t* data,
              int threads) {
   const std::string_view name = from.format->name;
+  if (from.format == to.format && from.tile == to.tile) {
+    std::memcpy(data, source, static_cast<std::size_t>(packed_bytes(from)));
+    return;
+  }
   if (!to.format->native || (name != "i2_s" && name != "tq2_0")) {
     if (!to.format->native) std::memset(data, 0, static_cast<std::size_t>(packed_bytes(to)));
     repack(select("unpack", name, ""), from, source, select("pack", to.format->name, ""), to, data,

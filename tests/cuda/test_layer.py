@@ -57,6 +57,17 @@ def test_rms_norm_in_place_and_in_every_schedule():
     assert same_bits(own, expected)
 
 
+def test_a_sum_and_its_norm_are_those_of_two_launches():
+    for m, k in ((1, 2560), (3, 1030)):
+        x, branch, weight = normal((m, k)), normal((m, k), seed=1), normal((1, k), seed=2)[0]
+        total = combined("add", x, branch, "f32")
+        for schedule in SCHEDULES[:1] if m == 1 else SCHEDULES:
+            own, out = x.copy(), unset((m, k), np.float32)
+            run(layer.add_norm(m, k, 1e-5), schedule, x=own, branch=branch, weight=weight, out=out)
+            assert same_bits(own, total)
+            assert same_bits(out, normed(total, weight, 1e-5, "f32"))
+
+
 def combined(op, a, b, short, **how):
     out = unset(a.shape, a.dtype)
     run(layer.combine(op, *a.shape, short, **how), a=a, b=b, out=out)

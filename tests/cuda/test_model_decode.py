@@ -128,8 +128,8 @@ def renamed(names, family=""):
 BUGS = {
     "the cache of another layer": renamed({"blk.1.keys": "blk.0.keys"}),
     "values for keys": renamed({"blk.1.keys": "blk.1.values"}, "store_kv"),
-    "no residual connection": without("add", operation="ffn_norm"),
-    "none before the head": without("add", operation="output_norm"),
+    "no residual connection": renamed({"x": "branch"}, "add_norm"),
+    "the block before in place of the sum": renamed({"branch": "attended"}, "add_norm"),
     "the position stays": without("advance"),
     "no rotation": without("rope"),
     "no norm": without("rms_norm", operation="ffn_sub_norm"),

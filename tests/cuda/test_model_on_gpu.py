@@ -25,7 +25,7 @@ from bitnet_perf.model import synthetic
 from bitnet_perf.model.gguf import read_gguf
 from bitnet_perf.model.gpu_engine import GpuEngine
 from bitnet_perf.model.sequence import TokenSequence
-from bitnet_perf.model.weights import load_weights
+from bitnet_perf.model.weights import AS_STORED, load_weights
 from bitnet_perf.report import gpu
 from bitnet_perf.review import benchmark as review
 from bitnet_perf.stages import profile
@@ -49,7 +49,7 @@ def model(cupy, path):
 def on_emulator(model):
     file = read_gguf(model.path)
     engine = GpuEngine(model.config, Emulated(), "f16")
-    load_weights(engine, file, model.config.layers, layout="i2_s")
+    load_weights(engine, file, model.config.layers, layout=AS_STORED)
     return engine
 
 
@@ -163,7 +163,7 @@ def test_sizes_that_no_kernel_takes(model):
 def test_weights_that_are_refused(model):
     data = np.zeros(128 * 32 + 32, np.uint8)
     for scale, N, said in (
-        (None, 128, "a scale for each block of i2_s"),
+        (None, 128, "a scale for each block"),
         (1.0, 96, r"attn_q: found shape \[96, 128\], accepted is \[128, 128\]"),
     ):
         with pytest.raises(ModelError, match=said):

@@ -149,6 +149,7 @@ def _layer() -> tuple[CudaKernel, ...]:
             CudaKernel("rms_norm", x, file, f"rms_norm<{c}>", _ALL, 256, 0, ("FFMA", *moves), 64)
             for c, x in _OUT.items()
         ),
+        CudaKernel("add_norm", "f32", file, "add_norm", _ALL, 256, 0, ("FFMA", *moves), 64),
         *(
             CudaKernel(op, x, file, f"combine<{op}, {c}>", _ALL, 256, 0, moves, 64)
             for op in ("relu2_mul", "silu_mul", "add")

@@ -177,8 +177,7 @@ def head(sizes: Sizes) -> Step:
     as `layer.argmax` has it."""
     made = _List()
     width = sizes.width
-    made.add("output_norm", of_layer.combine("add", 1, width, "f32"), a="x", b="branch", out="x")
-    made.add("output_norm", of_layer.rms_norm(1, width, "f32", sizes.eps), weight="output_norm",
+    made.add("output_norm", of_layer.add_norm(1, width, sizes.eps), weight="output_norm",
              out="head_normed")  # fmt: skip
     quantized = w2a8.quantized(1, width)
     made.scratch.update({f"head.{name}": array for name, array in quantized.items()})
@@ -250,10 +249,9 @@ def _attention_block(
 ) -> None:
     capacity, machine = where
     own, at = f"blk.{number}.", number
-    if number > 0:
-        _residual(made, s, "attn_norm", number, M)
-    made.add("attn_norm", of_layer.rms_norm(M, s.width, "f32", s.eps), at,
-             weight=own + "attn_norm", out="normed")  # fmt: skip
+    first = of_layer.rms_norm(M, s.width, "f32", s.eps)
+    norm = of_layer.add_norm(M, s.width, s.eps) if number > 0 else first
+    made.add("attn_norm", norm, at, weight=own + "attn_norm", out="normed")
     stride = s.q_width + 2 * s.kv_width
     _product(made, s, ("qkv", "qkv", "attn_norm"), (number, M), machine, x="normed", y="qkv")
     turned = of_layer.rope(M, s.heads + s.kv_heads, s.head_dim, stride, rope_dim=s.rope_dim,
@@ -280,9 +278,8 @@ def _attended(s: Sizes, M: int, capacity: int, machine: Machine, parts: int | No
 
 def _feed_forward_block(made: _List, s: Sizes, number: int, M: int, machine: Machine) -> None:
     own = f"blk.{number}."
-    _residual(made, s, "ffn_norm", number, M)
-    made.add("ffn_norm", of_layer.rms_norm(M, s.width, "f32", s.eps), number,
-             weight=own + "ffn_norm", out="normed")  # fmt: skip
+    made.add("ffn_norm", of_layer.add_norm(M, s.width, s.eps), number, weight=own + "ffn_norm",
+             out="normed")  # fmt: skip
     _product(made, s, ("gate_up", "gate_up", "ffn_norm"), (number, M), machine, x="normed",
              y="gate_up")  # fmt: skip
     stride = joined_rows(s, JOINED[2])[""]
@@ -290,12 +287,6 @@ def _feed_forward_block(made: _List, s: Sizes, number: int, M: int, machine: Mac
     made.add("act", act, number, a="gate_up", b="up", out="act")
     before = _sub_norm(made, s, (number, M), "ffn_sub_norm", "act")
     _product(made, s, ("down", "down", before or "act"), (number, M), machine, x="act", y="branch")
-
-
-def _residual(made: _List, s: Sizes, operation: str, number: int, M: int) -> None:
-    """x += branch, which holds the output of the block before."""
-    made.add(operation, of_layer.combine("add", M, s.width, "f32"), number, a="x", b="branch",
-             out="x")  # fmt: skip
 
 
 def _sub_norm(made: _List, s: Sizes, place: tuple[int, int], name: str, x: str) -> str:
