@@ -6,6 +6,7 @@
 #include "bench/random.hpp"
 #include "core/memory.hpp"
 #include "core/status.hpp"
+#include "core/team.hpp"
 #include "kernels/probe_join/probe_join.hpp"
 #include "kernels/probe_mac/probe_mac.hpp"
 #include "kernels/probe_read/probe_read.hpp"
@@ -118,9 +119,7 @@ prepared_case make_probe_join(const case_name& name, std::string_view isa) {
     *runs = run_probe_join(kernel, jobs, threads);
   };
   made.result = [runs] { return bytes_of(*runs); };
-  made.right = [runs, wanted = name.shape[0] * probe_join_chunks(name.threads)] {
-    return *runs == wanted;
-  };
+  made.right = [runs, wanted = name.shape[0] * chunks_of(name.threads)] { return *runs == wanted; };
   return made;
 }
 

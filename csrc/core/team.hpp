@@ -30,7 +30,12 @@ void for_chunks(int threads, std::int64_t chunks, F&& f) {
       const_cast<void*>(static_cast<const void*>(&f)));
 }
 
-// Rows [0, rows) cut at multiples of `step`, in about eight chunks a thread: f(row_begin, row_end).
+// Chunks of a job that has rows enough.
+constexpr std::int64_t chunks_of(int threads) {
+  return threads <= 1 ? 1 : std::int64_t{8} * threads;
+}
+
+// Rows [0, rows) cut at multiples of `step`, in about chunks_of(threads): f(row_begin, row_end).
 template <class F>
 void for_rows(int threads, std::int64_t rows, std::int64_t step, F&& f) {
   if (threads <= 1 || rows <= step) {
@@ -38,7 +43,7 @@ void for_rows(int threads, std::int64_t rows, std::int64_t step, F&& f) {
     return;
   }
   const std::int64_t steps = (rows + step - 1) / step;
-  const std::int64_t wanted = std::int64_t{8} * threads;
+  const std::int64_t wanted = chunks_of(threads);
   const std::int64_t chunks = steps < wanted ? steps : wanted;
   for_chunks(threads, chunks, [&](std::int64_t chunk) {
     const std::int64_t begin = steps * chunk / chunks * step;

@@ -18,7 +18,7 @@ struct alignas(64) line {
 std::int64_t run_probe_join(const kernel_row& kernel, std::int64_t jobs, int threads) {
   const span_guard span(row_index(kernel), 0, jobs);
   auto* const fn = kernel_cast<probe_join_args>(kernel);
-  std::vector<line> lines(static_cast<std::size_t>(probe_join_chunks(threads)));
+  std::vector<line> lines(static_cast<std::size_t>(chunks_of(threads)));
   const auto chunks = static_cast<std::int64_t>(lines.size());
   for (std::int64_t job = 0; job < jobs; ++job) {
     for_rows(threads, chunks, 1, [&](std::int64_t begin, std::int64_t end) {

@@ -13,11 +13,7 @@ struct probe_join_args {
 };
 
 // `jobs` jobs one after the other, each of as many chunks as a product has on `threads` threads,
-// which do nothing else. Returns how many chunks ran: jobs * probe_join_chunks(threads). One span.
+// which do nothing else. Returns how many chunks ran: jobs * chunks_of(threads). One span.
 std::int64_t run_probe_join(const kernel_row& kernel, std::int64_t jobs, int threads);
-
-inline std::int64_t probe_join_chunks(int threads) {
-  return threads == 1 ? 1 : std::int64_t{8} * threads;  // as for_rows of core/team.hpp
-}
 
 }  // namespace bp
