@@ -5,7 +5,6 @@
 
 #include "kernels/distances.hpp"
 #include "kernels/gemm/tiles.hpp"
-#include "kernels/gemv/x86_ahead.hpp"
 #include "kernels/gemv/x86_avx512vnni.hpp"
 
 namespace bp {

@@ -4,7 +4,7 @@
 // 2 * 128 * K in magnitude. For ISA files: everything is in an anonymous namespace.
 #pragma once
 
-#include "kernels/gemv/x86_ahead.hpp"
+#include "kernels/distances.hpp"
 #include "kernels/tl.hpp"
 #include "kernels/x86_avx512.hpp"
 

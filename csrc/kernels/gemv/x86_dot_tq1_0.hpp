@@ -14,7 +14,7 @@
 //   totals(of, next, to)     to[r] = (3 sum(of[r]) - sum(next[r])) / 256
 #pragma once
 
-#include "kernels/gemv/x86_ahead.hpp"
+#include "kernels/distances.hpp"
 #include "kernels/half.hpp"
 #include "kernels/tq1_0.hpp"
 #include "kernels/x86_avx2.hpp"
