@@ -1,4 +1,5 @@
 #include "kernels/gemm/x86_amx_lut.hpp"
+#include "kernels/gemm/x86_avx512_tq1_0.hpp"
 
 namespace bp {
 
@@ -10,7 +11,7 @@ void gemm_tq1_0_x86_avx512vnni(const gemm_args& args);
 void gemm_tq1_0_x86_amx(const gemm_args& args) {
   if (args.block_scales || args.M < fewest_of_tiles || args.M < args.tuned.amx_tokens)
     return gemm_tq1_0_x86_avx512vnni(args);
-  by_tiles<panel_tiles<tq1_0_panel, order_as_they_are, 2, 4>>(args);
+  by_tiles<panel_tiles<tq1_0_lines, order_as_they_are, 2, 4>>(args);
 }
 
 }  // namespace bp
