@@ -12,7 +12,9 @@ from bitnet_perf.kernels.cuda.launch import Emulated
 from bitnet_perf.kernels.cuda.plans import step
 from bitnet_perf.kernels.cuda.plans.step import Step
 from bitnet_perf.model import gpu_engine, gpu_weights
+from bitnet_perf.model.gguf import read_gguf
 from bitnet_perf.model.sequence import TokenSequence
+from bitnet_perf.model.weights import EMBEDDING
 
 SUB_NORMS = ("attn_sub_norm", "ffn_sub_norm")
 TOKENS = [*PROMPT, 9, 77, 9]
@@ -43,6 +45,21 @@ def test_logits_are_those_of_the_cpu(made, variant):
     clear = order[:, -1] - order[:, -2] > 0.1 * own.std(axis=1)
     assert clear.any()
     assert np.array_equal(found.argmax(axis=1)[clear], own.argmax(axis=1)[clear])
+
+
+def test_a_head_of_its_own_in_blocks_goes_up_in_pieces(tmp_path, monkeypatch):
+    """An embedding of q8_0 stands in float32 there; the same bytes again are another head."""
+    path = make_mini(tmp_path, head="q8_0")
+    both = pair_of(path)
+    assert both.gpu.weights.sizes.table == "f32"
+    tied = run(both.gpu, PROMPT[:1])
+    assert agree(tied, both.expected(PROMPT[:1]))
+    for part in ("weights", "scales"):
+        both.gpu.weights.arrays[f"head.{part}"][...] = 0
+    monkeypatch.setattr(gpu_weights, "PIECE", 100 * 128)
+    data = read_gguf(path).tensor_data(EMBEDDING)
+    both.gpu.set_dense("output", data, "q8_0", 260, 128)
+    assert np.array_equal(run(both.gpu, PROMPT[:1]), tied)
 
 
 @pytest.fixture(scope="module")
