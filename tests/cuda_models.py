@@ -16,7 +16,7 @@ from bitnet_perf.model.gguf import read_gguf
 from bitnet_perf.model.gpu_engine import GpuEngine
 from bitnet_perf.model.model import _engine_config
 from bitnet_perf.model.sequence import TokenSequence
-from bitnet_perf.model.weights import AS_STORED, EMBEDDING, as_floats, load_weights
+from bitnet_perf.model.weights import AS_STORED, EMBEDDING, load_weights
 
 # As small as a model with grouped heads can be that the kernels take.
 MINI = synthetic.ModelShape(
@@ -96,7 +96,8 @@ def pair_of(path, *, without=(), chunk=4, runner=None, **changes):
     load_weights(Given(gpu, without), file, config.layers, layout=AS_STORED)
     load_weights(Given(cpu, without), file, config.layers)
     load_weights(Given(hidden, without, unit), file, config.layers)
-    head = as_floats(file.tensor_data(tensor.name), tensor.type).reshape(tensor.shape)
+    ids = np.arange(tensor.shape[0], dtype=np.int32)
+    head = _native.embed(file.tensor_data(tensor.name), tensor.type, *tensor.shape, ids)
     return Pair(gpu, cpu, hidden, head, config.width)
 
 

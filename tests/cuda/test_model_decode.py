@@ -12,7 +12,9 @@ from bitnet_perf.kernels.cuda.launch import Emulated
 from bitnet_perf.kernels.cuda.plans import step
 from bitnet_perf.kernels.cuda.plans.step import Step
 from bitnet_perf.model import gpu_engine, gpu_weights
+from bitnet_perf.model.gguf import read_gguf
 from bitnet_perf.model.sequence import TokenSequence
+from bitnet_perf.model.weights import EMBEDDING
 
 SUB_NORMS = ("attn_sub_norm", "ffn_sub_norm")
 TOKENS = [*PROMPT, 9, 77, 9]
@@ -45,6 +47,21 @@ def test_logits_are_those_of_the_cpu(made, variant):
     assert np.array_equal(found.argmax(axis=1)[clear], own.argmax(axis=1)[clear])
 
 
+def test_a_head_of_its_own_in_blocks_goes_up_in_pieces(tmp_path, monkeypatch):
+    """An embedding of q8_0 stands in float32 there; the same bytes again are another head."""
+    path = make_mini(tmp_path, head="q8_0")
+    both = pair_of(path)
+    assert both.gpu.weights.sizes.table == "f32"
+    tied = run(both.gpu, PROMPT[:1])
+    assert agree(tied, both.expected(PROMPT[:1]))
+    for part in ("weights", "scales"):
+        both.gpu.weights.arrays[f"head.{part}"][...] = 0
+    monkeypatch.setattr(gpu_weights, "PIECE", 100 * 128)
+    data = read_gguf(path).tensor_data(EMBEDDING)
+    both.gpu.set_dense("output", data, "q8_0", 260, 128)
+    assert np.array_equal(run(both.gpu, PROMPT[:1]), tied)
+
+
 @pytest.fixture(scope="module")
 def both(made):
     return pair_of(made["i2_s"])
@@ -66,7 +83,7 @@ def test_a_step_finds_its_token_on_the_device(both, monkeypatch):
     written = []
     monkeypatch.setattr(Emulated, "write", lambda _, array, host: (
         written.append(host), array.__setitem__(..., host)))  # fmt: skip
-    tokens, found = greedy(both.gpu, PROMPT[:1], 4)
+    tokens, found = greedy(both.gpu, PROMPT[:1], 3)
     assert len(written) == 2  # the first token, the first length
     assert agree(found, both.expected(tokens))
     with TokenSequence(both.gpu) as one, TokenSequence(both.gpu) as other:
@@ -78,14 +95,13 @@ def test_a_step_finds_its_token_on_the_device(both, monkeypatch):
 def test_a_prompt_is_so_many_steps(both):
     tokens = PROMPT[:3]
     steps = run(both.gpu, tokens, cuts=[1, 1, 1])
-    assert np.array_equal(run(both.gpu, tokens), steps)
     with TokenSequence(both.gpu) as sequence:
         assert np.array_equal(sequence.extend(tokens, [0, 2]), steps[[0, 2]])
         assert sequence.length == 3
 
 
 def test_a_cache_that_grows_keeps_what_it_holds(both, monkeypatch):
-    expected = run(both.gpu, PROMPT[:4], cuts=[3, 1])
+    expected = both.expected(PROMPT[:4])
     monkeypatch.setattr(gpu_engine, "LEAST_CAPACITY", 2)
     both.gpu._spare = None
     with TokenSequence(both.gpu) as sequence:
@@ -110,7 +126,7 @@ def without(*kernels, operation=""):
 
 
 def renamed(names, family=""):
-    """A list of launches in which arrays have other names."""
+    """Other names of arrays in a list of launches; lists are joined, so twice must be as once."""
 
     def change(made):
         launches = tuple(
@@ -135,7 +151,7 @@ BUGS = {
     "no norm": without("rms_norm", operation="ffn_sub_norm"),
     "the norm of another layer": renamed({"blk.1.attn_norm": "blk.0.attn_norm"}),
     "keys for values": renamed({"v": "k"}),
-    "up for gate": renamed({"gate_up": "up", "up": "gate_up"}, "relu2_mul"),
+    "up for gate": renamed({"gate_up": "up"}, "relu2_mul"),
     "the scales of another product": renamed({"blk.0.down.scales": "blk.0.output.scales"}),
     "the input before its norm": renamed({"normed": "x"}, "gemv"),
 }
@@ -146,7 +162,7 @@ def test_faults_of_the_list_are_caught(both, monkeypatch, bug):
     whole = step._List.step
     monkeypatch.setattr(step._List, "step", lambda made: BUGS[bug](whole(made)))
     both.gpu._spare = None
-    tokens, found = greedy(both.gpu, PROMPT[:2], 2)
+    tokens, found = greedy(both.gpu, PROMPT[:1], 2 if "position" in bug else 1)
     both.gpu._spare = None
     assert not agree(found, both.expected(tokens))
 
