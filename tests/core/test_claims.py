@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 TEAM = Path(__file__).parents[2] / "csrc" / "core" / "team.hpp"
-CHUNKS_A_THREAD = int(re.search(r"wanted = std::int64_t\{(\d+)\} \* threads", TEAM.read_text())[1])
+CHUNKS_A_THREAD = int(re.search(r"std::int64_t\{(\d+)\} \* threads", TEAM.read_text())[1])
 
 Cost = Callable[[int, int], Fraction]  # of a chunk on a thread: its time at speed 1
 
