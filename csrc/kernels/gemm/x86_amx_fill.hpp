@@ -37,16 +37,16 @@ inline two_halves dwords_of(const std::uint8_t* group) {
           _mm512_permutex2var_epi32(ab, _mm512_add_epi32(lows, _mm512_set1_epi32(4)), cd)};
 }
 
-// Sixteen rows of W, a group at a time: dword i of the bytes of all rows is weights 4i .. 4i + 3 of
-// each quarter. group_bytes is the way to the next group, line(i) the i-th line from here on.
-//
-// What x86_amx_panels.hpp asks of both.
+// What x86_amx_panels.hpp asks of the classes of rows below.
 struct two_bit_rows {
   static constexpr std::int64_t unit = 1, most = 5, line_step = 2 * tile_bytes,
                                 side_step = tile_bytes;
   static constexpr bool between = true;
 };
 
+// Sixteen rows of W, a group at a time: dword i of the bytes of all rows is weights 4i .. 4i + 3 of
+// each quarter. group_bytes is the way to the next group, line(i) the i-th line from here on.
+//
 // native_i2_r4: four blocks of four rows, each a stream. Where fewer rows exist, the first of them
 // stand in place of the others.
 struct four_streams : two_bit_rows {
