@@ -47,7 +47,7 @@ BP_DEVICE void multiply_columns(const uint4* weights, int row_tiles, const colum
 // sums meet in `partial`, exactly, and the part that comes last makes y and leaves zeros.
 // Dynamic shared memory T::stages * T::stage_bytes. K <= 2^21.
 template <class T>
-__global__ void __launch_bounds__(T::threads)
+__global__ void __launch_bounds__(T::threads, least_blocks<T>)
     gemm_w2a8(const uint4* __restrict__ weights,  // frag16x32 of [N, K]
               const s8* values,                   // [M, ceil(K / 128) * 128], zeros beyond K
               const float* x_scales,              // [M], 127 / amax

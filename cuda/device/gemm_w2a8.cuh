@@ -15,6 +15,16 @@ struct tile {
   static constexpr int stage_bytes = block_tokens * step_columns * warps_k;
 };
 
+// Blocks that a multiprocessor must have registers for at once, 0: the compiler chooses. There it
+// makes place for five of the smallest tile, and spills.
+#if defined(__CUDA_ARCH__) && (__CUDA_ARCH__ == 1000 || __CUDA_ARCH__ == 1030)
+constexpr int blocks_of_smallest = 4;
+#else
+constexpr int blocks_of_smallest = 0;
+#endif
+template <class T>
+constexpr int least_blocks = T::rows * T::tokens == 1 ? blocks_of_smallest : 0;
+
 // Where a thread stands in its block.
 template <class T>
 struct position {

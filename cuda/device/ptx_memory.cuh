@@ -230,7 +230,9 @@ BP_DEVICE void load_matrices_transposed(u32 (&d)[4], const void* row) {
 
 // Until what the launches before this one wrote can be read (programmatic dependent launch).
 BP_DEVICE void wait_for_earlier_launches() {
-#if !defined(BP_EMULATE) && __CUDA_ARCH__ >= 900
+#ifdef BP_EMULATE
+  emu::bp_emu_wait_for_launches();
+#elif __CUDA_ARCH__ >= 900
   asm volatile("griddepcontrol.wait;" ::: "memory");
 #endif
 }

@@ -87,6 +87,7 @@ void join(const std::vector<bool>& warps) {
 
 void thread_exits() {
   fiber& me = *now->current;
+  if (!me.waited) fail("too early: " + name_of(me) + " ends before earlier launches have ended");
   me.now = state::done;
   --now->live;
   warp_of(me).exited |= 1u << me.linear % warp_lanes;
@@ -144,6 +145,10 @@ extern "C" void bp_emu_meet(unsigned mask, const place* at, void* mine,
   } else {
     suspend();
   }
+}
+
+extern "C" void bp_emu_wait_for_launches() {
+  now->current->waited = true;
 }
 
 extern "C" index3 bp_emu_thread() {

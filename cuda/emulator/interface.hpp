@@ -30,6 +30,7 @@ struct array {
   char* begin;
   unsigned long long bytes;
   int argument, only_read;
+  int early;  // whether a launch that overlaps may read it before it waits
 };
 
 struct request {
@@ -38,6 +39,7 @@ struct request {
   int schedule;  // of schedule in schedule.cpp
   unsigned long long seed;
   int traced;
+  int overlaps;  // with the launch before: its results are there once a thread has waited
   int array_count;
   const array* arrays;
   void** arguments;
@@ -68,6 +70,9 @@ void bp_emu_read_as(unsigned lane, void* to, const void* from, unsigned bytes);
 void bp_emu_atomic(const void* address, unsigned bytes);
 char* bp_emu_dynamic_shared();
 char* bp_emu_static_shared(const void* key, unsigned bytes, const char* name);
+
+// What launches before this one wrote can be read by this thread.
+void bp_emu_wait_for_launches();
 
 // cp.async: what is asked for arrives when it is waited for, never before.
 void bp_emu_async_copy(void* to, const void* from, unsigned bytes, unsigned valid);

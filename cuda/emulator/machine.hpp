@@ -35,6 +35,7 @@ struct fiber {
   unsigned barrier = 0;
   unsigned mask = 0;
   void* mine = nullptr;  // its part in a meeting
+  bool waited = false;   // for the launches before this one, or need not
   std::vector<async_copy_request> copies;
   std::vector<std::size_t> groups;  // copies in each committed group, oldest first
 };
@@ -55,7 +56,7 @@ struct span {
   const char* begin;
   std::size_t bytes;
   std::string name;
-  bool only_read = false;
+  bool only_read = false, early = false;
   // Of each byte the block, + 1, that wrote and that read it; empty until one does.
   std::vector<std::uint32_t> writers = {}, readers = {};
 };

@@ -117,6 +117,13 @@ void check_shared(const fiber& f, const access& a) {
   }
 }
 
+// Before a thread has waited for the launches before, it may read what none of them writes.
+void check_waited(const fiber& f, const access& a, const span& array) {
+  if (f.waited || (array.early && a.kind == access_kind::read)) return;
+  fail("too early: " + describe(f, a) + " of " + array.name +
+       " before it has waited for earlier launches" + site_of(a));
+}
+
 // Blocks run at the same time on a GPU: what one writes no other may touch, but with atomics.
 void check_array(const fiber& f, const access& a, span& array) {
   if (a.kind == access_kind::atomic || (array.only_read && a.kind == access_kind::read)) return;
@@ -153,6 +160,7 @@ void check(const fiber& f, const access& a) {
   if (shared) {
     check_shared(f, a);
   } else {
+    check_waited(f, a, *array);
     check_array(f, a, *array);
   }
 }

@@ -76,6 +76,7 @@ void begin_block(index3 index) {
   begin_memory();
   for (fiber& f : m.fibers) {
     f.now = state::ready;
+    f.waited = m.asked->overlaps == 0;
     f.copies.clear();
     f.groups.clear();
     start_fiber(f);
@@ -161,7 +162,7 @@ BP_EXPORT const char* bp_emu_launch(const kernel* what, request* asked) {
   for (int i = 0; i < asked->array_count; ++i)
     m.arrays.push_back({asked->arrays[i].begin, static_cast<std::size_t>(asked->arrays[i].bytes),
                         "argument " + std::to_string(asked->arrays[i].argument),
-                        asked->arrays[i].only_read != 0});
+                        asked->arrays[i].only_read != 0, asked->arrays[i].early != 0});
   make_image(what->function);
   make_threads(stacks);
   begin_trace(asked->traced != 0);

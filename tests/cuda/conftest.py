@@ -27,12 +27,13 @@ def cupy(monkeypatch):
     """A host with two made-up GPUs, whose kernels run on the emulator."""
     from cuda_device import MadeUpCupy, cubin_without_compiling
 
-    from bitnet_perf.kernels.cuda import device, launch
+    from bitnet_perf.kernels.cuda import device, launch, overlap
 
     made = MadeUpCupy(devices=((9, 0), (9, 0)))
     monkeypatch.setitem(sys.modules, "cupy", made)
     monkeypatch.setattr(device, "_lost", [])
     monkeypatch.setattr(launch, "compile_file", cubin_without_compiling)
+    monkeypatch.setattr(overlap, "begin", made.begin_early)
     device.gpu.cache_clear()
     launch._runner.cache_clear()
     yield made

@@ -169,3 +169,27 @@ __global__ void nothing_wrong(const float* in, float* out, int) {
   out[threadIdx.x] =
       neighbour + held[63 - threadIdx.x] + reinterpret_cast<float*>(more)[threadIdx.x / 4];
 }
+
+// Those that may begin before the end of the launch before, which may write `out` and not `in`.
+__global__ void reads_too_early(const float* in, float* out, int) {
+  const float before = blockIdx.x == 0 ? out[threadIdx.x] : 0.0f;
+  wait_for_earlier_launches();
+  if (blockIdx.x == 0) out[threadIdx.x] = before + in[threadIdx.x];
+}
+
+__global__ void writes_too_early(const float* in, float* out, int) {
+  if (blockIdx.x == 0) out[threadIdx.x] = in[threadIdx.x];
+  wait_for_earlier_launches();
+}
+
+__global__ void some_do_not_wait(const float* in, float* out, int) {
+  if (threadIdx.x == 9) return;
+  wait_for_earlier_launches();
+  if (blockIdx.x == 0) out[threadIdx.x] = in[threadIdx.x];
+}
+
+__global__ void waits(const float* in, float* out, int) {
+  const float value = in[threadIdx.x];
+  wait_for_earlier_launches();
+  if (blockIdx.x == 0) out[threadIdx.x] = value;
+}

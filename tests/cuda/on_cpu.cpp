@@ -23,10 +23,10 @@ int main(int, char** arguments) {
   for (int i = 0; i < count; ++i) in[i] = static_cast<float>(i);
   int given = count;
   void* values[] = {&in, &out, &given};
-  const emu::array arrays[] = {{reinterpret_cast<char*>(in), count * sizeof(float), 0, 1},
-                               {reinterpret_cast<char*>(out), count * sizeof(float), 1, 0}};
+  const emu::array arrays[] = {{reinterpret_cast<char*>(in), count * sizeof(float), 0, 1, 0},
+                               {reinterpret_cast<char*>(out), count * sizeof(float), 1, 0, 0}};
   for (int schedule = 0; schedule < 5; ++schedule) {
-    emu::request asked = {{2, 1, 1}, {count, 1, 1}, 64, schedule, 0, 0, 2, arrays, values};
+    emu::request asked = {{2, 1, 1}, {count, 1, 1}, 64, schedule, 0, 0, 0, 2, arrays, values};
     std::printf("%s;", launch(kernel, &asked));
     for (int i = 0; i < count; ++i) std::printf(" %g", out[i]);
     std::printf("\n");

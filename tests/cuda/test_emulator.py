@@ -49,6 +49,13 @@ FAULTS = {
     "written_through_const": ("read-only: ", "writes 4 bytes of argument 0"),
     "barrier_of_the_others": ("(race|uninitialised): ", "thread"),
 }  # fmt: skip
+# The same of launches that begin before the end of the one before.
+EARLY_FAULTS = {
+    "reads_too_early": "reads 4 bytes of argument 1 before it has waited for earlier launches",
+    "writes_too_early": "writes 4 bytes of argument 1 before it has waited for earlier launches",
+    "some_do_not_wait": r"thread \(9, 0, 0\) .*ends before earlier launches have ended",
+}
+NAMES = [*FAULTS, "nothing_wrong", *EARLY_FAULTS, "waits"]
 SIZE = Geometry((2, 1, 1), (64, 1, 1), 64)
 
 
@@ -59,7 +66,7 @@ def kernel_of(name, file="faults.cu"):
 def faults_in(root):
     shutil.copytree(sources(), root, dirs_exist_ok=True)
     shutil.copy(Path(__file__).with_name("faults.cu"), root)
-    return program([kernel_of(name) for name in [*FAULTS, "nothing_wrong"]], root)
+    return program([kernel_of(name) for name in NAMES], root)
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +104,20 @@ def test_a_fault_is_found_on_every_schedule(faults, name, schedule):
         assert re.search(in_order, str(raised.value)), raised.value
 
 
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_what_is_touched_before_waiting(faults, schedule):
+    values, out = np.arange(64, dtype=np.float32), np.zeros(64, np.float32)
+    for name, said in EARLY_FAULTS.items():
+        run(faults, name, schedule)  # behind the end of the launch before it is right
+        with pytest.raises(EmulationError, match=f"^faults/{name}: .*too early: .*{said}"):
+            launch(kernel_of(name), SIZE, [values, out, 64], schedule=schedule, of=faults,
+                   early={0})  # fmt: skip
+    launch(kernel_of("waits"), SIZE, [values, out, 64], schedule=schedule, of=faults, early={0})
+    assert np.array_equal(out, values)
+    with pytest.raises(EmulationError, match="reads 4 bytes of argument 0 before it has waited"):
+        launch(kernel_of("waits"), SIZE, [values, out, 64], schedule=schedule, of=faults, early=())
+
+
 OTHERS = {"aarch64-linux-gnu-g++": ("qemu-aarch64", "-L", "/usr/aarch64-linux-gnu"), "clang++": ()}
 
 
@@ -115,11 +136,12 @@ def test_other_compilers_and_cpus(monkeypatch, tmp_path, name):
         )
         for line in done.stdout.splitlines():
             error, _, numbers = line.partition(";")
-            if kernel.variant == "nothing_wrong":
+            if kernel.variant not in FAULTS:
                 assert error == ""
+            if kernel.variant == "nothing_wrong":
                 values = np.arange(64, dtype=np.float32)
                 assert np.array_equal(np.array(numbers.split(), np.float32), right(values))
-            else:
+            elif kernel.variant in FAULTS:
                 assert re.search(FAULTS[kernel.variant][0], error), (kernel.variant, line)
 
 

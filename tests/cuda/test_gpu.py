@@ -170,6 +170,14 @@ def test_more_columns_than_shared_memory_holds(cupy):
     assert ran(cupy) == ["gemv_w2a8/m1_f32_f32"]  # more than 48 KB, asked for
 
 
+@pytest.mark.parametrize("columns", [47 * 1024, 48_640, 48 * 1024])
+def test_shared_memory_around_what_need_not_be_asked_for(cupy, columns):
+    """48 KiB are for what a launch asks for and what the kernel has of its own together."""
+    ternary = weights_of(16, columns)
+    bp.gpu.matmul(cupy.asarray(values_of(1, columns)), bp.gpu.pack(ternary))
+    assert ran(cupy) == ["gemv_w2a8/m1_f32_f32"]
+
+
 BAD_X = {
     "of the host": (lambda: np.zeros((1, 128), np.float32), "x: found an array in host memory"),
     "no array": (lambda: [1.0], "x: found list, accepted are CuPy arrays"),

@@ -27,7 +27,7 @@ class Sown(Emulated):
         super().__init__(schedule=schedule)
         self.of = of
 
-    def launch(self, launch, arrays):
+    def launch(self, launch, arrays, constant=frozenset()):  # noqa: ARG002
         given = [arrays[a] if isinstance(a, str) else a for a in launch.arguments]
         of = self.of if self.of and launch.kernel in self.of.kernels else None
         emulate.launch(launch.kernel, launch.geometry, given, schedule=self.schedule, of=of)

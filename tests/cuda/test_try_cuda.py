@@ -116,6 +116,20 @@ def test_on_a_gpu_it_is_compared(cupy, mine, monkeypatch, cost, expected):
 
 
 @NEEDS_COMPILER
+def test_a_file_that_was_edited_is_another_candidate(cupy, mine, monkeypatch):
+    monkeypatch.setattr(review, "_code", lambda *_: "not asked for")
+    monkeypatch.setattr(review, "check_on_cpu", lambda _: gpu_candidate.Checked(True, "", 1, 0.0))
+    cupy.carried_out = 1
+    cupy.costs = dict.fromkeys(
+        ("gemv_w2a8/m1_bf16_bf16", "gemv_w2a8/m1_bf16_bf16 of mine.cu"), 1e-5
+    )
+    assert try_cuda(mine(), "gemv_w2a8", SHAPE, pairs=10).exit_code == 0
+    cupy.launches.clear()
+    wrong = mine(word="sum += __shfl_xor_sync(all_lanes, sum, 1);")
+    assert try_cuda(wrong, "gemv_w2a8", SHAPE, pairs=10).verdict == "wrong"
+
+
+@NEEDS_COMPILER
 def test_a_candidate_that_is_wrong_on_the_gpu_alone(cupy, mine, monkeypatch):
     monkeypatch.setattr(review, "_code", lambda *_: "not asked for")
     monkeypatch.setattr(review, "check_on_cpu", lambda _: gpu_candidate.Checked(True, "", 1, 0.0))

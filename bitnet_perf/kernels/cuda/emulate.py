@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -39,15 +39,18 @@ class EmulationError(MeasurementError):
 
 
 class _Array(ctypes.Structure):
-    _fields_ = (("begin", ctypes.c_void_p), ("bytes", ctypes.c_ulonglong),
-                ("argument", ctypes.c_int), ("only_read", ctypes.c_int))  # fmt: skip
+    _fields_ = (
+        ("begin", ctypes.c_void_p), ("bytes", ctypes.c_ulonglong), ("argument", ctypes.c_int),
+        ("only_read", ctypes.c_int), ("early", ctypes.c_int),
+    )  # fmt: skip
 
 
 class _Request(ctypes.Structure):
     _fields_ = (
         ("grid", ctypes.c_uint * 3), ("block", ctypes.c_uint * 3),
         ("dynamic_shared", ctypes.c_uint), ("schedule", ctypes.c_int),
-        ("seed", ctypes.c_ulonglong), ("traced", ctypes.c_int), ("array_count", ctypes.c_int),
+        ("seed", ctypes.c_ulonglong), ("traced", ctypes.c_int), ("overlaps", ctypes.c_int),
+        ("array_count", ctypes.c_int),
         ("arrays", ctypes.POINTER(_Array)), ("arguments", ctypes.POINTER(ctypes.c_void_p)),
     )  # fmt: skip
 
@@ -60,6 +63,7 @@ def launch(
     schedule: str = "in_order",
     seed: int = 0,
     trace: bool = False,
+    early: Collection[int] | None = None,
     of: Program | None = None,
 ) -> Trace | None:
     """Run one launch of `kernel` on the CPU.
@@ -74,6 +78,9 @@ def launch(
             the reversed ones blocks come from the last to the first.
         seed: of the schedule "random".
         trace: whether to keep all addresses; then the result is a `Trace`.
+        early: for a launch that begins before the end of the one before, the arguments that no
+            launch near it writes: a thread that touches others before it has waited for earlier
+            launches, or ends without, is an error. None: it begins after it.
         of: the compiled program; that of the kernel's family where it is None.
 
     Raises:
@@ -87,10 +94,10 @@ def launch(
     _check_sizes(kernel, geometry)
     built = program(family(kernel.family)) if of is None else of
     library, entry = built.entry(kernel)
-    placed = _Placed(kernel, entry, arguments)
+    placed = _Placed(kernel, entry, arguments, early or ())
     request = _Request(
         geometry.grid, geometry.block, geometry.shared, SCHEDULES.index(schedule), seed,
-        int(trace), len(placed.arrays), placed.arrays, placed.pointers,
+        int(trace), int(early is not None), len(placed.arrays), placed.arrays, placed.pointers,
     )  # fmt: skip
     run = library.bp_emu_launch
     run.restype = ctypes.c_char_p
@@ -106,7 +113,9 @@ class _Placed:
     """Copies of the arguments where a launch finds them: arrays far apart in one piece of memory,
     which begins and ends with what belongs to nobody."""
 
-    def __init__(self, kernel: CudaKernel, entry: Entry, arguments: Sequence[Any]) -> None:
+    def __init__(
+        self, kernel: CudaKernel, entry: Entry, arguments: Sequence[Any], early: Collection[int]
+    ) -> None:
         kinds: list[Parameter] = []
         while entry.parameters[len(kinds)].bytes:
             kinds.append(entry.parameters[len(kinds)])
@@ -135,7 +144,7 @@ class _Placed:
                     if not only_read:
                         self.copies.append((array, view))
                     address = self.memory.ctypes.data + at
-                    spans.append(_Array(address, array.nbytes, i, only_read))
+                    spans.append(_Array(address, array.nbytes, i, only_read, i in early))
                     at += array.nbytes + GAP
                 held = ctypes.c_void_p(address)
             self.scalars.append(held)

@@ -11,13 +11,14 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bitnet_perf.errors import EnvironmentRefused, IsaError
-from bitnet_perf.kernels.cuda import device, emulate, nvrtc
+from bitnet_perf.kernels.cuda import device, emulate, nvrtc, overlap
 from bitnet_perf.kernels.cuda.catalog import KERNELS, CudaKernel
 from bitnet_perf.kernels.cuda.host_program import program
 from bitnet_perf.kernels.cuda.plans.plan import H200, Array, Launch, Machine, Plan
@@ -26,7 +27,6 @@ from bitnet_perf.kernels.cuda.toolchain import choose_architecture, compile_file
 __all__ = ["Bound", "Emulated", "OnDevice", "Replay", "Runner", "bind", "host_dtype", "on_device",
            "poisoned"]  # fmt: skip
 
-WITHOUT_ASKING = 48 * 1024  # bytes of dynamic shared memory
 POISON = 0xA5
 EMULATED_MEMORY = 1 << 34  # bytes: what a plan may ask of the emulator
 
@@ -43,8 +43,11 @@ class Runner(Protocol):
     def zeros(self, name: str, array: Array) -> Any:
         """Zeros that every launch leaves as they are; launches of one stream share them."""
 
-    def launch(self, launch: Launch, arrays: Mapping[str, Any]) -> None:
-        """Begin one launch; `arrays` by the names that its arguments have."""
+    def launch(
+        self, launch: Launch, arrays: Mapping[str, Any], constant: frozenset[str] = frozenset()
+    ) -> None:
+        """Begin one launch; `arrays` by the names that its arguments have. constant: with some, it
+        may begin before the end of the one before, as `Plan` says."""
 
     def put(self, host: NDArray[Any]) -> Any:
         """A copy of `host` there."""
@@ -80,8 +83,9 @@ class Bound:
 
     def launch(self) -> None:
         """Begin all launches, in order, on the current stream."""
-        for launch in self.plan.launches:
-            self.runner.launch(launch, self.arrays)
+        for i, launch in enumerate(self.plan.launches):
+            constant = self.plan.constant if i > 0 else frozenset[str]()
+            self.runner.launch(launch, self.arrays, constant)
 
 
 Replay = Callable[[], None]
@@ -117,12 +121,15 @@ class Emulated:
     def zeros(self, name: str, array: Array) -> Any:  # noqa: ARG002
         return np.zeros(array.shape, host_dtype(array.dtype))
 
-    def launch(self, launch: Launch, arrays: Mapping[str, Any]) -> None:
+    def launch(
+        self, launch: Launch, arrays: Mapping[str, Any], constant: frozenset[str] = frozenset()
+    ) -> None:
+        early = [i for i, name in enumerate(launch.arguments) if name in constant]
         arguments = [arrays[a] if isinstance(a, str) else a for a in launch.arguments]
         own = launch.kernel in KERNELS
         emulate.launch(
             launch.kernel, launch.geometry, arguments, schedule=self.schedule,
-            of=None if own else program((launch.kernel,)),
+            early=early if constant else None, of=None if own else program((launch.kernel,)),
         )  # fmt: skip
 
     def put(self, host: NDArray[Any]) -> Any:
@@ -147,6 +154,15 @@ class Emulated:
         bound.launch()
 
 
+@dataclass
+class _Loaded:
+    """A `cupy.RawKernel`, and the dynamic shared memory that its launches may ask for, in bytes."""
+
+    cubin: Path
+    kernel: Any
+    most_shared: int
+
+
 class OnDevice:
     """Launches on one GPU, on the stream that is CuPy's current one there."""
 
@@ -164,9 +180,9 @@ class OnDevice:
             int(found["sharedMemPerBlockOptin"]),
             choose_architecture(capability, [a for a in nvrtc.nvrtc().architectures if a in known]),
         )
+        self._overlaps = capability >= overlap.FIRST_CAPABILITY
         self.l2 = int(found["l2CacheSize"])
-        self._functions: dict[str, Any] = {}
-        self._shared: dict[str, int] = {}
+        self._functions: dict[str, _Loaded] = {}
         # Never freed: a captured graph may still use what a larger case has outgrown.
         self._zeros: dict[tuple[int, str, str], list[Any]] = {}
 
@@ -183,7 +199,9 @@ class OnDevice:
                 kept.append(self.cupy.zeros(count, host_dtype(array.dtype)))
         return kept[-1][:count].reshape(array.shape)
 
-    def launch(self, launch: Launch, arrays: Mapping[str, Any]) -> None:
+    def launch(
+        self, launch: Launch, arrays: Mapping[str, Any], constant: frozenset[str] = frozenset()
+    ) -> None:
         kernel, how = launch.kernel, launch.geometry
         function = self._function(kernel)
         arguments = tuple(
@@ -191,10 +209,14 @@ class OnDevice:
             for a in launch.arguments
         )
         with device.guarded(kernel.name):
-            if how.shared > self._shared.get(kernel.name, WITHOUT_ASKING):
-                function.max_dynamic_shared_size_bytes = how.shared
-                self._shared[kernel.name] = how.shared
-            function(how.grid, how.block, arguments, shared_mem=how.shared)
+            if how.shared > function.most_shared:
+                function.kernel.max_dynamic_shared_size_bytes = how.shared
+                function.most_shared = how.shared
+            if constant and self._overlaps:
+                stream = int(self.cupy.cuda.get_current_stream().ptr)
+                overlap.begin(function.kernel, how, arguments, stream)
+            else:
+                function.kernel(how.grid, how.block, arguments, shared_mem=how.shared)
 
     def put(self, host: NDArray[Any]) -> Any:
         with device.guarded(f"an array of {host.dtype}{list(host.shape)}"):
@@ -245,18 +267,24 @@ class OnDevice:
             marks[-1].synchronize()
             return [self.cupy.cuda.get_elapsed_time(*both) / 1e3 for both in pairwise(marks)]
 
-    def _function(self, kernel: CudaKernel) -> Any:
-        """The kernel on this device, compiled and loaded once."""
-        if kernel.name not in self._functions:
-            architecture = self.machine.architecture
-            if architecture not in kernel.architectures:
-                raise IsaError(
-                    f"{kernel.name}: found a GPU of {architecture}, accepted are "
-                    f"{', '.join(kernel.architectures)}"
-                )
-            cubin = compile_file(sources() / kernel.file, [kernel.expression], architecture)
-            self._functions[kernel.name] = device.load(cubin, kernel.expression)
-        return self._functions[kernel.name]
+    def _function(self, kernel: CudaKernel) -> _Loaded:
+        """The kernel on this device, compiled and loaded once; a candidate once for each text."""
+        known = self._functions.get(kernel.name)
+        if known is not None and kernel in KERNELS:
+            return known
+        architecture = self.machine.architecture
+        if architecture not in kernel.architectures:
+            raise IsaError(
+                f"{kernel.name}: found a GPU of {architecture}, accepted are "
+                f"{', '.join(kernel.architectures)}"
+            )
+        cubin = compile_file(sources() / kernel.file, [kernel.expression], architecture)
+        if known is None or known.cubin != cubin.path:
+            made = device.load(cubin, kernel.expression)
+            # 48 KiB less what the kernel has of its own.
+            known = _Loaded(cubin.path, made, int(made.max_dynamic_shared_size_bytes))
+            self._functions[kernel.name] = known
+        return known
 
 
 class _OwnStream(AbstractContextManager[None]):

@@ -54,12 +54,17 @@ class Launch:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Launches one after another on one stream, and by name the arrays that they need beside those
-    of the caller. `reads` and `writes` are the names of the caller's."""
+    of the caller. `reads` and `writes` are the names of the caller's.
+
+    constant: the names of arrays that nothing writes while launches of this plan are under way;
+    with some, every launch but the first may begin before the end of the one before, and reads
+    nothing but these until it has waited for that. None of its kernels may end without waiting."""
 
     launches: tuple[Launch, ...]
     reads: tuple[str, ...]
     writes: tuple[str, ...]
     scratch: Mapping[str, Array] = field(default_factory=dict)
+    constant: frozenset[str] = frozenset()
 
 
 def short(dtype: Any) -> str:

@@ -163,7 +163,7 @@ def body(sizes: Sizes, M: int, capacity: int, machine: Machine) -> Step:
 
     capacity: positions of the cache. The bits of a token depend on it, and on no other token of M.
     """
-    made = _List()
+    made = _List(_weights(sizes))
     pairs = sizes.rope_dim // 2
     made.add("embed", of_layer.embed(M, sizes.width, pairs, sizes.table))
     for number in range(sizes.layers):
@@ -175,7 +175,7 @@ def body(sizes: Sizes, M: int, capacity: int, machine: Machine) -> Step:
 def head(sizes: Sizes) -> Step:
     """Reads x and branch of one token; writes logits, float32[1, vocab], and result, int32[1, 2],
     as `layer.argmax` has it."""
-    made = _List()
+    made = _List(_weights(sizes))
     width = sizes.width
     made.add("output_norm", of_layer.add_norm(1, width, sizes.eps), weight="output_norm",
              out="head_normed")  # fmt: skip
@@ -192,17 +192,23 @@ def head(sizes: Sizes) -> Step:
 def decode(sizes: Sizes, capacity: int, machine: Machine) -> Step:
     """One token through body and head; then ids holds the one that argmax chose, and length counts
     it in: the same launches take it, too."""
-    made = _List()
+    made = _List(_weights(sizes))
     for part in (body(sizes, 1, capacity, machine), head(sizes)):
         made.join(part)
     made.add("sampling", of_layer.advance())
     return made.step()
 
 
+def _weights(sizes: Sizes) -> frozenset[str]:
+    """What no launch of a model writes."""
+    return frozenset({*weight_arrays(sizes), "table"})
+
+
 @dataclass
 class _List:
-    """Plans one after another under names of the whole step."""
+    """Plans one after another under names of the whole step; `constant` as `Plan` has it."""
 
+    constant: frozenset[str]
     launches: list[Launch] = field(default_factory=list)
     places: list[Place] = field(default_factory=list)
     reads: list[str] = field(default_factory=list)
@@ -240,7 +246,8 @@ class _List:
             tuple(name for name in dict.fromkeys(names) if name not in self.scratch)
             for names in (self.reads, self.writes)
         ]
-        plan = Plan(tuple(self.launches), outside[0], outside[1], dict(self.scratch))
+        scratch = dict(self.scratch)
+        plan = Plan(tuple(self.launches), outside[0], outside[1], scratch, self.constant)
         return Step(plan, tuple(self.places))
 
 
