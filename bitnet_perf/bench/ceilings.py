@@ -72,8 +72,8 @@ class MacLimit(BaseModel):
 
 
 class JoinLimit(BaseModel):
-    """Handing an empty job to the team and waiting for its end: median and interquartile range, in
-    seconds."""
+    """Handing a job to the team and waiting for its end: what a job of some microseconds takes
+    beyond its share of the time of one thread; median and interquartile range, in seconds."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -258,6 +258,8 @@ def _measure_macs(isa: str, threads: int, rounds: int) -> MacLimit:
 
 
 def _measure_joins(threads: int, rounds: int) -> JoinLimit:
-    probe = sampler(f"host/probe_join/chunks/{JOBS}/t{threads}", MAC_SAMPLE)
-    times = [probe().seconds / JOBS for _ in range(rounds)]
+    alone, shared = (
+        sampler(f"host/probe_join/chunks/{JOBS}/t{team}", MAC_SAMPLE) for team in (1, threads)
+    )
+    times = [(shared().seconds - alone().seconds / threads) / JOBS for _ in range(rounds)]
     return JoinLimit(threads=threads, seconds=statistics.median(times), spread=_spread(times))

@@ -6,7 +6,6 @@
 #include "bench/random.hpp"
 #include "core/memory.hpp"
 #include "core/status.hpp"
-#include "core/team.hpp"
 #include "kernels/probe_join/probe_join.hpp"
 #include "kernels/probe_mac/probe_mac.hpp"
 #include "kernels/probe_read/probe_read.hpp"
@@ -113,13 +112,13 @@ prepared_case make_probe_mac(const case_name& name, std::string_view isa) {
 prepared_case make_probe_join(const case_name& name, std::string_view isa) {
   check_rank(name, 1, "the number of jobs");
   const kernel_row& kernel = select("probe_join", name.format, isa);
-  auto runs = std::make_shared<std::int64_t>();
+  auto steps = std::make_shared<std::int64_t>();
   prepared_case made;
-  made.run = [runs, &kernel, jobs = name.shape[0], threads = name.threads](std::int64_t) {
-    *runs = run_probe_join(kernel, jobs, threads);
+  made.run = [steps, &kernel, jobs = name.shape[0], threads = name.threads](std::int64_t) {
+    *steps = run_probe_join(kernel, jobs, threads);
   };
-  made.result = [runs] { return bytes_of(*runs); };
-  made.right = [runs, wanted = name.shape[0] * chunks_of(name.threads)] { return *runs == wanted; };
+  made.result = [steps] { return bytes_of(*steps); };
+  made.right = [steps, wanted = name.shape[0] * probe_join_steps] { return *steps == wanted; };
   return made;
 }
 

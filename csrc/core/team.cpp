@@ -28,30 +28,47 @@ inline void pause() {
 #endif
 }
 
-// What one worker waits on: a line of its own, so that a job wakes only the workers it wants, and
-// workers left from a wider job sleep on.
-struct alignas(64) mail {
-  std::atomic<std::uint32_t> jobs{0};  // counts the jobs this worker was called to
+// Where a thread finds its job and what is left of its own chunks: one line, so that a job goes to
+// a worker in one transfer between two CPUs, and takes no other line but that of `done_`.
+//
+// `ticket` is epoch << 32 | chunks claimed of this thread's range; each job has an epoch of its
+// own. A claim (compare-exchange) succeeds only on the job whose fields the thread has read: they
+// are written while the ticket says `closed`, under the new epoch.
+struct alignas(64) seat {
+  std::atomic<std::uint64_t> ticket{0};
+  std::atomic<void (*)(void*, std::int64_t)> work{nullptr};
+  std::atomic<void*> context{nullptr};
+  std::atomic<std::int64_t> chunks{0};
+  std::atomic<int> threads{0};
+  std::atomic<std::uint32_t> calls{0};  // made while the worker slept
   std::atomic<bool> asleep{false};
 };
+static_assert(sizeof(seat) == 64);
+
+constexpr std::uint64_t closed = 0xffffffff;
+
+std::uint32_t epoch_of(std::uint64_t ticket) {
+  return static_cast<std::uint32_t>(ticket >> 32);
+}
+
+// The ticket, read by an exchange that changes nothing: the line comes as one's own, and the claim
+// that follows needs no second transfer.
+std::uint64_t read_to_claim(std::atomic<std::uint64_t>& ticket) {
+  std::uint64_t seen = 0;
+  ticket.compare_exchange_strong(seen, seen, std::memory_order_acq_rel);
+  return seen;
+}
 
 // One job at a time. Chunks are dealt in ranges, one for each thread, which claims those of its own
 // in order, so that what it asks memory for ahead of a chunk's end is its own next chunk, and then
-// takes what is left of the others. A range's `ticket` is epoch << 32 | chunks claimed of it; the
-// epoch changes when a job is closed and again when one is opened, so a claim (compare-exchange)
-// succeeds only on the job whose fields the thread has read. `closed` as count: the fields are
-// being written.
-struct alignas(64) range {
-  std::atomic<std::uint64_t> ticket{0xffffffff};
-};
-
+// takes what is left of the others.
 class team {
  public:
   void run(int threads, std::int64_t chunks, void (*work)(void*, std::int64_t), void* context) {
     grow(threads - 1);
     open(threads, chunks, work, context);
-    drain(ranges_[0].ticket.load(std::memory_order_acquire) >> 32, 0);
-    for (int spins = 0; done_.load(std::memory_order_acquire) != chunks;) {
+    drain(epoch_, 0);
+    for (int spins = 0; done_.load(std::memory_order_acquire) != wanted_;) {
       pause();
       if (++spins == spins_before_yield) {
         std::this_thread::yield();
@@ -63,53 +80,54 @@ class team {
   std::mutex busy;
 
  private:
-  static constexpr std::uint64_t closed = 0xffffffff;
-
   void open(int threads, std::int64_t chunks, void (*work)(void*, std::int64_t), void* context) {
-    const std::uint64_t epoch = ranges_[0].ticket.load(std::memory_order_relaxed) >> 32;
-    opened_ = std::max(opened_, threads);
-    for (int i = 0; i < opened_; ++i) ranges_[i].ticket.store((epoch + 1) << 32 | closed);
-    threads_.store(threads, std::memory_order_release);
-    chunks_.store(chunks, std::memory_order_release);
-    work_.store(work, std::memory_order_release);
-    context_.store(context, std::memory_order_release);
-    done_.store(0, std::memory_order_release);
-    for (int i = 0; i < threads; ++i) ranges_[i].ticket.store((epoch + 2) << 32);
+    const std::uint64_t epoch = std::uint64_t{++epoch_} << 32;
+    wanted_ += chunks;
+    for (int i = 0; i < threads; ++i) {
+      seat& s = seats_[i];
+      s.ticket.store(epoch | closed, std::memory_order_relaxed);
+      s.work.store(work, std::memory_order_release);
+      s.context.store(context, std::memory_order_release);
+      s.chunks.store(chunks, std::memory_order_release);
+      s.threads.store(threads, std::memory_order_release);
+    }
+    seats_[0].ticket.store(epoch, std::memory_order_release);
     const auto wanted = static_cast<int>(std::min<std::int64_t>(threads, chunks)) - 1;
-    for (int i = 1; i <= std::min(wanted, workers_); ++i) {
-      // In one total order with the worker's `asleep = true; jobs unchanged?`: either it sees the
-      // new count, or we see it asleep.
-      mails_[i].jobs.fetch_add(1);
-      if (mails_[i].asleep.load()) mails_[i].jobs.notify_one();
+    for (int i = 1; i < threads; ++i) {
+      seat& s = seats_[i];
+      // In one total order with the worker's `asleep = true; same epoch?`: either it sees the new
+      // ticket, or we see it asleep.
+      s.ticket.store(epoch);
+      if (i > wanted || !s.asleep.load()) continue;
+      s.calls.fetch_add(1);
+      s.calls.notify_one();
     }
   }
 
-  // Claims and runs chunks of the open job until none is left, from its own range on. Index 0 is
-  // the caller; worker i takes part where i < threads.
-  void drain(std::uint64_t epoch, int index) {
-    const int threads = threads_.load(std::memory_order_acquire);
+  // Claims and runs chunks of the job of this epoch until none is left, from its own range on.
+  // Index 0 is the caller.
+  void drain(std::uint32_t epoch, int index) {
+    const int threads = seats_[index].threads.load(std::memory_order_acquire);
     std::int64_t finished = 0;
-    for (int i = 0; i < threads && index < threads; ++i) {
-      finished += drain_range(epoch, (index + i) % threads);
-    }
+    for (int i = 0; i < threads; ++i) finished += drain_range(epoch, (index + i) % threads);
     if (finished > 0) done_.fetch_add(finished, std::memory_order_release);
   }
 
-  // How many chunks of that range were run. What is read between the load and the exchange belongs
-  // to one job, or the exchange fails.
-  std::int64_t drain_range(std::uint64_t epoch, int which) {
-    std::atomic<std::uint64_t>& ticket = ranges_[which].ticket;
+  // How many chunks of that range were run. What is read between the two looks at the ticket
+  // belongs to one job, or the exchange fails.
+  std::int64_t drain_range(std::uint32_t epoch, int which) {
+    seat& s = seats_[which];
     for (std::int64_t finished = 0;;) {
-      std::uint64_t seen = ticket.load(std::memory_order_acquire);
+      std::uint64_t seen = s.ticket.load(std::memory_order_acquire);
       const std::uint64_t claimed = seen & closed;
-      if (seen >> 32 != epoch || claimed == closed) return finished;
-      const int threads = threads_.load(std::memory_order_acquire);
-      const std::int64_t chunks = chunks_.load(std::memory_order_acquire);
-      auto* work = work_.load(std::memory_order_acquire);
-      void* context = context_.load(std::memory_order_acquire);
+      if (epoch_of(seen) != epoch || claimed == closed) return finished;
+      const int threads = s.threads.load(std::memory_order_acquire);
+      const std::int64_t chunks = s.chunks.load(std::memory_order_acquire);
+      auto* work = s.work.load(std::memory_order_acquire);
+      void* context = s.context.load(std::memory_order_acquire);
       const std::int64_t chunk = chunks * which / threads + static_cast<std::int64_t>(claimed);
       if (chunk >= chunks * (which + 1) / threads) return finished;
-      if (!ticket.compare_exchange_strong(seen, seen + 1, std::memory_order_acq_rel)) continue;
+      if (!s.ticket.compare_exchange_strong(seen, seen + 1, std::memory_order_acq_rel)) continue;
       work(context, chunk);
       ++finished;
     }
@@ -117,21 +135,24 @@ class team {
 
   // A worker that is more than the CPUs sleeps at once: spinning would take a CPU from the others.
   [[noreturn]] void serve(int index) {
-    mail& mine = mails_[index];
+    seat& mine = seats_[index];
     const int patience = index < default_threads() ? spins_before_sleep : 0;
-    std::uint32_t seen = 0;
+    std::uint32_t last = 0;  // the epoch of the job that it was in
     for (;;) {
-      for (int spins = 0; mine.jobs.load(std::memory_order_acquire) == seen; ++spins) {
+      std::uint64_t seen = read_to_claim(mine.ticket);
+      for (int spins = 0; epoch_of(seen) == last || (seen & closed) == closed; ++spins) {
         if (spins < patience) {
           pause();
-          continue;
+        } else {
+          const std::uint32_t calls = mine.calls.load();
+          mine.asleep.store(true);
+          if (epoch_of(mine.ticket.load()) == last) mine.calls.wait(calls);
+          mine.asleep.store(false);
         }
-        mine.asleep.store(true);
-        mine.jobs.wait(seen);
-        mine.asleep.store(false);
+        seen = read_to_claim(mine.ticket);
       }
-      seen = mine.jobs.load(std::memory_order_acquire);
-      drain(ranges_[0].ticket.load(std::memory_order_acquire) >> 32, index);
+      last = epoch_of(seen);
+      drain(last, index);
     }
   }
 
@@ -151,15 +172,11 @@ class team {
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
   }
 
-  range ranges_[max_threads];
-  int opened_ = 0;  // ranges that any job used; guarded by `busy`
-  alignas(64) std::atomic<std::int64_t> done_{0};
-  alignas(64) std::atomic<int> threads_{0};
-  std::atomic<std::int64_t> chunks_{0};
-  std::atomic<void (*)(void*, std::int64_t)> work_{nullptr};
-  std::atomic<void*> context_{nullptr};
-  int workers_ = 0;          // guarded by `busy`
-  mail mails_[max_threads];  // of worker i, from 1 on
+  seat seats_[max_threads];                        // the caller's, and of worker i from 1 on
+  alignas(64) std::atomic<std::int64_t> done_{0};  // chunks of all jobs
+  alignas(64) std::int64_t wanted_ = 0;            // likewise; guarded by `busy`
+  std::uint32_t epoch_ = 0;                        // guarded by `busy`
+  int workers_ = 0;                                // guarded by `busy`
 };
 
 // Never destroyed: detached workers look at it until the process ends. A forked child has no

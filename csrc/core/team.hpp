@@ -1,4 +1,5 @@
-// The thread team: fork-join over chunks of work, in about half a microsecond.
+// The thread team: fork-join over chunks of work, in about two trips of a cache line from one CPU
+// to another and back.
 #pragma once
 
 #include <cstdint>

@@ -10,7 +10,7 @@ namespace bp {
 namespace {
 
 struct alignas(64) line {
-  std::int64_t runs = 0;
+  std::int64_t made = 0;
 };
 
 }  // namespace
@@ -22,11 +22,12 @@ std::int64_t run_probe_join(const kernel_row& kernel, std::int64_t jobs, int thr
   const auto chunks = static_cast<std::int64_t>(lines.size());
   for (std::int64_t job = 0; job < jobs; ++job) {
     for_rows(threads, chunks, 1, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i) fn({&lines[static_cast<std::size_t>(i)].runs});
+      const std::int64_t first = probe_join_steps * begin / chunks;
+      fn({&lines[static_cast<std::size_t>(begin)].made, probe_join_steps * end / chunks - first});
     });
   }
   std::int64_t total = 0;
-  for (const line& each : lines) total += each.runs;
+  for (const line& each : lines) total += each.made;
   return total;
 }
 
