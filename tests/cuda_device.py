@@ -18,9 +18,9 @@ import ml_dtypes
 import numpy as np
 
 from bitnet_perf.kernels.cuda import emulate
-from bitnet_perf.kernels.cuda.catalog import KERNELS, family
+from bitnet_perf.kernels.cuda.catalog import KERNELS
 from bitnet_perf.kernels.cuda.geometry import Geometry
-from bitnet_perf.kernels.cuda.host_program import program
+from bitnet_perf.kernels.cuda.host_program import program, program_of
 from bitnet_perf.kernels.cuda.toolchain import Cubin
 
 STATIC_SHARED = 1024  # bytes that a kernel has beside what a launch asks for
@@ -314,7 +314,7 @@ def columns(pointer, dtype, stride, count, length):
 
 @functools.cache
 def parameters(kernel, of):
-    entry = (of or program(family(kernel.family))).entry(kernel)[1]
+    entry = (of or program_of(kernel)).entry(kernel)[1]
     kinds = []
     while entry.parameters[len(kinds)].bytes:
         kinds.append(entry.parameters[len(kinds)])

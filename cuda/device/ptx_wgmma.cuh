@@ -12,25 +12,23 @@ inline const char* piece_of_row(const char* from, int row, int p) {
   return from - at * 16 + row * 128 + (((at + p) ^ (row & 7)) * 16);
 }
 
-inline void add_products(float (*d)[4], int lane, float (&a)[16][16], float (&b)[256][16]) {
-  for (int i = 0; i < 32 * 4; ++i) {
+// d[j] of columns 8 j ... += rows of A times rows of B, each sum in the order of the columns.
+template <class N, int rows, int depth>
+inline void add_products(N (*d)[4], int lane, N (&a)[16][depth], N (&b)[rows][depth]) {
+  for (int i = 0; i < rows / 8 * 4; ++i) {
     const int row = lane / 4 + i % 4 / 2 * 8, column = i / 4 * 8 + lane % 4 * 2 + i % 2;
-    for (int k = 0; k < 16; ++k) d[i / 4][i % 4] += a[row][k] * b[column][k];
+    for (int k = 0; k < depth; ++k) d[i / 4][i % 4] += a[row][k] * b[column][k];
   }
 }
 
-// Products that were asked for and have not run yet, by groups.
+// Factors of a product of 16-bit numbers.
 template <class H>
-struct pending_products {
-  struct factors {
-    const char *a, *b;
-  };
-  factors asked[16];
-  int count = 0, groups = 0, of_group[4] = {};
+struct shared_factors {
+  const char *a, *b;
 
   struct part {
     float (*d)[4];
-    factors f;
+    shared_factors f;
     int first_row;
   };
 
@@ -51,9 +49,22 @@ struct pending_products {
       add_products(static_cast<const part*>(lanes[lane])->d, lane, a, b);
   }
 
-  void add(const char* a, const char* b) {
+  void run(float (*d)[4]) const {
+    part mine{d, *this, static_cast<int>(threadIdx.x / 32 % 4 * 16)};
+    const place at{"wgmma", __FILE__, __LINE__};
+    bp_emu_meet(~0u, &at, &mine, combine, 0);
+  }
+};
+
+// Products that were asked for and have not run yet, by groups; F: their factors.
+template <class F>
+struct pending_products {
+  F asked[16];
+  int count = 0, groups = 0, of_group[4] = {};
+
+  void add(const F& factors) {
     if (count == 16) bp_emu_fail("wgmma: more than 16 products under way");
-    asked[count++] = {a, b};
+    asked[count++] = factors;
   }
 
   void commit() {
@@ -63,13 +74,10 @@ struct pending_products {
     of_group[groups++] = count - before;
   }
 
-  void run_first_group(float (&d)[32][4]) {
+  template <class N>
+  void run_first_group(N (*d)[4]) {
     const int done = of_group[0];
-    for (int i = 0; i < done; ++i) {
-      part mine{d, asked[i], static_cast<int>(threadIdx.x / 32 % 4 * 16)};
-      const place at{"wgmma", __FILE__, __LINE__};
-      bp_emu_meet(~0u, &at, &mine, combine, 0);
-    }
+    for (int i = 0; i < done; ++i) asked[i].run(d);
     for (int i = done; i < count; ++i) asked[i - done] = asked[i];
     for (int i = 1; i < groups; ++i) of_group[i - 1] = of_group[i];
     count -= done;
@@ -90,7 +98,7 @@ struct pending_products {
 template <class H>
 struct warpgroup_products {
 #ifdef BP_EMULATE
-  emu::pending_products<H> pending;
+  emu::pending_products<emu::shared_factors<H>> pending;
 #else
   BP_DEVICE static u64 descriptor(const void* rows) {  // eight rows after 1024 bytes, turned by row
     return (shared_address(rows) & 0x3ffff) >> 4 | u64{1} << 16 | u64{64} << 32 | u64{1} << 62;
@@ -152,7 +160,7 @@ struct warpgroup_products {
 template <>
 BP_DEVICE void warpgroup_products<half>::multiply(float (&d)[32][4], const char* a, const char* b) {
 #ifdef BP_EMULATE
-  pending.add(a, b);
+  pending.add({a, b});
   (void)d;
 #else
   BP_WGMMA_N256("f16");
@@ -163,7 +171,7 @@ template <>
 BP_DEVICE void warpgroup_products<bfloat16>::multiply(float (&d)[32][4], const char* a,
                                                       const char* b) {
 #ifdef BP_EMULATE
-  pending.add(a, b);
+  pending.add({a, b});
   (void)d;
 #else
   BP_WGMMA_N256("bf16");

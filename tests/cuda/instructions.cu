@@ -1,5 +1,6 @@
 // Each wrapper of an instruction over arrays, by one warp.
 #include "device/ptx.cuh"
+#include "device/ptx_wgmma_bytes.cuh"
 
 __global__ void integers(const u32* a, const u32* b, const u32* c, u32* dp4a, u32* lop, u32* prmt,
                          int count) {
@@ -65,6 +66,26 @@ __global__ void multiply_u8s8(const u32* a, const u32* b, s32* d) {
   s32 sums[4] = {d[4 * i], d[4 * i + 1], d[4 * i + 2], d[4 * i + 3]};
   mma_u8s8(sums, {a[4 * i], a[4 * i + 1], a[4 * i + 2], a[4 * i + 3]}, {b[2 * i], b[2 * i + 1]});
   for (int j = 0; j < 4; ++j) d[4 * i + j] = sums[j];
+}
+
+// The same by a warpgroup, of a[128 threads, 4]; b: [128 rows, 8 pieces of 16 bytes] as products
+// find them; d: [128 threads, 16, 4], added to. The columns are those of pieces 2 and 3.
+__global__ void multiply_bytes(const u32* a, const uint4* b, s32* d) {
+  BP_DYNAMIC_SHARED(held);
+  for (int i = 0; i < 8; ++i)
+    store_16(held + (i * 128 + threadIdx.x) * 16, b[i * 128 + threadIdx.x]);
+  show_shared();
+  __syncthreads();
+  s32 sums[16][4];
+  u32 factors[1][4];
+  for (int i = 0; i < 64; ++i) sums[i / 4][i % 4] = d[threadIdx.x * 64 + i];
+  for (int i = 0; i < 4; ++i) factors[0][i] = a[threadIdx.x * 4 + i];
+  warpgroup_byte_products products;
+  products.begin(sums, factors);
+  products.multiply(sums, factors[0], held + 32);
+  products.commit();
+  products.wait<0>(sums);
+  for (int i = 0; i < 64; ++i) d[threadIdx.x * 64 + i] = sums[i / 4][i % 4];
 }
 
 template <class H>

@@ -18,7 +18,7 @@ from bitnet_perf.kernels.cuda.toolchain import sources
 
 NAMES = ("integers", "to_floats", "from_floats", "matrices", "multiply_u8s8",
          "multiply_f16<half>", "multiply_f16<bfloat16>", "between_lanes", "transposed_matrices",
-         "parts", "fused<half>", "fused<bfloat16>")  # fmt: skip
+         "parts", "fused<half>", "fused<bfloat16>", "multiply_bytes")  # fmt: skip
 KERNELS = {
     name: CudaKernel("instructions", name, "instructions.cu", name, (), 32, 0, (), 0)
     for name in NAMES
@@ -32,7 +32,7 @@ def run(tmp_path_factory):
     shutil.copytree(sources(), root, dirs_exist_ok=True)
     shutil.copy(Path(__file__).with_name("instructions.cu"), root)
     built = program(tuple(KERNELS.values()), root)
-    return lambda name, *arguments: launch(KERNELS[name], WARP, arguments, of=built)
+    return lambda name, *arguments, how=WARP: launch(KERNELS[name], how, arguments, of=built)
 
 
 def test_integers(run):
@@ -175,6 +175,22 @@ def test_bytes_are_multiplied_exactly(run):
     d = np.full((32, 4), 7, np.int32)
     run("multiply_u8s8", fragments(a, 32), fragments(b, 32), d)
     assert np.array_equal(result(d), a.astype(np.int64) @ b.T.astype(np.int64) + 7)
+
+
+def test_a_warpgroup_multiplies_bytes_exactly(run):
+    rng = np.random.default_rng(5)
+    a = rng.integers(0, 256, (64, 32)).astype(np.uint8)
+    b = rng.integers(-128, 128, (128, 128)).astype(np.int8)
+    row, piece = np.divmod(np.arange(128 * 8), 8)
+    turned = np.zeros((128, 8, 16), np.int8)
+    turned[row, piece ^ (row & 7)] = b.reshape(128, 8, 16)[row, piece]
+    of_threads = np.concatenate([fragments(a[first : first + 16], 32) for first in (0, 16, 32, 48)])
+    d = np.full((128, 16, 4), -3, np.int32)
+    warpgroup = Geometry((1, 1, 1), (128, 1, 1), turned.nbytes)
+    run("multiply_bytes", of_threads, turned, d, how=warpgroup)
+    made = [[result(d[first : first + 32, j]) for j in range(16)] for first in (0, 32, 64, 96)]
+    expected = a.astype(np.int64) @ b[:, 32:64].T.astype(np.int64) - 3
+    assert np.array_equal(np.block(made), expected)
 
 
 @pytest.mark.parametrize(("name", "dtype"), [

@@ -79,6 +79,16 @@ def _gemm(registers: int, *tile: int) -> CudaKernel:
     )  # fmt: skip
 
 
+def _gemm_warpgroups(warps: int) -> CudaKernel:
+    """Each warp has 16 rows, of 128 tokens; four stages."""
+    return CudaKernel(
+        "gemm_w2a8", f"n{16 * warps}_m128_warpgroups", "gemm_w2a8_warpgroups.cu",
+        f"gemm_w2a8_warpgroups<tile<{warps}, 1, 1, 1, 16, 4>>", ("sm_90a",), 32 * warps, 0,
+        ("IGMMA", "LDG", "LDGSTS.E.BYPASS.128"), 128, shared=4 * 128 * 128,
+        tile=(16 * warps, 128), per_operation=20.0,
+    )  # fmt: skip
+
+
 def _transcode(family: str, variant: str, source: str, to: str, registers: int) -> CudaKernel:
     """Four warps, each with 32 rows of 384 columns in shared memory."""
     stores = "STG" if "tq2_0" in to else "STG.E.128"
@@ -294,6 +304,7 @@ KERNELS: tuple[CudaKernel, ...] = (
         for x, short in _OUT.items()
     ),
     *(_gemm(*tile) for tile in _TILES),
+    *(_gemm_warpgroups(warps) for warps in (8, 16)),
     *(
         _matmul(x, tile, layout, aligned)
         for x in _16_BIT

@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitnet_perf.errors import ConfigError, MeasurementError, ShapeError
-from bitnet_perf.kernels.cuda.catalog import CudaKernel, family
+from bitnet_perf.kernels.cuda.catalog import CudaKernel
 from bitnet_perf.kernels.cuda.geometry import Geometry
-from bitnet_perf.kernels.cuda.host_program import Entry, Parameter, Program, program, with_lines
+from bitnet_perf.kernels.cuda.host_program import Entry, Parameter, Program, program_of, with_lines
 from bitnet_perf.kernels.cuda.traces import Trace
 
 __all__ = ["SCHEDULES", "EmulationError", "launch"]
@@ -92,7 +92,7 @@ def launch(
     if schedule not in SCHEDULES:
         raise ConfigError(f"schedule: found {schedule!r}, accepted are {', '.join(SCHEDULES)}")
     _check_sizes(kernel, geometry)
-    built = program(family(kernel.family)) if of is None else of
+    built = program_of(kernel) if of is None else of
     library, entry = built.entry(kernel)
     placed = _Placed(kernel, entry, arguments, early or ())
     request = _Request(

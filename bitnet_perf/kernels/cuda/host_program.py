@@ -18,10 +18,10 @@ from bitnet_perf.cache import cache_folder, keep_newest
 from bitnet_perf.compiler import compiler
 from bitnet_perf.errors import ConfigError, EnvironmentRefused
 from bitnet_perf.files import write_atomic
-from bitnet_perf.kernels.cuda.catalog import CudaKernel
+from bitnet_perf.kernels.cuda.catalog import CudaKernel, family
 from bitnet_perf.kernels.cuda.toolchain import sources as own_sources
 
-__all__ = ["Entry", "Parameter", "Program", "program", "with_lines"]
+__all__ = ["Entry", "Parameter", "Program", "program", "program_of", "with_lines"]
 
 KEPT = 64  # compiled programs in the cache
 COMPILE_SECONDS = 600.0
@@ -86,6 +86,11 @@ def program(kernels: Sequence[CudaKernel], sources: Path | None = None) -> Progr
         _build(root, words, text, made)
         keep_newest(folder, KEPT)
     return Program(made, kernels)
+
+
+def program_of(kernel: CudaKernel) -> Program:
+    """The kernel's family, as far as it is in the same file."""
+    return program([each for each in family(kernel.family) if each.file == kernel.file])
 
 
 def _key(root: Path, version: str, parts: Sequence[str]) -> str:
