@@ -20,7 +20,7 @@ from bitnet_perf.kernels.cuda.nvrtc import BRING
 
 __all__ = ["Function", "Instruction", "Loop", "count_opcodes", "disassemble", "has_opcode",
            "hot_loop", "local_memory", "loops", "missing_opcodes", "nvdisasm", "parse",
-           "per_word", "why_not"]  # fmt: skip
+           "per_word", "waits_between", "why_not"]  # fmt: skip
 
 BYTES = 16  # of an instruction, from compute capability 7.0 on
 WORD = 16  # weights of two bits in 32 bits
@@ -217,6 +217,14 @@ def hot_loop(function: Function, opcodes: Iterable[str]) -> Loop | None:
         if not any(set(o.instructions) < set(loop.instructions) for o in holding)
     ]
     return max(deepest, key=work, default=None)
+
+
+def waits_between(loop: Loop) -> int:
+    """Waits for products of a warpgroup that stand between two such products of a loop: none where
+    they follow one another, one behind each where the assembler could not leave them under way."""
+    products = [n for n, each in enumerate(loop.own) if re.match("[A-Z]GMMA", each.opcode)]
+    within = loop.own[products[0] : products[-1]] if products else ()
+    return sum(has_opcode(each, "WARPGROUP.DEPBAR") for each in within)
 
 
 def per_word(loop: Loop, weights: int) -> float:

@@ -38,7 +38,7 @@ OPTIONS = (
     "--ptxas-options=-v",
 )
 KEPT = 2048  # files in the cache, two a result
-FORM = 1  # of what is written beside a cubin
+FORM = 2  # of what is written beside a cubin
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +282,11 @@ def read_usage(log: str) -> dict[str, Usage]:
 
 
 def read_warnings(log: str) -> str:
-    """What a log complains about, without what it tells of every kernel."""
+    """What a log complains about, without what it tells of every kernel. The assembler says of code
+    that it had to make slower, such as products that wait for one another, by way of "info"."""
     told = re.compile(r"ptxas (info| +\.)|Remark: | +\d+ bytes stack frame")
-    return "\n".join(line for line in log.splitlines() if line.strip() and not told.match(line))
+    return "\n".join(
+        line
+        for line in log.splitlines()
+        if line.strip() and ("Potential Performance Loss" in line or not told.match(line))
+    )
