@@ -104,6 +104,7 @@ class MadeUpArray(np.ndarray):
     """An array of device `number`, in memory aligned as cudaMalloc aligns it."""
 
     number = 0
+    reads = 0  # of single values by the host, which wait for the device
 
     def __array_finalize__(self, other):
         self.number = getattr(other, "number", 0)
@@ -120,6 +121,18 @@ class MadeUpArray(np.ndarray):
         assert (host.shape, host.dtype) == (self.shape, self.dtype)
         assert self.flags.c_contiguous
         self.view(np.ndarray)[...] = host
+
+
+def _read(name):
+    def read(array, *given):
+        MadeUpArray.reads += 1
+        return getattr(np.ndarray, name)(array, *given)
+
+    return read
+
+
+for _name in ("__bool__", "__float__", "__index__", "__int__", "item", "tolist"):
+    setattr(MadeUpArray, _name, _read(_name))
 
 
 def aligned(shape, dtype, number=0):
@@ -205,7 +218,9 @@ class MadeUpCupy(ModuleType):
         return np.array(array, subok=False)
 
     def from_dlpack(self, holder):
-        return holder.array
+        """CuPy asks for the current stream; 1 is the default one."""
+        assert holder.__dlpack_device__()[0] == 2
+        return holder.__dlpack__(stream=self.stream.ptr or 1)
 
     def copyto(self, target, source):
         self.begin("copy", lambda: np.copyto(target, source))
@@ -331,12 +346,15 @@ def cubin_without_compiling(file, expressions, architecture, options=()):  # noq
 class Tensor:
     """What speaks DLPack and is no CuPy array, as a PyTorch tensor is."""
 
-    def __init__(self, array, kind=2):
-        self.array, self.kind = array, kind
+    def __init__(self, array, kind=2, refusal=None):
+        self.array, self.kind, self.refusal, self.streams = array, kind, refusal, []
         self.dtype = f"torch.{array.dtype}"
 
     def __dlpack_device__(self):
         return self.kind, self.array.number
 
-    def __dlpack__(self, **_):
-        raise AssertionError("the importer asks")
+    def __dlpack__(self, *, stream):
+        if self.refusal is not None:
+            raise self.refusal
+        self.streams.append(stream)
+        return self.array

@@ -88,6 +88,16 @@ struct pending_products {
 }  // namespace emu
 #endif
 
+#ifndef BP_EMULATE
+// d[32][4] as what an instruction reads and writes: whatever else touches it stays on its side.
+#define BP_OPERANDS_4(j) "+f"(d[j][0]), "+f"(d[j][1]), "+f"(d[j][2]), "+f"(d[j][3])
+#define BP_OPERANDS_16(j) \
+  BP_OPERANDS_4(j), BP_OPERANDS_4(j + 1), BP_OPERANDS_4(j + 2), BP_OPERANDS_4(j + 3)
+#define BP_OPERANDS_128                                                                            \
+  BP_OPERANDS_16(0), BP_OPERANDS_16(4), BP_OPERANDS_16(8), BP_OPERANDS_16(12), BP_OPERANDS_16(16), \
+      BP_OPERANDS_16(20), BP_OPERANDS_16(24), BP_OPERANDS_16(28)
+#endif
+
 // D += A B.T, 64 rows of A times 256 rows of B, 16 columns of 16 bits. Both lie in rows of 128
 // bytes from a multiple of 1024 bytes on, 16-byte piece p of row r at place p ^ (r & 7); a and b
 // point to the first row's first byte of these columns. Warp w of the four has rows 16 w ... of D,
@@ -105,10 +115,12 @@ struct warpgroup_products {
   }
 #endif
 
-  // Registers and shared memory that this thread wrote are what products see from here on.
-  BP_DEVICE void begin() {
-#ifndef BP_EMULATE
-    asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
+  // Sums and shared memory that this thread wrote are what products see from here on.
+  BP_DEVICE void begin(float (&d)[32][4]) {
+#ifdef BP_EMULATE
+    (void)d;
+#else
+    asm volatile("wgmma.fence.sync.aligned;" : BP_OPERANDS_128 : : "memory");
 #endif
   }
 
@@ -129,15 +141,12 @@ struct warpgroup_products {
 #ifdef BP_EMULATE
     while (pending.groups > left) pending.run_first_group(d);
 #else
-    asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(left) : "memory");
+    asm volatile("wgmma.wait_group.sync.aligned %128;" : BP_OPERANDS_128 : "n"(left) : "memory");
 #endif
   }
 };
 
 #ifndef BP_EMULATE
-#define BP_OPERANDS_4(j) "+f"(d[j][0]), "+f"(d[j][1]), "+f"(d[j][2]), "+f"(d[j][3])
-#define BP_OPERANDS_16(j) \
-  BP_OPERANDS_4(j), BP_OPERANDS_4(j + 1), BP_OPERANDS_4(j + 2), BP_OPERANDS_4(j + 3)
 #define BP_WGMMA_N256(type)                                                                       \
   asm volatile("wgmma.mma_async.sync.aligned.m64n256k16.f32." type "." type                       \
                " "                                                                                \
@@ -152,8 +161,7 @@ struct warpgroup_products {
                "%112, %113, %114, %115, %116, %117, %118, %119, %120, %121, %122, %123, %124, "   \
                "%125, %126, %127}, "                                                              \
                "%128, %129, 1, 1, 1, 0, 0;"                                                       \
-               : BP_OPERANDS_16(0), BP_OPERANDS_16(4), BP_OPERANDS_16(8), BP_OPERANDS_16(12),     \
-                 BP_OPERANDS_16(16), BP_OPERANDS_16(20), BP_OPERANDS_16(24), BP_OPERANDS_16(28)   \
+               : BP_OPERANDS_128                                                                  \
                : "l"(descriptor(a)), "l"(descriptor(b)))
 #endif
 

@@ -36,6 +36,8 @@ class CudaKernel:
             rows: a block does a token.
         per_operation: instructions of the main loop for each of the first of `opcodes`, at most; 0:
             not counted.
+        per_word: instructions of the main loop for 16 weights, at most.
+        per_word_turing: the same on sm_75, whose tensor instructions are a quarter as large.
     """
 
     family: str
@@ -50,6 +52,12 @@ class CudaKernel:
     shared: int = 0
     tile: tuple[int, int] = (0, 0)
     per_operation: float = 0.0
+    per_word: float = 14.0
+    per_word_turing: float = 14.0
+
+    def per_word_on(self, architecture: str) -> float:
+        """Instructions of the main loop for 16 weights there, at most."""
+        return self.per_word_turing if architecture == "sm_75" else self.per_word
 
     @property
     def name(self) -> str:
@@ -75,7 +83,7 @@ def _gemm(registers: int, *tile: int) -> CudaKernel:
     return CudaKernel(
         "gemm_w2a8", f"n{n}_m{m}", "gemm_w2a8.cu", f"gemm_w2a8<tile<{', '.join(map(str, tile))}>>",
         _ALL, 32 * warps_n * warps_m * warps_k, 64 * rows * stages, ("IMMA", "LDG", "LDSM"),
-        registers, shared=stages * m * 128 * warps_k, tile=(n, m),
+        registers, shared=stages * m * 128 * warps_k, tile=(n, m), per_word_turing=26.0,
     )  # fmt: skip
 
 

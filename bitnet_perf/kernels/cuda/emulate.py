@@ -26,8 +26,6 @@ from bitnet_perf.kernels.cuda.traces import Trace
 __all__ = ["SCHEDULES", "EmulationError", "launch"]
 
 SCHEDULES = ("in_order", "reversed", "random", "greedy", "greedy_reversed")  # as schedule.cpp
-LARGEST_SHARED = 227 * 1024  # bytes of a block
-LARGEST_BLOCK = 1024
 # Arrays lie this far apart: an access beyond one meets no other.
 GAP = 1 << 20
 ALIGNMENT = 256  # of what cudaMalloc gives
@@ -91,7 +89,7 @@ def launch(
     """
     if schedule not in SCHEDULES:
         raise ConfigError(f"schedule: found {schedule!r}, accepted are {', '.join(SCHEDULES)}")
-    _check_sizes(kernel, geometry)
+    geometry.check(kernel.name)
     built = program_of(kernel) if of is None else of
     library, entry = built.entry(kernel)
     placed = _Placed(kernel, entry, arguments, early or ())
@@ -188,22 +186,3 @@ def _number(kernel: CudaKernel, i: int, value: Any, parameter: Parameter) -> Any
             f"{parameter.bytes} bytes"
         )
     return held
-
-
-def _check_sizes(kernel: CudaKernel, geometry: Geometry) -> None:
-    grid, block, shared = geometry.grid, geometry.block, geometry.shared
-    if min(grid) < 1 or max(grid[1:]) > 65535 or grid[0] >= 2**31:
-        raise ShapeError(
-            f"{kernel.name}: grid: found {grid}, accepted are three numbers from 1 to 2147483647, "
-            "65535, 65535"
-        )
-    threads = int(np.prod(block))
-    if min(block) < 1 or threads > LARGEST_BLOCK:
-        raise ShapeError(
-            f"{kernel.name}: block: found {block}, accepted are three numbers whose product is 1 "
-            f"to {LARGEST_BLOCK}"
-        )
-    if not 0 <= shared <= LARGEST_SHARED:
-        raise ShapeError(
-            f"{kernel.name}: shared: found {shared} bytes, accepted are 0 to {LARGEST_SHARED}"
-        )
