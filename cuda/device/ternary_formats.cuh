@@ -53,9 +53,11 @@ struct i2_s {
 
   template <class Each>
   BP_DEVICE static void walk(const piece& p, int lane, u8* tile, Each each) {
+    // Two lanes take 32 bytes of a row. Sixteen even rows, or odd ones, are 18 banks apart: with
+    // two neighbours of each these are all 32.
 #pragma unroll 1
-    for (int i = lane; i < tile_rows * 6; i += warp_lanes) {
-      const int row = i / 6, part = i % 6;
+    for (int i = 0; i < 6; ++i) {
+      const int row = lane / 2 * 2 + i % 2, part = i / 2 * 2 + lane % 2;
       if (p.n + row >= p.N || p.k + part / 2 * 128 >= padded(p.K)) continue;
       each(static_cast<u64>(p.n + row) * (padded(p.K) / 4) + p.k / 4 + 16 * part,
            reinterpret_cast<u32*>(tile + row * tile_stride + part / 2 * 32 + part % 2 * 4));
