@@ -72,6 +72,7 @@ FEEDS: dict[str, tuple[str, ...]] = {
     "softmax": ("sample/*",),
     "pack": ("quantize_weights/*", "load/*"),
     "unpack": ("load/*",),
+    "ternarize": ("quantize_weights/*",),
     "block_quantize": ("block_round_trip/*",),
     "block_dequantize": ("block_round_trip/*",),
     "block_matmul": NOTHING,

@@ -36,6 +36,7 @@ constexpr case_family families[] = {
     {"pack", "quantization", make_pack},
     {"unpack", "quantization", make_unpack},
     {"quantize_weights", "quantization", make_quantize_weights},
+    {"ternarize", "quantization", make_ternarize},
     {"block_quantize", "quantization", make_block_quantize},
     {"block_dequantize", "quantization", make_block_dequantize},
     {"block_round_trip", "quantization", make_block_round_trip},

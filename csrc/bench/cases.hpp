@@ -90,6 +90,7 @@ prepared_case make_add(const case_name& name, std::string_view isa);
 prepared_case make_argmax(const case_name& name, std::string_view isa);
 prepared_case make_softmax(const case_name& name, std::string_view isa);
 prepared_case make_sample(const case_name& name, std::string_view isa);
+prepared_case make_ternarize(const case_name& name, std::string_view isa);
 prepared_case make_probe_read(const case_name& name, std::string_view isa);
 prepared_case make_probe_write(const case_name& name, std::string_view isa);
 prepared_case make_probe_join(const case_name& name, std::string_view isa);

@@ -2,6 +2,7 @@
 // gives is what was packed.
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "bench/candidate.hpp"
 #include "bench/cases.hpp"
@@ -13,6 +14,7 @@
 #include "formats/layout.hpp"
 #include "kernels/pack/pack.hpp"
 #include "kernels/pack/quantize.hpp"
+#include "kernels/ternarize/ternarize.hpp"
 #include "kernels/unpack/unpack.hpp"
 
 namespace bp {
@@ -30,11 +32,15 @@ struct pack_data {
   float* values() const { return reinterpret_cast<float*>(floats.get()); }
 };
 
-std::shared_ptr<pack_data> make_pack_data(const case_name& name) {
+void check_matrix(const case_name& name) {
   check_rank(name, 2, "NxK");
   if (name.spread != 0)
     fail(error_kind::config, "case: found '" + name.text + "', " + name.family +
                                  " is not spread over memory: name a larger shape instead");
+}
+
+std::shared_ptr<pack_data> make_pack_data(const case_name& name) {
+  check_matrix(name);
   auto data = std::make_shared<pack_data>();
   data->w = make_layout(name.format, name.shape[0], name.shape[1]);
   data->weights = name.shape[0] * name.shape[1];
@@ -105,7 +111,8 @@ prepared_case make_unpack(const case_name& name, std::string_view isa) {
 }
 
 prepared_case make_quantize_weights(const case_name& name, std::string_view isa) {
-  const kernel_row& kernel = pick("pack", name.format, isa);
+  const quantize_kernels kernels{select("ternarize", "f32", isa == candidate_isa ? "" : isa),
+                                 pick("pack", name.format, isa)};
   const auto data = make_pack_data(name);
   data->codes.reset();
   data->floats = allocate(static_cast<std::size_t>(data->weights) * sizeof(float));
@@ -115,8 +122,8 @@ prepared_case make_quantize_weights(const case_name& name, std::string_view isa)
   prepared_case made;
   made.memory = made.footprint =
       data->weights * static_cast<std::int64_t>(sizeof(float)) + data->bytes;
-  made.run = [data, &kernel, threads = name.threads](std::int64_t) {
-    quantize_weights(kernel, data->w, {data->values(), false}, scale_rule::absmean, 0,
+  made.run = [data, kernels, threads = name.threads](std::int64_t) {
+    quantize_weights(kernels, data->w, {data->values(), false}, scale_rule::absmean, 0,
                      data->packed.get(), threads);
   };
   made.result = [data, size] { return std::span(data->packed.get(), size); };
@@ -124,6 +131,41 @@ prepared_case make_quantize_weights(const case_name& name, std::string_view isa)
     const buffer want = absmean_bytes(data->w, data->values());
     return std::equal(want.get(), want.get() + size, data->packed.get());
   };
+  return made;
+}
+
+prepared_case make_ternarize(const case_name& name, std::string_view isa) {
+  check_matrix(name);
+  const kernel_row& kernel = select("ternarize", name.format, isa);
+  const std::int64_t count = name.shape[0] * name.shape[1], size = name.format == "f16" ? 2 : 4;
+  struct data {
+    buffer x, codes;
+  };
+  auto held = std::make_shared<data>(data{allocate(static_cast<std::size_t>(count * size)),
+                                          allocate(static_cast<std::size_t>(count))});
+  random_source source(weight_seed);
+  for (std::int64_t i = 0; i < count; ++i) {
+    const float value = 0.02f * source.uniform();
+    const std::uint16_t half = float_to_half(value);
+    std::memcpy(held->x.get() + i * size, size == 2 ? static_cast<const void*>(&half) : &value,
+                static_cast<std::size_t>(size));
+  }
+  ternarize_args args{};
+  args.step = ternarize_step::codes;
+  args.x = held->x.get();
+  args.rows = name.shape[0];
+  args.K = name.shape[1];
+  args.bound = 0.01f;
+  args.codes = reinterpret_cast<std::int8_t*>(held->codes.get());
+  prepared_case made;
+  made.memory = made.footprint = count * (size + 1);
+  made.run = [held, args, &kernel, threads = name.threads](std::int64_t) {
+    run_ternarize(kernel, args, threads);
+  };
+  made.result = [held, count] {
+    return std::span(held->codes.get(), static_cast<std::size_t>(count));
+  };
+  made.right = same_as_scalar(name, made, make_ternarize);
   return made;
 }
 

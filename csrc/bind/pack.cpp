@@ -75,7 +75,8 @@ py::tuple quantize(const py::handle& weights, const std::string& format, const s
   x = half ? py::array(py::module_::import("numpy").attr("require")(x, "<f2", "CA"))
            : py::array(py::array_t<float, order>::ensure(x));
   const layout w = make_layout(format, x.shape(0), x.shape(1), to_tiling(t));
-  const kernel_row& kernel = select("pack", format, isa);
+  const quantize_kernels kernels{select("ternarize", half ? "f16" : "f32", isa),
+                                 select("pack", format, isa)};
   const int team = check_threads(threads);
   auto data = make_array<std::uint8_t>({packed_bytes(w)});
   std::uint8_t* bytes = data.mutable_data();
@@ -83,7 +84,7 @@ py::tuple quantize(const py::handle& weights, const std::string& format, const s
   float kept;
   {
     const py::gil_scoped_release unlocked;
-    kept = quantize_weights(kernel, w, matrix, which, given, bytes, team);
+    kept = quantize_weights(kernels, w, matrix, which, given, bytes, team);
   }
   return py::make_tuple(data, kept);
 }

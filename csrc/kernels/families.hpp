@@ -25,6 +25,7 @@
 #include "kernels/rope/rope.hpp"
 #include "kernels/silu_mul/silu_mul.hpp"
 #include "kernels/softmax/softmax.hpp"
+#include "kernels/ternarize/ternarize.hpp"
 #include "kernels/unpack/unpack.hpp"
 
 namespace bp {

@@ -27,6 +27,7 @@ SMALL = {
     "pack": "quantization/pack/tl2/64x288/t1",
     "unpack": "quantization/unpack/tq1_0/5x300/t1",
     "quantize_weights": "quantization/quantize_weights/i2_s/64x256/t1",
+    "ternarize": "quantization/ternarize/f16/3x101/t1",
     "block_matmul": "forward/block_matmul/matmul_i2s/7x33x64/t1",
     "gemv_dense": "forward/gemv_dense/q6_k/64x512/t1",
     "gemm_dense": "forward/gemm_dense/f16/5x64x257/t1",

@@ -15,7 +15,7 @@ from house.tree import ROOT, listed_kernels
 from bitnet_perf import _native
 
 FAMILY, FORMAT, ISA = "gemv", "i2_s", "x86_avx2"
-FAMILIES = ("pack", "unpack", "gemv", "gemm")  # what the driver of tests/fuzz/products.cpp runs
+FAMILIES = ("pack", "unpack", "ternarize", "gemv", "gemm")  # what tests/fuzz/products.cpp needs
 RUNNABLE = {row[:3] for row in _native.kernels() if not row[3]}
 
 

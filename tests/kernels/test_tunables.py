@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from house.tree import ROOT
 from reference import formats, matmul
 
 import bitnet_perf as bp
-from bitnet_perf import _native
+from bitnet_perf import _bench, _native
 from bitnet_perf.formats.dense import pack_dense
 from bitnet_perf.kernels.tunables import as_text, tuned_values, tuned_with
 from bitnet_perf.model.model import Model
@@ -34,6 +36,7 @@ def values_of(row):
     return sorted({row.least, row.least + 1, row.default, row.most})
 
 
+CROSSOVERS = [name for name in ROWS if name.endswith("panel_tokens") or name == "amx_tokens"]
 SETTINGS = [(name, value) for name, row in ROWS.items() for value in values_of(row)]
 
 
@@ -231,3 +234,26 @@ def test_sums_a_block_stay_in_the_layout_that_has_a_place_for_them(file):
     model = Model.load(file, act_quant="q8_k")
     np.testing.assert_array_equal(model.forward(TOKENS), want)
     assert any("gemv/native_i2_r4/" in kernel for kernel in model.kernels)
+
+
+def test_values_that_change_during_a_pass_change_no_result(tmp_path):
+    """What one product left for the next is used only where that one would make the same."""
+    bp.make_model(tmp_path / "m.gguf", "small", "i2_s")
+    model, done = Model.load(tmp_path / "m.gguf", threads=1), threading.Event()
+    tokens = range(1, 15)
+    want = model.forward(tokens)
+
+    def change():
+        for value in itertools.cycle((1, 4096)):
+            if done.is_set():
+                return
+            _bench.set_tunables(",".join(f"{name}={value}" for name in CROSSOVERS))
+
+    other = threading.Thread(target=change)
+    other.start()
+    try:
+        for _ in range(60):
+            np.testing.assert_array_equal(model.forward(tokens), want)
+    finally:
+        done.set()
+        other.join()

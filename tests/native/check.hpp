@@ -16,8 +16,8 @@
 namespace bp::test {
 
 // `bytes` bytes, cleared, past which nothing may be read or written: the address sanitizer sees it,
-// and without one the page behind them faults. With it, bytes stand at an odd address, because no
-// kernel may count on alignment.
+// and without one the page behind them faults, of one half of them that in front. With it, of one
+// half bytes stand at an odd address, because no kernel may count on alignment.
 class fenced {
  public:
   fenced(std::size_t bytes, std::size_t align);
@@ -81,6 +81,7 @@ inline constexpr int team_sizes[] = {1, 3};
 void check_product(const kernel_row& row);
 void check_pack(const kernel_row& row);
 void check_unpack(const kernel_row& row);
+void check_ternarize(const kernel_row& row);
 void check_quantize_activations(const kernel_row& row);
 void check_dense(const kernel_row& row);
 void check_embed(const kernel_row& row);

@@ -2,6 +2,7 @@
 // against plain sums of the unpacked ones.
 
 #include "check.hpp"
+#include "core/tunables.hpp"
 #include "formats/layout.hpp"
 #include "kernels/gemm/gemm.hpp"
 #include "kernels/pack/pack.hpp"
@@ -127,13 +128,32 @@ bool has_blocks(std::string_view format) {
   return format == "tq1_0" || format == "tq2_0" || format.substr(0, 7) == "native_";
 }
 
-// More tokens than a block of them (of the panels) holds, and the most columns.
+// The kernels for many tokens that a tunable chooses: all from one token on, or as they are.
+void set_crossovers(bool from_one) {
+  std::vector<std::pair<std::string, std::string>> values;
+  for (const tunable_info& each : tunables()) {
+    const std::string_view name = each.name;
+    if (name.ends_with("panel_tokens") || name == "amx_tokens")
+      values.emplace_back(name, std::to_string(from_one ? 1 : each.standard));
+  }
+  set_tunables(values);
+}
+
+// More tokens than a block of them (of the panels) holds, panels of extreme values, and the most
+// columns.
 void check_largest(const kernel_row& row, engine& random) {
   const bool tiled = std::string_view(row.format).starts_with("tl");
+  const shape few = tiled ? shapes(row.format)[1] : shape{17, 384};
+  const fill largest = {"all 1, all -128", 1, 1, -128, -128};
   if (std::string_view(row.family) == "gemm") {
-    check_sums(row, random, tiled ? shapes(row.format)[1] : shape{17, 384}, 261, fills[0]);
+    check_sums(row, random, few, 261, fills[0]);
+    for (const fill& f : fills) check_sums(row, random, few, 49, f);
+    if (tiled) return;
+    set_crossovers(true);
+    check_sums(row, random, {1, largest_columns}, 2, largest);
+    set_crossovers(false);
   } else if (!tiled) {
-    check_sums(row, random, {1, largest_columns}, 1, {"all 1, all -128", 1, 1, -128, -128});
+    check_sums(row, random, {1, largest_columns}, 1, largest);
   }
 }
 

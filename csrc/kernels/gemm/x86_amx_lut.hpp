@@ -8,6 +8,11 @@
 namespace bp {
 namespace {
 
+// Whether AVX-512 VNNI takes these: fewer than `fewest` pay here, measured, or than is tuned.
+inline bool few_tokens(const product_args& args, std::int64_t fewest) {
+  return args.M < fewest || args.M < args.tuned.amx_tokens;
+}
+
 // A class `Panel` of panels.hpp as rows of x86_amx_panels.hpp, its panel two of those side by side:
 // [2][columns / 64][16 lines of 16 rows by 4 columns]. `Order` is one of panels.hpp.
 template <class Panel, class Order, std::int64_t of_groups, std::int64_t groups>

@@ -61,6 +61,7 @@ struct input {
   std::int64_t M = 0, K_true = 0;
   tiling tile;
   bool block_scales = false;
+  product_choices tuned{};  // a layout may follow them, and others may change them at any time
 
   friend bool operator==(const input&, const input&) = default;
 };
@@ -68,7 +69,8 @@ struct input {
 // Notes the input of this product; whether all that is made from it is there.
 bool is_there(const kernel_row& kernel, const product_args& args) {
   thread_local input last;
-  const input now{&kernel, args.q, args.q_sum, args.M, args.K_true, args.tile, args.block_scales};
+  const input now{&kernel,     args.q,    args.q_sum,        args.M,
+                  args.K_true, args.tile, args.block_scales, args.tuned};
   const bool same = args.same_q && now == last;
   last = now;
   return same;

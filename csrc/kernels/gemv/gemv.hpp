@@ -23,6 +23,8 @@ struct product_needs {
 struct product_choices {
   std::int64_t prefetch_bytes, near_prefetch_bytes, far_prefetch_bytes;
   std::int64_t panel_tokens, avx512_panel_tokens, line_panel_tokens, amx_tokens;
+
+  friend bool operator==(const product_choices&, const product_choices&) = default;
 };
 
 // A variant is called once with `plan`, then for every range of parts with `prepare` (where it

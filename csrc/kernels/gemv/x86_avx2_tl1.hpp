@@ -98,15 +98,16 @@ inline void tl1_flush(const tl1_strip& sums, std::int32_t* y) {
 
 // y[0 .. bm) += sum(code * q) over the columns of one tile.
 template <int bm>
-inline void tl1_tile(const std::uint8_t* w, const std::int8_t* q, int columns, std::int32_t* y) {
+inline void tl1_tile(const std::uint8_t* w, const std::int8_t* q, int columns, std::int64_t ahead,
+                     std::int32_t* y) {
   constexpr int step_columns = 512 / bm;
   const int steps = columns / step_columns;
   for (int i = 0; i < steps;) {
     const int stop = i + tl1_steps_before_widening < steps ? i + tl1_steps_before_widening : steps;
     tl1_strip sums = {};
     for (; i < stop; ++i, w += tl1_step_bytes, q += step_columns) {
-      prefetch(w + 3072);
-      prefetch(w + 3072 + 64);
+      prefetch(w + ahead);
+      prefetch(w + ahead + 64);
       const __m128i x = bm == 32 ? _mm_loadu_si128(reinterpret_cast<const __m128i*>(q))
                                  : _mm_loadl_epi64(reinterpret_cast<const __m128i*>(q));
       tl1_step(w, w + 64, arrange<bm>(x), sums);
@@ -132,7 +133,7 @@ inline void tl1_rows(const product_args& args, std::int64_t n, std::int64_t end,
   for (std::int64_t k = 0; k < args.K; k += BK) {
     const std::uint8_t* w = args.w + tile_weights(args.tile, args.K, n, k) / 4;
     for (std::int64_t r = n; r < end; r += bm, w += std::int64_t{BK} * bm / 4)
-      tl1_tile<bm>(w, q + k, BK, y + r);
+      tl1_tile<bm>(w, q + k, BK, args.tuned.prefetch_bytes, y + r);
   }
 }
 

@@ -127,6 +127,7 @@ inline void flush(const looked_up& sums, std::int32_t* y) {
 inline void tl2_rows(const product_args& args, std::int64_t n, std::int64_t end,
                      const std::uint8_t* tables, std::int32_t* y) {
   const tl2_parts part(args.w, args.N, args.K, args.tile);
+  const std::int64_t ahead = args.tuned.prefetch_bytes;
   for (std::int64_t r = n; r < end; ++r) y[r] = 0;
   for (std::int64_t k = 0; k < part.K3; k += args.tile.BK) {
     const std::uint8_t* w = part.triples(n, k);
@@ -134,9 +135,9 @@ inline void tl2_rows(const product_args& args, std::int64_t n, std::int64_t end,
     for (std::int64_t r = n; r < end; r += 32) {
       looked_up sums = {};
       for (std::int64_t c = k; c < k + args.tile.BK; c += 24, w += 128, signs += 32) {
-        prefetch(w + 3072);
-        prefetch(w + 3072 + 64);
-        prefetch(signs + 1024);
+        prefetch(w + ahead);
+        prefetch(w + ahead + 64);
+        prefetch(signs + ahead / 4);  // 32 bytes of signs beside 128 of indices
         add_triples(w, signs, tables + c / 3 * table_bytes, sums);
       }
       flush(sums, y + r);

@@ -70,7 +70,7 @@ inline void tq1_0_row(const product_args& args, std::int64_t n, std::int64_t m) 
     __m256i narrow[T];
     for (auto& v : narrow) v = _mm256_setzero_si256();
     for (; b < stop; ++b, w += tq1_0::block_bytes, q += tq1_0::block_weights) {
-      prefetch(w + 3072);
+      prefetch(w + args.tuned.prefetch_bytes);
       __m256i codes[8];
       block_codes(w, codes);
 #pragma GCC unroll 4

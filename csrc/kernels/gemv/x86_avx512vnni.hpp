@@ -1,4 +1,4 @@
-// AVX-512 VNNI parts of the products of native_i2_r4: unsigned codes 0, 1, 2 against signed
+// AVX-512 VNNI parts of the products of the native layouts: unsigned codes 0, 1, 2 against signed
 // activations (vpdpbusd), which sums four products into int32 and never saturates: |sum| is at most
 // 2 * 128 * K. For ISA files: everything is in an anonymous namespace.
 #pragma once

@@ -13,6 +13,7 @@
 #include "formats/half.hpp"
 #include "kernels/pack/pack.hpp"
 #include "kernels/strips.hpp"
+#include "kernels/ternarize/ternarize.hpp"
 #include "kernels/unpack/unpack.hpp"
 
 namespace bp {
@@ -22,69 +23,15 @@ constexpr std::uint32_t infinity_bits = 0x7f800000;
 constexpr float smallest_mean = 1e-5f;
 constexpr float smallest_weight = 1e-6f;
 
-float value(float x) {
-  return x;
-}
-float value(std::uint16_t x) {
-  return half_to_float(x);
+const void* row_of(const float_matrix& x, std::int64_t K, std::int64_t row) {
+  return static_cast<const std::uint8_t*>(x.data) + row * K * (x.half ? 2 : 4);
 }
 
-struct row_statistics {
-  double sum;             // of |x|
-  std::uint32_t largest;  // |x| as bits, which order like the values; infinity or above for NaN
-};
-
-using four_floats = float __attribute__((vector_size(16)));
-using four_bits = std::int32_t __attribute__((vector_size(16)));
-using four_doubles = double __attribute__((vector_size(32)));
-
-template <class T>
-four_floats magnitudes(const T* x) {
-  const four_floats x4{value(x[0]), value(x[1]), value(x[2]), value(x[3])};
-  return reinterpret_cast<four_floats>(reinterpret_cast<four_bits>(x4) & 0x7fffffff);
-}
-
-// Eight sums side by side, added up in a fixed order.
-template <class T>
-row_statistics measure(const T* x, std::int64_t K) {
-  four_doubles sums[2] = {};
-  four_floats largest[2] = {};  // of what is not NaN; a sum of NaN is NaN
-  std::int64_t k = 0;
-  for (; k + 8 <= K; k += 8) {
-    for (int half = 0; half < 2; ++half) {
-      const four_floats found = magnitudes(x + k + 4 * half);
-      sums[half] += __builtin_convertvector(found, four_doubles);
-      largest[half] = found > largest[half] ? found : largest[half];
-    }
-  }
-  for (int lane = 0; k < K; ++k, ++lane) {
-    const float found = std::fabs(value(x[k]));
-    sums[lane / 4][lane % 4] += static_cast<double>(found);
-    largest[lane / 4][lane % 4] = std::max(largest[lane / 4][lane % 4], found);
-  }
-  row_statistics row{0, 0};
-  for (int lane = 0; lane < 8; ++lane) {
-    row.sum += sums[lane / 4][lane % 4];
-    row.largest =
-        std::max(row.largest, std::bit_cast<std::uint32_t>(float{largest[lane / 4][lane % 4]}));
-  }
-  if (std::isnan(row.sum)) row.largest = infinity_bits;
-  return row;
-}
-
-// Codes by where 2 x stands to -bound and bound (2 x is exact, or infinite).
-template <class T>
-void ternary(const T* x, std::int64_t K, float bound, std::int8_t* codes) {
-  for (std::int64_t k = 0; k < K; ++k) {
-    const float twice = 2 * value(x[k]);
-    codes[k] = static_cast<std::int8_t>((twice > bound) - (twice < -bound));
-  }
-}
-
-template <class T>
-[[noreturn]] void refuse(const T* x, std::int64_t K, std::int64_t row) {
+[[noreturn]] void refuse(const float_matrix& x, std::int64_t K, std::int64_t row) {
   for (std::int64_t k = 0;; ++k) {
-    const float found = value(x[row * K + k]);
+    const std::int64_t at = row * K + k;
+    const float found = x.half ? half_to_float(static_cast<const std::uint16_t*>(x.data)[at])
+                               : static_cast<const float*>(x.data)[at];
     if (std::isfinite(found)) continue;
     fail(error_kind::format, std::string("weights: found ") +
                                  (std::isnan(found) ? "nan"
@@ -96,13 +43,16 @@ template <class T>
 }
 
 // Statistics of all rows, refusing NaN and infinity; sum and largest of the whole matrix.
-template <class T>
-row_statistics measure_all(const T* x, std::int64_t N, std::int64_t K, int threads) {
+row_statistics measure_all(const kernel_row& kernel, const float_matrix& x, std::int64_t N,
+                           std::int64_t K, int threads) {
   std::vector<row_statistics> rows(static_cast<std::size_t>(N));
-  for_rows(threads, N, 1, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t n = begin; n < end; ++n)
-      rows[static_cast<std::size_t>(n)] = measure(x + n * K, K);
-  });
+  ternarize_args args{};
+  args.step = ternarize_step::measure;
+  args.x = x.data;
+  args.rows = N;
+  args.K = K;
+  args.statistics = rows.data();
+  run_ternarize(kernel, args, threads);
   row_statistics all{0, 0};
   for (std::int64_t n = 0; n < N; ++n) {
     const row_statistics& row = rows[static_cast<std::size_t>(n)];
@@ -113,10 +63,13 @@ row_statistics measure_all(const T* x, std::int64_t N, std::int64_t K, int threa
   return all;
 }
 
-template <class T>
-float quantize(const kernel_row& kernel, const layout& w, const T* x, scale_rule rule, float given,
-               std::uint8_t* data, int threads) {
-  const row_statistics all = measure_all(x, w.N, w.K, threads);
+}  // namespace
+
+float quantize_weights(const quantize_kernels& kernels, const layout& w, const float_matrix& x,
+                       scale_rule rule, float given, std::uint8_t* data, int threads) {
+  const std::int64_t size = x.half ? 2 : 4;
+  const span_guard span(row_index(kernels.pack), w.N * w.K * size + code_bytes(w), w.N * w.K);
+  const row_statistics all = measure_all(kernels.ternarize, x, w.N, w.K, threads);
   float scale = given, bound = given;
   if (rule == scale_rule::absmean) {
     const double mean = all.sum / static_cast<double>(w.N) / static_cast<double>(w.K);
@@ -126,12 +79,19 @@ float quantize(const kernel_row& kernel, const layout& w, const T* x, scale_rule
     bound = std::nextafter(2 * smallest_weight, 0.0f);  // 2 |x| > bound where |x| >= 1e-6
   }
   const float kept = stored_scale(*w.format, static_cast<double>(scale));
-  auto* const fn = kernel_cast<pack_args>(kernel);
-  std::uint8_t invalid = 0;  // stays 0: ternary() makes valid codes
+  auto* const ternarize = kernel_cast<ternarize_args>(kernels.ternarize);
+  auto* const pack = kernel_cast<pack_args>(kernels.pack);
+  std::uint8_t invalid = 0;  // stays 0: ternarize makes valid codes
   for_strips(threads, w.N, row_step(w), w.K,
              [&](std::int64_t begin, std::int64_t end, std::int8_t* codes) {
-               for (std::int64_t n = begin; n < end; ++n)
-                 ternary(x + n * w.K, w.K, bound, codes + (n - begin) * w.K);
+               ternarize_args made{};
+               made.step = ternarize_step::codes;
+               made.x = row_of(x, w.K, begin);
+               made.rows = end - begin;
+               made.K = w.K;
+               made.bound = bound;
+               made.codes = codes;
+               ternarize(made);
                pack_args part = pack_arguments(w);
                part.codes = codes;
                part.data = data;
@@ -139,23 +99,10 @@ float quantize(const kernel_row& kernel, const layout& w, const T* x, scale_rule
                part.row_begin = begin;
                part.row_end = end;
                part.invalid = &invalid;
-               fn(part);
+               pack(part);
              });
   if (scale_offset(w) >= 0) write_scale(w, data, kept);
   return kept;
-}
-
-}  // namespace
-
-float quantize_weights(const kernel_row& kernel, const layout& w, const float_matrix& x,
-                       scale_rule rule, float given, std::uint8_t* data, int threads) {
-  const std::int64_t size = x.half ? 2 : 4;
-  const span_guard span(row_index(kernel), w.N * w.K * size + code_bytes(w), w.N * w.K);
-  if (x.half) {
-    return quantize(kernel, w, static_cast<const std::uint16_t*>(x.data), rule, given, data,
-                    threads);
-  }
-  return quantize(kernel, w, static_cast<const float*>(x.data), rule, given, data, threads);
 }
 
 void dequantize_weights(const kernel_row& kernel, const layout& w, const std::uint8_t* data,

@@ -21,10 +21,16 @@ struct float_matrix {
   bool half;         // float16, else float32
 };
 
-// Packs x into `data` (packed_bytes(w), cleared) with a pack kernel and writes the scale where the
+// Both of one instruction set, or the best of each: `ternarize` of the type of the weights.
+struct quantize_kernels {
+  const kernel_row& ternarize;
+  const kernel_row& pack;
+};
+
+// Packs x into `data` (packed_bytes(w), cleared) and writes the scale where the
 // format keeps it; returns it as it is kept. Codes are made with the float32 scale, also where the
 // format then rounds it to float16. NaN or infinity: error_kind::format with its place.
-float quantize_weights(const kernel_row& kernel, const layout& w, const float_matrix& x,
+float quantize_weights(const quantize_kernels& kernels, const layout& w, const float_matrix& x,
                        scale_rule rule, float given, std::uint8_t* data, int threads);
 
 // y [N, K] = code * scale with an unpack kernel; where block_scales (float32 [N, K_padded / 256])

@@ -8,8 +8,7 @@ constexpr std::int64_t fewest_of_tiles = 10;  // measured
 void gemm_tl1_x86_avx512vnni(const gemm_args& args);
 
 void gemm_tl1_x86_amx(const gemm_args& args) {
-  if (args.M < fewest_of_tiles || args.M < args.tuned.amx_tokens)
-    return gemm_tl1_x86_avx512vnni(args);
+  if (few_tokens(args, fewest_of_tiles)) return gemm_tl1_x86_avx512vnni(args);
   by_tiles<panel_tiles<tl1_columns<wide_codes>, order_as_they_are, 1, 3>>(args);
 }
 

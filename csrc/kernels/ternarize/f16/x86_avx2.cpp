@@ -1,0 +1,9 @@
+#include "kernels/ternarize/x86_avx2.hpp"
+
+namespace bp {
+
+void ternarize_f16_x86_avx2(const ternarize_args& args) {
+  ternarize_rows<avx2_ops, std::uint16_t>(args);
+}
+
+}  // namespace bp
