@@ -285,8 +285,8 @@ class Function:
 class MadeUpCublas:
     """The library over pointers: columns first, one of the two transposed."""
 
-    NAMES = {0: "f32", 2: "f16", 14: "bf16"}  # noqa: RUF012
-    TYPES = {0: np.float32, 2: np.float16, 14: ml_dtypes.bfloat16}  # noqa: RUF012
+    NAMES = {0: "f32", 2: "f16", 14: "bf16", 3: "int8"}  # noqa: RUF012
+    TYPES = {0: np.float32, 2: np.float16, 14: ml_dtypes.bfloat16, 3: np.int8, 10: np.int32}  # noqa: RUF012
 
     def __init__(self, cupy, status=0):
         self.cupy, self.status, self.stream = cupy, status, None
@@ -308,13 +308,19 @@ class MadeUpCublas:
         (ta, tb, m, n, k, alpha, a, at, lda, b, bt, ldb, beta, c, ct, ldc, how, _) = (
             getattr(each, "value", each) for each in given
         )
-        assert (ta, tb, how, alpha._obj.value, beta._obj.value) == (1, 0, 68, 1.0, 0.0)
+        whole = at == 3
+        assert (ta, tb, how) == (1, 0, 72 if whole else 68)
+        assert (alpha._obj.value, beta._obj.value) == (1, 0)
+        assert isinstance(alpha._obj, ctypes.c_int32 if whole else ctypes.c_float)
+        assert not whole or (bt, ct) == (3, 10)
+        assert not whole or all(each % 4 == 0 for each in (k, a, b, c, lda, ldb, ldc))
         left = columns(a, self.TYPES[at], lda, m, k)  # [lda = k, m], transposed
         right = columns(b, self.TYPES[bt], ldb, n, k)
         result = columns(c, self.TYPES[ct], ldc, n, m)
 
         def work():
-            result[...] = right.astype(np.float32) @ left.astype(np.float32).T
+            exact = np.float64 if whole else np.float32
+            result[...] = right.astype(exact) @ left.astype(exact).T
 
         self.cupy.begin(f"cublas.{self.NAMES[at]}", work)
         return 0

@@ -88,6 +88,9 @@ def _between(kernel):
     tile = max(one_tile, other_tile)
     if kernel.family == "repack":
         return codecs.repack(source, to, *WEIGHTS, tile), {"source": held, "to": made}
+    if kernel.family == "unpack_weights":
+        made = zeros(WEIGHTS[0] * WEIGHTS[1], np.uint8)
+        return codecs.unpack(*WEIGHTS), {"weights": held, "unpacked": made}
     if kernel.family == "quantize_weights":
         x, one = kernel.variant.split("_")[0], np.ones(1, np.float32)
         return codecs.quantize(x, to, *WEIGHTS, tile), {"w": held, "bound": one, "to": made}
@@ -205,7 +208,8 @@ CASES = {
     **dict.fromkeys(("matmul_fp16", "matmul_bf16", "matmul_fp16_warpgroups",
                      "matmul_bf16_warpgroups"), _dense),
     "quantize_activations": _activations, "convert": _convert,
-    **dict.fromkeys(("repack", "quantize_weights", "dequantize_weights"), _between),
+    **dict.fromkeys(("repack", "unpack_weights", "quantize_weights", "dequantize_weights"),
+                    _between),
     "weight_scale": _scale, "block_quantize": _blocks, "block_dequantize": _blocks,
     "rms_norm": _norm, "add_norm": _norm, "relu2_mul": _combine, "silu_mul": _combine,
     "add": _combine, "rope": _rope, "attention_decode": _attention, "attention_merge": _attention,

@@ -239,3 +239,24 @@ struct floats {
     }
   }
 };
+
+// Weights themselves, a byte each, in rows padded with zeros to a multiple of 128 columns. Only
+// stored: eight lanes store 128 bytes of a row, of rows eight apart, which lie in different banks.
+struct int8_rows {
+  BP_DEVICE static int columns(int K) { return padded(K); }
+
+  BP_DEVICE static void store(u8* to, const piece& p, int lane, u8* tile) {
+#pragma unroll 4
+    for (int i = 0; i < 8 * tile_columns / step_columns; ++i) {
+      const int row = i % 8 + lane / 8 * 8, at = i / 8 * step_columns + lane % 8 * 16;
+      if (p.n + row >= p.N || p.k + at >= padded(p.K)) continue;
+      const u32 quads = *reinterpret_cast<const u32*>(tile + row * tile_stride + at / 4);
+      u32 words[4];
+#pragma unroll
+      for (int j = 0; j < 4; ++j)  // codes 0, 1, 2 to 0xff, 0, 1
+        words[j] = (word_of(quads >> 8 * j & 0xffu) + 0x7f7f7f7fu) ^ 0x80808080u;
+      store_16(to + static_cast<u64>(p.n + row) * padded(p.K) + p.k + at,
+               {words[0], words[1], words[2], words[3]});
+    }
+  }
+};

@@ -89,6 +89,15 @@ def test_and_back_to_the_same_bytes(name, shape, tile):
     assert same_bits(*from_device(name, weights_of(*shape), tile))
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (31, 127), (33, 391), (64, 896)])
+def test_unpacked_to_int8(shape):
+    weights = weights_of(*shape)
+    made = np.full((shape[0], -(-shape[1] // 128) * 128), 99, np.int8)
+    run(codecs.unpack(*shape), weights=bytes_of(pack_frag16x32(weights)), unpacked=bytes_of(made))
+    assert same_bits(made[:, : shape[1]].copy(), weights)
+    assert not made[:, shape[1] :].any()
+
+
 @pytest.mark.parametrize("value", EXTREMES)
 def test_matrices_of_one_weight(value):
     weights = np.full((32, 448), EXTREMES[value], np.int8)

@@ -121,6 +121,7 @@ def _codecs() -> tuple[CudaKernel, ...]:
     return (
         *(_transcode("repack", f"{f}_{gpu}", f, gpu, 64) for f in (*files, "tq1_0")),
         *(_transcode("repack", f"{gpu}_{f}", gpu, f, 64) for f in files),
+        _transcode("unpack_weights", f"{gpu}_s8", gpu, "int8_rows", 64),
         *(
             _transcode("quantize_weights", f"{x}_{f}", f"floats<{c}>", f, 80)
             for f in whole
