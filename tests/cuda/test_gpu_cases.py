@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from bitnet_perf.bench import gpu_cases as gpu_cases_module
-from bitnet_perf.bench.gpu_cases import FAMILIES, _checked_rows, gpu_cases, named, small_cases
+from bitnet_perf.bench.gpu_cases import FAMILIES, checked_rows, gpu_cases, named, small_cases
 from bitnet_perf.bench.gpu_measure import check_case
 from bitnet_perf.errors import ConfigError, MeasurementError
 from bitnet_perf.kernels.cuda.catalog import KERNELS
@@ -95,11 +95,11 @@ def test_large_cases_are_checked_in_part():
     case = next(case for case in gpu_cases() if "2048x6912x2560" in case.name)
     assert case.packed == 6912 * 2560 // 4
     assert case.ops == 2 * 2048 * 6912 * 2560
-    rows = _checked_rows(2048, 6912 * 2560)
+    rows = checked_rows(2048, 6912 * 2560)
     assert 100 < len(rows) < 130
     assert (rows[0], rows[-1]) == (0, 2047)
-    assert _checked_rows(3, 10).tolist() == [0, 1, 2]
-    assert len(_checked_rows(2048, 1 << 40)) == 2
+    assert checked_rows(3, 10).tolist() == [0, 1, 2]
+    assert len(checked_rows(2048, 1 << 40)) == 2
 
 
 def test_the_tile_of_a_dense_product():
