@@ -1,28 +1,14 @@
 // What a layer does beside its products: norms, rotation, activation functions, the residual.
 // Each value is calculated in float32, every operation rounded, and rounded once more to the type
 // of the result: 2^-11 of it for half, 2^-8 for bfloat16 beside the bounds below.
-#include "device/activations.cuh"
-#include "device/exp.cuh"
+#include "device/row.cuh"
 
-// 1 / sqrt(sum / K + eps) of the squares that every thread of a block summed.
-BP_DEVICE float norm_factor(float sum, float eps, int K) {
-  BP_SHARED(float, of_warps, row_warps);
-  sum = lane_sum(sum);
-  if (threadIdx.x % warp_lanes == 0) of_warps[threadIdx.x / warp_lanes] = sum;
-  __syncthreads();
-  sum = of_warps[0];
-#pragma unroll
-  for (int i = 1; i < row_warps; ++i) sum = __fadd_rn(sum, of_warps[i]);
-  const float mean = __fdiv_rn(sum, __int2float_rn(K));
-  return __fdiv_rn(1.0f, sqrtf(__fadd_rn(mean, eps)));
-}
-
-// out = x s weight in this order, s = 1 / sqrt(sum x^2 / K + eps). Thread t of 256 adds the squares
-// of its columns (16 bytes of them at t, t + 256, ...) in order, fused; lanes meet 16 apart, 8, 4,
-// 2, 1; warps follow each other. Bound: |out - exact| <= 2^-24 (K / 512 + 16) |exact| where the
+// out = x s weight in this order, s = 1 / sqrt(sum x^2 / K + eps). Thread t of 512 adds the squares
+// of its columns (16 bytes of them at t, t + 512, ...) in order, fused; lanes meet 16 apart, 8, 4,
+// 2, 1; warps follow each other. Bound: |out - exact| <= 2^-24 (K / 1024 + 16) |exact| where the
 // squares and their sum stay finite and eps >= 2^-100. A block makes a row; grid M.
 template <class X>
-__global__ void __launch_bounds__(row_threads)
+__global__ void __launch_bounds__(norm_threads)
     rms_norm(const X* x,           // [M, K], aligned to 16 bytes
              const float* weight,  // [K], aligned to 16 bytes
              X* out,               // [M, K], aligned; may be x
@@ -31,14 +17,14 @@ __global__ void __launch_bounds__(row_threads)
   constexpr int n = per_load<X>;
   wait_for_earlier_launches();
   float sum = 0;
-  for (int k = threadIdx.x * n; k < K; k += row_threads * n) {
+  for (int k = threadIdx.x * n; k < K; k += norm_threads * n) {
     float values[n];
     load_values(row, k, K, values);
 #pragma unroll
     for (int i = 0; i < n; ++i) sum = fmaf(values[i], values[i], sum);
   }
   const float s = norm_factor(sum, eps, K);
-  for (int k = threadIdx.x * n; k < K; k += row_threads * n) {
+  for (int k = threadIdx.x * n; k < K; k += norm_threads * n) {
     float values[n];
     load_values(row, k, K, values);
     X made[n];
@@ -54,60 +40,6 @@ __global__ void __launch_bounds__(row_threads)
   }
   allow_next_launch();
 }
-
-// x += branch, then out = rms_norm of x: the bits of both launches. A block makes a row; grid M.
-__global__ void __launch_bounds__(row_threads)
-    add_norm(float* x,             // [M, K], aligned to 16 bytes
-             const float* branch,  // likewise
-             const float* weight,  // [K], aligned to 16 bytes
-             float* out,           // [M, K], aligned
-             float eps, int K) {
-  constexpr int n = per_load<float>;
-  const u64 row = static_cast<u64>(blockIdx.x) * K;
-  wait_for_earlier_launches();
-  float sum = 0;
-  for (int k = threadIdx.x * n; k < K; k += row_threads * n) {
-    float values[n], more[n];
-    load_values(x + row, k, K, values);
-    load_values(branch + row, k, K, more);
-#pragma unroll
-    for (int i = 0; i < n; ++i) {
-      values[i] = __fadd_rn(values[i], more[i]);
-      sum = fmaf(values[i], values[i], sum);
-    }
-    store_values(x + row, k, K, values);
-  }
-  const float s = norm_factor(sum, eps, K);
-  for (int k = threadIdx.x * n; k < K; k += row_threads * n) {  // those that this thread stored
-    float values[n], w[n];
-    load_values(x + row, k, K, values);
-    load_values(weight, k, K, w);
-#pragma unroll
-    for (int i = 0; i < n; ++i) values[i] = __fmul_rn(__fmul_rn(values[i], s), w[i]);
-    store_values(out + row, k, K, values);
-  }
-  allow_next_launch();
-}
-
-// r r up, r = gate where it is positive, else 0: bit for bit the CPU's.
-struct relu2_mul {
-  BP_DEVICE static float of(float gate, float up) {
-    const float r = gate > 0.0f ? gate : 0.0f;
-    return __fmul_rn(__fmul_rn(r, r), up);
-  }
-};
-
-// gate / (1 + exp(-gate)) up. Bound: |out - exact| <= 2^-21 |exact| + 2^-121 |up| + 2^-148.
-struct silu_mul {
-  BP_DEVICE static float of(float gate, float up) {
-    return __fmul_rn(__fdiv_rn(gate, __fadd_rn(1.0f, exp_of(-gate))), up);
-  }
-};
-
-// The residual connection.
-struct add {
-  BP_DEVICE static float of(float x, float y) { return __fadd_rn(x, y); }
-};
 
 // out[m, k] = Op(a[m, k], b[m, k]). 16 bytes a thread where columns and stride are multiples of
 // what these hold; grid (ceil(columns / (256 values of 16 bytes)), M).
@@ -132,10 +64,6 @@ __global__ void __launch_bounds__(row_threads)
     store_values(out + static_cast<u64>(blockIdx.y) * columns, k, columns, made);
   }
   allow_next_launch();
-}
-
-BP_DEVICE uint4 float_words(float a, float b, float c, float d) {
-  return {__float_as_uint(a), __float_as_uint(b), __float_as_uint(c), __float_as_uint(d)};
 }
 
 // Rotary position embedding in place: a' = a cos - b sin, b' = a sin + b cos of pairs i of each

@@ -42,7 +42,7 @@ def test_rms_norm_keeps_its_bound(short):
         wide = x.astype(np.float64)
         exact = wide / np.sqrt((wide**2).mean(axis=1, keepdims=True) + np.float32(1e-5)) * weight
         relative, least = ROUNDED[short]
-        bound = (2.0**-24 * (k / 512 + 16) + relative) * np.abs(exact) + least
+        bound = (2.0**-24 * (k / 1024 + 16) + relative) * np.abs(exact) + least
         assert (np.abs(out - exact) <= bound).all(), (m, k)
 
 
@@ -55,17 +55,6 @@ def test_rms_norm_in_place_and_in_every_schedule():
     plan = layer.rms_norm(2, 1030, "f32", 1e-6)
     run(plan, x=own, weight=weight, out=own)
     assert same_bits(own, expected)
-
-
-def test_a_sum_and_its_norm_are_those_of_two_launches():
-    for m, k in ((1, 2560), (3, 1030)):
-        x, branch, weight = normal((m, k)), normal((m, k), seed=1), normal((1, k), seed=2)[0]
-        total = combined("add", x, branch, "f32")
-        for schedule in SCHEDULES[:1] if m == 1 else SCHEDULES:
-            own, out = x.copy(), unset((m, k), np.float32)
-            run(layer.add_norm(m, k, 1e-5), schedule, x=own, branch=branch, weight=weight, out=out)
-            assert same_bits(own, total)
-            assert same_bits(out, normed(total, weight, 1e-5, "f32"))
 
 
 def combined(op, a, b, short, **how):

@@ -144,16 +144,19 @@ def renamed(names, family=""):
 BUGS = {
     "the cache of another layer": renamed({"blk.1.keys": "blk.0.keys"}),
     "values for keys": renamed({"blk.1.keys": "blk.1.values"}, "store_kv"),
-    "no residual connection": renamed({"x": "branch"}, "add_norm"),
-    "the block before in place of the sum": renamed({"branch": "attended"}, "add_norm"),
+    "no residual connection": renamed({"x": "branch"}, "norm_q8"),
+    "the block before in place of the sum": renamed({"branch": "attended"}, "norm_q8"),
     "the position stays": without("advance"),
     "no rotation": without("rope"),
-    "no norm": without("rms_norm", operation="ffn_sub_norm"),
+    "no norm": without("norm_q8", operation="ffn_sub_norm"),
     "the norm of another layer": renamed({"blk.1.attn_norm": "blk.0.attn_norm"}),
     "keys for values": renamed({"v": "k"}),
-    "up for gate": renamed({"gate_up": "up"}, "relu2_mul"),
+    "up for gate": renamed({"gate_up": "up"}, "norm_q8"),
     "the scales of another product": renamed({"blk.0.down.scales": "blk.0.output.scales"}),
-    "the input before its norm": renamed({"normed": "x"}, "gemv"),
+    "the norm of another block": renamed({"blk.1.ffn_norm": "blk.1.attn_norm"}),
+    "a norm that does not quantize": without("norm_q8", operation="attn_sub_norm"),
+    "the scale of the sums": renamed({"x_scales": "cos"}, "gemv"),
+    "the sums of nobody": renamed({"x_sums": "length"}, "gemv"),
 }
 
 

@@ -15,6 +15,7 @@ from bitnet_perf.kernels.cuda import emulate
 from bitnet_perf.kernels.cuda.emulate import SCHEDULES, EmulationError
 from bitnet_perf.kernels.cuda.launch import Emulated, bind
 from bitnet_perf.kernels.cuda.plans import codecs, layer
+from bitnet_perf.kernels.cuda.plans.norms import quantized_row
 from bitnet_perf.kernels.cuda.plans.plan import H200
 
 RACE = "race|uninitialised"
@@ -112,6 +113,29 @@ def normed(run):
     return np.allclose(out, wide / np.sqrt((wide**2).mean(axis=1, keepdims=True) + 1e-5), 1e-6, 0)
 
 
+def quantized_rows(op, eps, K):
+    """Of two rows: what `norm_q8` makes beside what its parts do."""
+
+    def check(run):
+        rng = np.random.default_rng(1)
+        a, b = rng.standard_normal((2, 2, K)).astype(np.float32)
+        weight = rng.standard_normal(K).astype(np.float32)
+        row = {"itself": a, "add": a + b, "relu2_mul": _native.relu2_mul(a, b)}[op].copy()
+        expected = row
+        if eps is not None:
+            expected = np.zeros_like(a)
+            plan = layer.rms_norm(2, K, "f32", eps)
+            bind(plan, {"x": row, "weight": weight, "out": expected}, Emulated()).launch()
+        values, scales, sums = quantize_q8_act(expected)
+        made = (np.full_like(padded(values), 99), np.zeros(2, np.float32), np.zeros(2, np.int32))
+        run(quantized_row(op, 2, K, H200, eps=eps), a=a, b=b, weight=weight, values=made[0],
+            x_scales=made[1], x_sums=made[2])  # fmt: skip
+        pairs = zip(made, (padded(values), scales, sums), strict=True)
+        return all(same_bits(*both) for both in pairs) and (op != "add" or same_bits(a, row))
+
+    return check
+
+
 def turned(run):
     rng = np.random.default_rng(1)
     x, angle = rng.standard_normal((2, 48)).astype(np.float32), rng.random((2, 8), np.float32)
@@ -154,10 +178,11 @@ def attended(run):
     return np.allclose(out[0], e @ v / e.sum(axis=1, keepdims=True), 0, 1e-5)
 
 
+ROW = "device/row.cuh"
 FORMATS, TL2 = "device/ternary_formats.cuh", "device/tl2.cuh"
 CODECS, SCALE, BLOCKS = "codecs.cu", "weight_scale.cu", "blocks.cu"
 ENCODE, SOFTMAX = "device/block_encode.cuh", "device/online_softmax.cuh"
-LAYER, HEAD, ATTENTION = "layer.cu", "lm_head.cu", "attention.cu"
+LAYER, HEAD, ATTENTION, NORM = "layer.cu", "lm_head.cu", "attention.cu", "norm_q8.cu"
 I2_S, TL2_STORE, DECODE = "repack/i2_s_frag16x32", "repack/frag16x32_tl2", "attention_decode/d64_g4"
 
 # What checks it, and the bug.
@@ -190,7 +215,27 @@ BUGS = {
     "blocks: scales change with the byte": (decoded, Bug(
         "block_dequantize/quant_tl1", BLOCKS, "left = block - at % block", "left = block",
         "result")),
-    "rms_norm: no barrier": (normed, Bug("rms_norm/f32", LAYER, "  __syncthreads();\n", "", RACE)),
+    "rms_norm: no barrier": (normed, Bug("rms_norm/f32", ROW, "  __syncthreads();\n", "", RACE)),
+    "norm_q8: no barrier for the factor": (quantized_rows("itself", 1e-5, 1030), Bug(
+        "norm_q8/itself", ROW, "  __syncthreads();\n", "", RACE)),
+    "norm_q8: no barrier after the maxima": (quantized_rows("add", 1e-5, 1030), Bug(
+        "norm_q8/add", NORM, "  __syncthreads();\n", "", RACE, "of_warps[warp] = largest")),
+    "norm_q8: no barrier before the last sum": (quantized_rows("add", 1e-5, 1030), Bug(
+        "norm_q8/add", NORM, "  __syncthreads();\n", "", RACE, "sum_of_warps[warp] = sum")),
+    "norm_q8: a row is read by its neighbours": (quantized_rows("itself", 1e-5, 1024), Bug(
+        "norm_q8/itself", NORM, "load_shared(row + k)", "load_shared(row + (k ^ 128))", RACE,
+        "u32 norm_row")),
+    "norm_q8: the sum is not kept": (quantized_rows("add", 1e-5, 1030), Bug(
+        "norm_q8/add", NORM, "      if (Op::kept) store_values(a, k, K, four);\n", "", "result")),
+    "norm_q8: a column of four is not looked at": (quantized_rows("relu2_mul", None, 5), Bug(
+        "act_q8/relu2_mul", NORM, "int j = 0; j < 4", "int j = 1; j < 4", "result",
+        "u32 largest_of_four")),
+    "norm_q8: the weights of the first span": (quantized_rows("itself", 1e-5, 8300), Bug(
+        "norm_q8/itself", NORM, "if (first > 0) load_part(weight", "if (false) load_part(weight",
+        "result")),
+    "norm_q8: some warps are not summed": (quantized_rows("relu2_mul", None, 2560), Bug(
+        "act_q8/relu2_mul", NORM, "int i = 0; i < norm_warps", "int i = 1; i < norm_warps",
+        "result")),
     "rope: turned the other way": (turned, Bug(
         "rope/neighbours", LAYER, "-__fmul_rn(b[j], s[j])", "__fmul_rn(b[j], s[j])", "result")),
     "lm_head: no barrier": (logits, Bug(

@@ -14,7 +14,7 @@ from bitnet_perf.kernels.cuda.catalog import CudaKernel, family, find
 from bitnet_perf.kernels.cuda.geometry import STEP, Geometry
 from bitnet_perf.kernels.cuda.plans.plan import Array, Launch, Machine, Plan
 
-__all__ = ["add_norm", "advance", "argmax", "attention", "combine", "embed", "lm_head",
+__all__ = ["advance", "argmax", "attention", "combine", "embed", "lm_head",
            "quantize_head", "rms_norm", "rope", "store_kv"]  # fmt: skip
 
 HEAD_COLUMNS = 1 << 17  # of an int8 head whose sums stay in int32
@@ -46,15 +46,6 @@ def rms_norm(M: int, K: int, x: str, eps: float) -> Plan:
     _at_least_one(M=M, K=K)
     arguments = ("x", "weight", "out", np.float32(eps), np.int32(K))
     return _one(kernel, (M, 1, 1), arguments, (("x", "weight"), ("out",)))
-
-
-def add_norm(M: int, K: int, eps: float) -> Plan:
-    """`combine` and `rms_norm` in one launch, all in float32: adds branch to x, [M, K], in place;
-    writes out [M, K]."""
-    _at_least_one(M=M, K=K)
-    arguments = ("x", "branch", "weight", "out", np.float32(eps), np.int32(K))
-    names = ("x", "branch", "weight"), ("x", "out")
-    return _one(find("add_norm/f32"), (M, 1, 1), arguments, names)
 
 
 def combine(op: str, M: int, columns: int, x: str, stride: int | None = None) -> Plan:
