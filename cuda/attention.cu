@@ -128,34 +128,3 @@ __global__ void __launch_bounds__(D)
   allow_next_launch();
   out[row * D + threadIdx.x] = __fdiv_rn(made, total);
 }
-
-// Keys and values of M tokens to position length - 1 of their caches, half to even; tokens of one
-// sequence have positions of their own. Eight values a thread; grid (ceil(kv_heads * D / 8 / 128),
-// M).
-__global__ void __launch_bounds__(attention_threads)
-    store_kv(const float* k,     // [M, stride]: kv_heads of D; aligned to 16 bytes
-             const float* v,     // likewise
-             half* keys,         // [kv_heads, capacity, D] at m * cache_stride; aligned
-             half* values,       // likewise
-             const s32* length,  // [M], 1 ... capacity, this token counted in
-             int kv_heads, int capacity, int D, int stride,
-             u64 cache_stride) {  // values; 0: the tokens are of one sequence
-  const int at = (blockIdx.x * attention_threads + threadIdx.x) * 8;
-  const u64 m = blockIdx.y;
-  wait_for_earlier_launches();
-  if (at < kv_heads * D) {
-    const u64 position = static_cast<u64>(at / D) * capacity + length[m] - 1;
-    const u64 to = m * cache_stride + position * D + at % D;
-#pragma unroll
-    for (int which = 0; which < 2; ++which) {
-      const float* const from = (which == 0 ? k : v) + m * stride + at;
-      const uint4 low = load_16(from), high = load_16(from + 4);
-      half made[8];
-#pragma unroll
-      for (int i = 0; i < 8; ++i)
-        made[i] = from_float<half>(value_at<float>(i < 4 ? low : high, i % 4));
-      store_values((which == 0 ? keys : values) + to, 0, 8, made);
-    }
-  }
-  allow_next_launch();
-}

@@ -1,6 +1,7 @@
 // What a layer does beside its products: norms, rotation, activation functions, the residual.
 // Each value is calculated in float32, every operation rounded, and rounded once more to the type
 // of the result: 2^-11 of it for half, 2^-8 for bfloat16 beside the bounds below.
+#include "device/rotation.cuh"
 #include "device/row.cuh"
 
 // out = x s weight in this order, s = 1 / sqrt(sum x^2 / K + eps). Thread t of 512 adds the squares
@@ -66,9 +67,8 @@ __global__ void __launch_bounds__(row_threads)
   allow_next_launch();
 }
 
-// Rotary position embedding in place: a' = a cos - b sin, b' = a sin + b cos of pairs i of each
-// head, (i, i + rope_dim / 2) or, `neighbours`, (2 i, 2 i + 1); bit for bit the CPU's. Four pairs a
-// thread; grid (ceil(heads * ceil(rope_dim / 8) / 128), M).
+// Rotary position embedding of each head in place, as `four_pairs` has it. Four pairs a thread;
+// grid (ceil(heads * ceil(rope_dim / 8) / 128), M).
 template <bool neighbours>
 __global__ void __launch_bounds__(128)
     rope(float* x,          // [M, row_stride]: heads of head_dim; aligned to 16 bytes
@@ -76,43 +76,64 @@ __global__ void __launch_bounds__(128)
          const float* sin,  // likewise
          int heads, int head_dim, int row_stride, int rope_dim) {
   const int pairs = rope_dim / 2, fours = (pairs + 3) / 4;
-  const int at = blockIdx.x * 128 + threadIdx.x, i = at % fours * 4;
+  const int at = blockIdx.x * 128 + threadIdx.x;
   const u64 m = blockIdx.y;
   wait_for_earlier_launches();
   if (at < heads * fours) {
     const bool whole = pairs % 4 == 0 && head_dim % 4 == 0 && row_stride % 4 == 0;
     float* const head = x + m * row_stride + at / fours * head_dim;
-    float c[4], s[4], low[4], high[4], a[4], b[4];
-    load_values(cos + m * pairs, i, pairs, whole, c);
-    load_values(sin + m * pairs, i, pairs, whole, s);
-    float* const first = head + (neighbours ? 2 * i : i);
-    float* const second = first + (neighbours ? 4 : pairs);
-    const int left = pairs - i, of_first = neighbours ? 2 * left : left;
-    load_values(first, 0, of_first, whole, low);
-    load_values(second, 0, neighbours ? of_first - 4 : left, whole, high);
-#pragma unroll
-    for (int j = 0; j < 4; ++j) {
-      a[j] = !neighbours ? low[j] : j < 2 ? low[2 * j % 4] : high[2 * j % 4];
-      b[j] = !neighbours ? high[j] : j < 2 ? low[2 * j % 4 + 1] : high[2 * j % 4 + 1];
+    four_pairs<neighbours> turned(at % fours * 4, pairs, whole);
+    turned.load(head, cos + m * pairs, sin + m * pairs);
+    turned.store(head);
+  }
+  allow_next_launch();
+}
+
+// Queries rotated in place; rotated keys, and values, to position length - 1 of their caches, half
+// to even; tokens of one sequence have positions of their own. Four pairs a thread, or four of the
+// values that are only stored: what lies behind the pairs of a key, then v. grid (ceil(((heads +
+// kv_heads) ceil(rope_dim / 8) + kv_heads (ceil((D - rope_dim) / 4) + D / 4)) / 128), M).
+template <bool neighbours>
+__global__ void __launch_bounds__(128)
+    rope_store(float* qkv,         // [M, heads + 2 kv_heads, D], D % 8 == 0; aligned to 16 bytes
+               const float* cos,   // [M, rope_dim / 2], aligned to 16 bytes
+               const float* sin,   // likewise
+               half* keys,         // [kv_heads, capacity, D] at m * cache_stride; aligned
+               half* values,       // likewise
+               const s32* length,  // [M], 1 ... capacity, this token counted in
+               int heads, int kv_heads, int D, int rope_dim, int capacity,
+               u64 cache_stride) {  // values; 0: the tokens are of one sequence
+  const int pairs = rope_dim / 2, fours = (pairs + 3) / 4, turning = (heads + kv_heads) * fours;
+  const int behind = (D - rope_dim + 3) / 4, stored = behind + D / 4;  // of a KV head
+  const int at = blockIdx.x * 128 + threadIdx.x, left = at - turning;
+  const u64 m = blockIdx.y;
+  wait_for_earlier_launches();
+  const u64 place = m * cache_stride + static_cast<u64>(length[m] - 1) * D;
+  const u64 apart = static_cast<u64>(capacity) * D;  // heads of the cache
+  float* const row = qkv + m * (heads + 2 * kv_heads) * D;
+  if (left < 0) {
+    const int head = at / fours;
+    four_pairs<neighbours> turned(at % fours * 4, pairs, pairs % 4 == 0);
+    turned.load(row + head * D, cos + m * pairs, sin + m * pairs);
+    if (head < heads) {
+      turned.store(row + head * D);
+    } else {
+      turned.store(keys + place + (head - heads) * apart);
     }
-#pragma unroll
-    for (int j = 0; j < 4; ++j) {
-      const float turned = __fadd_rn(__fmul_rn(a[j], c[j]), -__fmul_rn(b[j], s[j]));
-      b[j] = __fadd_rn(__fmul_rn(a[j], s[j]), __fmul_rn(b[j], c[j]));
-      a[j] = turned;
-    }
-    if (whole) {
-      store_16(first, neighbours ? float_words(a[0], b[0], a[1], b[1])
-                                 : float_words(a[0], a[1], a[2], a[3]));
-      store_16(second, neighbours ? float_words(a[2], b[2], a[3], b[3])
-                                  : float_words(b[0], b[1], b[2], b[3]));
+  } else if (left < kv_heads * stored) {
+    const int kv = left / stored, part = left % stored;
+    const bool key = part < behind;
+    const int k = key ? rope_dim + part * 4 : (part - behind) * 4;
+    const float* const from = row + (heads + (key ? 0 : kv_heads) + kv) * D;
+    half* const to = (key ? keys : values) + place + kv * apart;
+    float four[4];
+    load_values(from, k, D, k % 4 == 0, four);
+    if (k % 4 == 0) {
+      store_four(to + k, four[0], four[1], four[2], four[3]);
     } else {
 #pragma unroll
-      for (int j = 0; j < 4; ++j) {
-        if (j >= left) break;
-        head[neighbours ? 2 * (i + j) : i + j] = a[j];
-        head[neighbours ? 2 * (i + j) + 1 : i + j + pairs] = b[j];
-      }
+      for (int j = 0; j < 4; ++j)
+        if (k + j < D) to[k + j] = from_float<half>(four[j]);
     }
   }
   allow_next_launch();

@@ -48,7 +48,7 @@ _ON_GPU = dict.fromkeys(
         "gemm_w2a8",
         "norm_q8",
         "act_q8",
-        "store_kv",
+        "rope_store",
         "attention_decode",
         "attention_merge",
         "lm_head_int8",

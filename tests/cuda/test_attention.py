@@ -122,24 +122,58 @@ def test_a_plan_fills_the_machine():
     assert len(layer.attention(1, (20, 5), 128, 100, scale=1, machine=H200).launches) == 1
 
 
-def test_keys_and_values_are_stored_half_to_even():
-    rng = np.random.default_rng(2)
-    k, v = rng.standard_normal((2, 2, 5 * 128 + 4)).astype(np.float32)
-    k[0, :4] = [65520, 2049, 1e-8, -0.0]
-    k, v = np.ascontiguousarray(k), np.ascontiguousarray(v)
-    keys, values = np.full((2, 2, 5, 9, 128), 7, np.float16)
-    keys, values = keys.copy(), values.copy()
-    length = np.array([9, 3], np.int32)
-    plan = layer.store_kv(2, 5, 128, 9, 644)
-    bind(plan, {"k": k, "v": v, "keys": keys, "values": values, "length": length},
-         Emulated()).launch()  # fmt: skip
-    for cache, given in ((keys, k), (values, v)):
-        expected = np.full_like(cache, 7)
+# heads, heads of the cache, head_dim, rope_dim, of a token
+ROTATED = (
+    ((20, 5), 128, 128),
+    ((3, 3), 64, 64),
+    ((4, 1), 64, 24),
+    ((2, 1), 24, 22),
+    ((1, 1), 8, 2),
+)
+
+
+@pytest.mark.parametrize("neighbours", [False, True])
+@pytest.mark.parametrize("together", [False, True])
+def test_keys_are_rotated_and_stored_half_to_even(neighbours, together):
+    for (heads, kv_heads), dim, rope_dim in ROTATED:
+        rng = np.random.default_rng([heads, dim])
+        qkv = rng.standard_normal((2, heads + 2 * kv_heads, dim)).astype(np.float32)
+        qkv[0, -1, :4] = [65520, 2049, 1e-8, -0.0]
+        angle = rng.random((2, rope_dim // 2), np.float32) * 6
+        cos, sin = np.cos(angle), np.sin(angle)
+        sequences, length = 1 if together else 2, np.array([9, 3], np.int32)
+        caches = np.full((2, sequences, kv_heads, 9, dim), 7, np.float16)
+        plan = layer.rope_store(2, (heads, kv_heads), dim, 9, rope_dim=rope_dim,
+                                neighbours=neighbours, together=together)  # fmt: skip
+        expected, turning = caches.copy(), heads + kv_heads
+        turned = qkv.copy()
+        turned[:, :turning] = _native.rope(
+            qkv[:, :turning].reshape(2, -1), cos, sin, turning, dim, neighbours
+        ).reshape(2, turning, dim)
         for m in range(2):
             with np.errstate(over="ignore"):
-                new = given[m, :640].reshape(5, 128).astype(np.float16)
-            expected[m, :, length[m] - 1] = new
-        assert same_bits(cache, expected)
+                new = turned[m, heads:].reshape(2, kv_heads, dim).astype(np.float16)
+            expected[:, m % sequences, :, length[m] - 1] = new
+        for schedule in SCHEDULES[:1] if dim > 64 else SCHEDULES:
+            found, (keys, values) = qkv.copy(), caches.copy()
+            bind(plan, {"qkv": found, "cos": cos, "sin": sin, "keys": keys, "values": values,
+                        "length": length}, Emulated(schedule=schedule)).launch()  # fmt: skip
+            assert same_bits(np.stack([keys, values]), expected), (dim, rope_dim)
+            assert same_bits(found[:, :heads], turned[:, :heads])
+            assert same_bits(found[:, heads:], qkv[:, heads:])
+
+
+@pytest.mark.parametrize("neighbours", [False, True])
+def test_rotating_and_storing_move_whole_pieces(neighbours):
+    qkv, caches = np.ones((2, 30, 128), np.float32), np.zeros((2, 2, 5, 9, 128), np.float16)
+    angle = np.zeros((2, 64), np.float32)
+    plan = layer.rope_store(2, (20, 5), 128, 9, rope_dim=128, neighbours=neighbours)
+    trace = traced(plan, qkv=qkv, cos=angle, sin=angle, keys=caches[0], values=caches[1],
+                   length=np.array([9, 3], np.int32))  # fmt: skip
+    moved = [a for a in trace.accesses() if a.width > 4]
+    assert {(a.width, a.write) for a in moved} == {(16, False), (16, True), (8, True)}
+    # Neighbours lie in two pieces side by side.
+    assert all(a.sectors <= 1 + neighbours for a in moved)
 
 
 def test_rows_of_the_cache_are_read_whole():
@@ -161,4 +195,6 @@ def test_what_no_plan_takes():
         with pytest.raises(ShapeError, match=text):
             layer.attention(1, heads, dim, 10, scale=1, machine=H200)
     with pytest.raises(ShapeError, match="multiple of 8"):
-        layer.store_kv(1, 2, 12, 10)
+        layer.rope_store(1, (4, 2), 12, 10, rope_dim=12, neighbours=False)
+    with pytest.raises(ShapeError, match="found 64, 66, accepted"):
+        layer.rope_store(1, (4, 2), 64, 10, rope_dim=66, neighbours=False)

@@ -143,14 +143,15 @@ def renamed(names, family=""):
 
 BUGS = {
     "the cache of another layer": renamed({"blk.1.keys": "blk.0.keys"}),
-    "values for keys": renamed({"blk.1.keys": "blk.1.values"}, "store_kv"),
+    "values for keys": renamed({"blk.1.keys": "blk.1.values"}, "rope_store"),
     "no residual connection": renamed({"x": "branch"}, "norm_q8"),
     "the block before in place of the sum": renamed({"branch": "attended"}, "norm_q8"),
     "the position stays": without("advance"),
-    "no rotation": without("rope"),
+    "no rotation, no key, no value": without("rope_store"),
+    "another rotation": renamed({"cos": "sin"}, "rope_store"),
     "no norm": without("norm_q8", operation="ffn_sub_norm"),
     "the norm of another layer": renamed({"blk.1.attn_norm": "blk.0.attn_norm"}),
-    "keys for values": renamed({"v": "k"}),
+    "keys for values": renamed({"blk.1.values": "blk.1.keys"}, "attention"),
     "up for gate": renamed({"gate_up": "up"}, "norm_q8"),
     "the scales of another product": renamed({"blk.0.down.scales": "blk.0.output.scales"}),
     "the norm of another block": renamed({"blk.1.ffn_norm": "blk.1.attn_norm"}),

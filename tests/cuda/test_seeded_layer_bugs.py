@@ -145,6 +145,29 @@ def turned(run):
     return same_bits(own, _native.rope(x, cos, sin, 2, 24, True))
 
 
+def kept(run):
+    """Two tokens of one sequence: q turned, k turned and stored, v stored."""
+    rng = np.random.default_rng(1)
+    qkv, angle = rng.standard_normal((2, 8, 64)).astype(np.float32), rng.random((2, 28), np.float32)
+    cos, sin = np.cos(angle), np.sin(angle)
+    expected = qkv.copy()
+    expected[:, :6] = _native.rope(qkv[:, :6].reshape(2, -1), cos, sin, 6, 64, True).reshape(
+        2, 6, 64
+    )
+    own, caches = qkv.copy(), np.full((2, 2, 9, 64), 7, np.float16)
+    plan = layer.rope_store(2, (4, 2), 64, 9, rope_dim=56, neighbours=True, together=True)
+    run(plan, qkv=own, cos=cos, sin=sin, keys=caches[0], values=caches[1],
+        length=np.array([9, 3], np.int32))  # fmt: skip
+    stored = np.full_like(caches, 7)
+    for m, position in enumerate((8, 2)):
+        stored[:, :, position] = expected[m, 4:].reshape(2, 2, 64)
+    return (
+        same_bits(caches, stored)
+        and same_bits(own[:, :4], expected[:, :4])
+        and same_bits(own[:, 4:], qkv[:, 4:])
+    )
+
+
 def logits(run):
     rng = np.random.default_rng(1)
     values, scales = rng.integers(-127, 128, (37, 640)).astype(np.int8), rng.random(37, np.float32)
@@ -182,6 +205,7 @@ ROW = "device/row.cuh"
 FORMATS, TL2 = "device/ternary_formats.cuh", "device/tl2.cuh"
 CODECS, SCALE, BLOCKS = "codecs.cu", "weight_scale.cu", "blocks.cu"
 ENCODE, SOFTMAX = "device/block_encode.cuh", "device/online_softmax.cuh"
+STORE, TURN = "rope_store/neighbours", "device/rotation.cuh"
 LAYER, HEAD, ATTENTION, NORM = "layer.cu", "lm_head.cu", "attention.cu", "norm_q8.cu"
 I2_S, TL2_STORE, DECODE = "repack/i2_s_frag16x32", "repack/frag16x32_tl2", "attention_decode/d64_g4"
 
@@ -237,7 +261,20 @@ BUGS = {
         "act_q8/relu2_mul", NORM, "int i = 0; i < norm_warps", "int i = 1; i < norm_warps",
         "result")),
     "rope: turned the other way": (turned, Bug(
-        "rope/neighbours", LAYER, "-__fmul_rn(b[j], s[j])", "__fmul_rn(b[j], s[j])", "result")),
+        "rope/neighbours", TURN, "-__fmul_rn(b[j], s[j])", "__fmul_rn(b[j], s[j])", "result")),
+    "rope_store: keys are stored as they are": (kept, Bug(
+        STORE, LAYER, "turned.store(keys + place + (head - heads) * apart);",
+        "for (int j = 2 * turned.i; j < 2 * turned.i + 8; ++j) keys[place + (head - heads) * apart "
+        "+ j] = from_float<half>(row[head * D + j]);", "result")),
+    "rope_store: keys are also turned in place": (kept, Bug(
+        STORE, LAYER, "    if (head < heads) {\n", "    turned.store(row + head * D);\n"
+        "    if (head < heads) {\n", "result")),
+    "rope_store: what lies behind the pairs is not stored": (kept, Bug(
+        STORE, LAYER, "behind = (D - rope_dim + 3) / 4", "behind = 0", "result")),
+    "rope_store: the position behind the last": (kept, Bug(
+        STORE, LAYER, "(length[m] - 1) * D", "(length[m]) * D", "result|out of bounds")),
+    "rope_store: values of the key's head": (kept, Bug(
+        STORE, LAYER, "(key ? 0 : kv_heads)", "0", "result")),
     "lm_head: no barrier": (logits, Bug(
         "lm_head_int8/m2", HEAD, "  __syncthreads();\n", "", RACE, "load_16(values + i)")),
     "lm_head: rows beyond the last": (logits, Bug(

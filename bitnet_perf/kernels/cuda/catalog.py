@@ -163,7 +163,8 @@ def _layer() -> tuple[CudaKernel, ...]:
             for c, x in _OUT.items()
         ),
         *(
-            CudaKernel("rope", pairs, file, f"rope<{flag}>", _ALL, 128, 0, moves, 64)
+            CudaKernel(name, pairs, file, f"{name}<{flag}>", _ALL, 128, 0, moves, 64)
+            for name in ("rope", "rope_store")
             for pairs, flag in (("halves", "false"), ("neighbours", "true"))
         ),
     )  # fmt: skip
@@ -203,9 +204,6 @@ def _attention() -> tuple[CudaKernel, ...]:
                 64, tile=(d, 0),
             )
             for d in (128, 64)
-        ),
-        CudaKernel(
-            "store_kv", "f32_f16", file, "store_kv", _ALL, 128, 0, (*moves, "STG.E.128"), 64
         ),
     )  # fmt: skip
 

@@ -15,7 +15,7 @@ from bitnet_perf.kernels.cuda.geometry import STEP, Geometry
 from bitnet_perf.kernels.cuda.plans.plan import Array, Launch, Machine, Plan
 
 __all__ = ["advance", "argmax", "attention", "combine", "embed", "lm_head",
-           "quantize_head", "rms_norm", "rope", "store_kv"]  # fmt: skip
+           "quantize_head", "rms_norm", "rope", "rope_store"]  # fmt: skip
 
 HEAD_COLUMNS = 1 << 17  # of an int8 head whose sums stay in int32
 HEAD_TOKENS = 4
@@ -127,29 +127,30 @@ def attention(
     return Plan(tuple(launches), ("q", "keys", "values", "length"), ("out",), scratch)
 
 
-def store_kv(
-    M: int, kv_heads: int, head_dim: int, capacity: int, stride: int | None = None,
-    *, together: bool = False,
+def rope_store(
+    M: int, heads: tuple[int, int], head_dim: int, capacity: int, *, rope_dim: int,
+    neighbours: bool, together: bool = False,
 ) -> Plan:  # fmt: skip
-    """Reads k and v, float32[M, stride] of which each row begins with kv_heads heads, and `length`;
-    writes position length - 1 of keys and values, which are, and `together`, as `attention` has
-    them."""
-    kernel = find("store_kv/f32_f16")
-    _at_least_one(M=M, kv_heads=kv_heads, capacity=capacity)
-    apart = kv_heads * head_dim if stride is None else stride
-    if head_dim % 8 or head_dim < 8 or apart % 4 or apart < kv_heads * head_dim:
+    """Rows of q, k and v, float32[M, heads + 2 kv_heads, head_dim], `heads` of the queries and of
+    the cache: turns q in place as `rope` does; writes k, turned, and v to position length - 1 of
+    keys and values. These, `length` and `together` are as `attention` has them."""
+    of_all, of_cache = heads
+    kernel = find(f"rope_store/{'neighbours' if neighbours else 'halves'}")
+    _at_least_one(M=M, heads=of_all, kv_heads=of_cache, capacity=capacity, rope_dim=rope_dim)
+    if head_dim % 8 or rope_dim % 2 or rope_dim > head_dim:
         raise ShapeError(
-            f"head_dim, stride: found {head_dim}, {apart}, accepted are a multiple of 8, and a "
-            "multiple of 4 that holds all heads"
+            f"head_dim, rope_dim: found {head_dim}, {rope_dim}, accepted are a multiple of 8 and "
+            "an even number up to it"
         )
+    turning = (of_all + of_cache) * -(-rope_dim // 8)
+    stored = of_cache * (-(-(head_dim - rope_dim) // 4) + head_dim // 4)
     sizes = (
-        *(np.int32(n) for n in (kv_heads, capacity, head_dim, apart)),
-        np.uint64(0 if together else kv_heads * capacity * head_dim),
+        *(np.int32(n) for n in (of_all, of_cache, head_dim, rope_dim, capacity)),
+        np.uint64(0 if together else of_cache * capacity * head_dim),
     )
-    grid = (-(-kv_heads * head_dim // 8 // kernel.threads), M, 1)
-    arguments = ("k", "v", "keys", "values", "length", *sizes)
-    names = ("k", "v", "length", "keys", "values"), ("keys", "values")
-    return _one(kernel, grid, arguments, names)
+    grid = (-(-(turning + stored) // kernel.threads), M, 1)
+    reads = ("qkv", "cos", "sin", "keys", "values", "length")
+    return _one(kernel, grid, (*reads, *sizes), (reads, ("qkv", "keys", "values")))
 
 
 def quantize_head(V: int, K: int, w: str) -> Plan:

@@ -151,8 +151,6 @@ def workspace(sizes: Sizes, M: int) -> dict[str, Array]:
 def views(sizes: Sizes) -> dict[str, tuple[str, int]]:
     """Name -> the array of the workspace that it is a part of, and where in its flat values."""
     return {
-        "k": ("qkv", sizes.q_width),
-        "v": ("qkv", sizes.q_width + sizes.kv_width),
         "up": ("gate_up", joined_rows(sizes, JOINED[2])["ffn_up"]),
     }
 
@@ -244,14 +242,12 @@ def _attention_block(
     capacity, machine = where
     own, at = f"blk.{number}.", number
     _norm(made, s, ("attn_norm", number, M), machine, "add" if number > 0 else "itself")
-    stride = s.q_width + 2 * s.kv_width
     _product(made, s, ("qkv", "qkv"), (number, M), machine, y="qkv")
-    turned = of_layer.rope(M, s.heads + s.kv_heads, s.head_dim, stride, rope_dim=s.rope_dim,
-                           neighbours=s.neighbours)  # fmt: skip
-    made.add("rope", turned, at, x="qkv")
     cache = {"keys": own + "keys", "values": own + "values"}
-    stored = of_layer.store_kv(M, s.kv_heads, s.head_dim, capacity, stride, together=True)
-    made.add("attention", stored, at, **cache)
+    turned = of_layer.rope_store(M, (s.heads, s.kv_heads), s.head_dim, capacity,
+                                 rope_dim=s.rope_dim, neighbours=s.neighbours,
+                                 together=True)  # fmt: skip
+    made.add("rope", turned, at, **cache)
     one = _attended(s, 1, capacity, machine)
     parts = one.launches[0].geometry.grid[0]  # those of a token alone: a batch gives the same bits
     made.add("attention", _attended(s, M, capacity, machine, parts), at, q="qkv", out="attended",
