@@ -14,13 +14,71 @@ BP_DEVICE int positions_of_part(int length, int parts, int groups) {
   return (each + round - 1) / round * round;
 }
 
+constexpr int most_parts = 64;
+constexpr int parts_at_once = 8;  // of which a thread has values under way
+
+// Whether this block is the last of `blocks` to come here; then all that the others wrote before is
+// there for it. Leaves zero.
+BP_DEVICE bool comes_last(u32* arrived, int blocks) {
+  BP_SHARED(u32, last, 1);
+  __syncthreads();
+  if (threadIdx.x == 0) {
+    __threadfence();
+    *last = atomicAdd(arrived, 1u) == blocks - 1u;
+    __threadfence();
+    if (*last != 0) *arrived = 0;
+  }
+  __syncthreads();
+  return *last != 0;
+}
+
+// out of `count` heads from their parts. A warp takes the softmax of a head, a thread four values.
+// `factors`: room for 2 count most_parts floats.
+template <int D>
+BP_DEVICE void merge_parts(const float* parts_out,  // [count, parts, D]
+                           const float* softmax,    // [count, parts, 2]
+                           float* out,              // [count, D]
+                           int count, int parts, float* factors) {
+  const int lane = threadIdx.x % warp_lanes;
+  for (int g = threadIdx.x / warp_lanes; g < count; g += attention_threads / warp_lanes) {
+    float largest = least_float;
+    for (int p = lane; p < parts; p += warp_lanes)
+      largest = fmaxf(largest, softmax[(g * parts + p) * 2]);
+    largest = lane_max(largest);
+    for (int p = lane; p < parts; p += warp_lanes) {
+      float* const to = factors + (g * most_parts + p) * 2;
+      to[0] = exp_of(__fadd_rn(softmax[(g * parts + p) * 2], -largest));
+      to[1] = softmax[(g * parts + p) * 2 + 1];
+    }
+  }
+  __syncthreads();
+  const int g = threadIdx.x / (D / 4), d = threadIdx.x % (D / 4) * 4;
+  if (g >= count) return;
+  float total = 0, made[4] = {};
+  for (int first = 0; first < parts; first += parts_at_once) {
+    uint4 held[parts_at_once];
+#pragma unroll
+    for (int j = 0; j < parts_at_once; ++j)
+      if (first + j < parts) held[j] = load_16(parts_out + (g * parts + first + j) * D + d);
+#pragma unroll
+    for (int j = 0; j < parts_at_once; ++j) {
+      if (first + j >= parts) break;
+      const float* const of = factors + (g * most_parts + first + j) * 2;
+      total = fmaf(of[0], of[1], total);
+#pragma unroll
+      for (int i = 0; i < 4; ++i) made[i] = fmaf(of[0], value_at<float>(held[j], i), made[i]);
+    }
+  }
+  store_16(out + g * D + d, float_words(__fdiv_rn(made[0], total), __fdiv_rn(made[1], total),
+                                        __fdiv_rn(made[2], total), __fdiv_rn(made[3], total)));
+}
+
 // out = softmax(scale q k) v. Part p of a token's positions goes to block p of grid.x, in a part
 // position t to group t % groups of the block, which takes four at a time in order; groups, then
-// parts, are put together in order, each by exp(its largest score - the largest). grid (parts,
-// kv_heads * ceil(heads / kv_heads / G), M); with one part out is written, else parts_out and
-// parts_softmax, which attention_merge puts together. Finite inputs whose scores are finite. Bound,
-// with S = max_t scale * sum_d |q[d] k[t, d]|, V = max_t |v[t, d]| and n = the positions of a
-// group:
+// parts, are put together in order, each by exp(its largest score - the largest), the parts by the
+// block that comes last. grid (parts, kv_heads * ceil(heads / kv_heads / G), M), at most 64 parts.
+// Finite inputs whose scores are finite. Bound, with S = max_t scale * sum_d |q[d] k[t, d]|, V =
+// max_t |v[t, d]| and n = the positions of a group:
 //   |out - exact| <= 2^-24 V (40 S + 4 n + 4 parts + 128)
 template <int D, int G>
 __global__ void __launch_bounds__(attention_threads)
@@ -31,6 +89,7 @@ __global__ void __launch_bounds__(attention_threads)
                      float* out,            // [M, heads, D]
                      float* parts_out,      // [M, heads, parts, D]; null with one part
                      float* parts_softmax,  // [M, heads, parts, 2]: largest score, sum; or null
+                     u32* arrived,          // [M, grid.y] zeros, and left so; null with one part
                      float scale, int heads, int kv_heads, int capacity, int q_stride,
                      u64 cache_stride) {  // values; 0: the tokens are of one sequence
   constexpr int lanes = position_lanes<D>, groups = position_groups<D>;
@@ -105,26 +164,8 @@ __global__ void __launch_bounds__(attention_threads)
       if (d < 2) parts_softmax[part * 2 + d] = d == 0 ? largest : total;
     }
   }
-}
-
-// out from the parts of attention_decode; grid (heads, M).
-template <int D>
-__global__ void __launch_bounds__(D)
-    attention_merge(const float* parts_out,      // [M, heads, parts, D]
-                    const float* parts_softmax,  // [M, heads, parts, 2]
-                    float* __restrict__ out,     // [M, heads, D]
-                    int parts) {
-  const u64 row = static_cast<u64>(blockIdx.y) * gridDim.x + blockIdx.x;
-  const float* const softmax = parts_softmax + row * parts * 2;
-  wait_for_earlier_launches();
-  float largest = softmax[0];
-  for (int p = 1; p < parts; ++p) largest = fmaxf(largest, softmax[2 * p]);
-  float total = 0, made = 0;
-  for (int p = 0; p < parts; ++p) {
-    const float factor = exp_of(__fadd_rn(softmax[2 * p], -largest));
-    total = fmaf(factor, softmax[2 * p + 1], total);
-    made = fmaf(factor, parts_out[(row * parts + p) * D + threadIdx.x], made);
-  }
-  allow_next_launch();
-  out[row * D + threadIdx.x] = __fdiv_rn(made, total);
+  if (parts == 1 || !comes_last(arrived + m * gridDim.y + blockIdx.y, parts)) return;
+  const u64 row = m * heads + head;
+  merge_parts<D>(parts_out + row * parts * D, parts_softmax + row * parts * 2, out + row * D, count,
+                 parts, held);
 }

@@ -50,7 +50,6 @@ _ON_GPU = dict.fromkeys(
         "act_q8",
         "rope_store",
         "attention_decode",
-        "attention_merge",
         "lm_head_int8",
     ),
     "forward",

@@ -42,7 +42,10 @@ class Cache:
         plan = layer.attention(count, self.heads, dim, capacity, scale=self.scale, machine=H200,
                                parts=parts)  # fmt: skip
         arrays = {"q": self.q, "keys": self.keys, "values": self.values, "length": self.lengths}
-        bind(plan, {**arrays, "out": out}, Emulated(schedule=schedule)).launch()
+        bound = bind(plan, {**arrays, "out": out}, Emulated(schedule=schedule))
+        bound.launch()
+        if parts > 1:
+            assert not bound.arrays["arrived"].any()
         return out
 
     def exact(self):
@@ -98,9 +101,11 @@ def test_every_schedule_gives_the_same_bits():
 def test_more_parts_than_positions():
     cache = Cache((4, 1), 64, 200, [1, 200])
     exact = cache.exact()[0]
-    assert np.allclose(cache.run(7), exact, atol=1e-5)
     first = cache.values[0, 0, 0].astype(np.float32)
-    assert all(same_bits(row, first) for row in cache.run(7)[0])
+    for parts in (7, 64):
+        out = cache.run(parts)
+        assert np.allclose(out, exact, atol=1e-5)
+        assert all(same_bits(row, first) for row in out[0])
 
 
 def test_scores_that_rise_and_fall():
@@ -116,10 +121,10 @@ def test_scores_that_rise_and_fall():
 
 def test_a_plan_fills_the_machine():
     plan = layer.attention(1, (20, 5), 128, 4096, scale=1, machine=H200)
-    assert plan.launches[0].geometry.grid == (32, 5, 1)
-    assert plan.launches[1].geometry.grid == (20, 1, 1)
-    assert layer.attention(64, (20, 5), 128, 4096, scale=1, machine=H200).scratch == {}
-    assert len(layer.attention(1, (20, 5), 128, 100, scale=1, machine=H200).launches) == 1
+    assert [each.geometry.grid for each in plan.launches] == [(32, 5, 1)]
+    assert plan.scratch["arrived"].zeros
+    for M, capacity in ((64, 4096), (1, 100)):
+        assert layer.attention(M, (20, 5), 128, capacity, scale=1, machine=H200).scratch == {}
 
 
 # heads, heads of the cache, head_dim, rope_dim, of a token
@@ -194,6 +199,8 @@ def test_what_no_plan_takes():
     ):  # fmt: skip
         with pytest.raises(ShapeError, match=text):
             layer.attention(1, heads, dim, 10, scale=1, machine=H200)
+    with pytest.raises(ShapeError, match="parts: found 65, accepted are 1 to 64"):
+        layer.attention(1, (4, 1), 64, 10, scale=1, machine=H200, parts=65)
     with pytest.raises(ShapeError, match="multiple of 8"):
         layer.rope_store(1, (4, 2), 12, 10, rope_dim=12, neighbours=False)
     with pytest.raises(ShapeError, match="found 64, 66, accepted"):

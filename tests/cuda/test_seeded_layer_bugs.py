@@ -19,6 +19,7 @@ from bitnet_perf.kernels.cuda.plans.norms import quantized_row
 from bitnet_perf.kernels.cuda.plans.plan import H200
 
 RACE = "race|uninitialised"
+BLOCKS_RACE = "race of blocks"
 
 
 class Sown(Emulated):
@@ -192,13 +193,15 @@ def attended(run):
     q = (rng.standard_normal((1, 256)) * 3).astype(np.float32)
     keys, values = rng.standard_normal((2, 1, 1, 150, 64)).astype(np.float16)
     keys[..., 131:, :] = values[..., 131:, :] = np.nan
-    out = np.zeros((1, 4, 64), np.float32)
+    out, arrived = np.zeros((1, 4, 64), np.float32), {"arrived": None}
     plan = layer.attention(1, (4, 1), 64, 150, scale=0.2, machine=H200, parts=2)
-    run(plan, q=q, keys=keys, values=values, length=np.array([131], np.int32), out=out)
+    run(plan, q=q, keys=keys, values=values, length=np.array([131], np.int32), out=out,
+        keep=arrived)  # fmt: skip
     k, v = (c[0, 0, :131].astype(np.float64) for c in (keys, values))
     s = q.reshape(4, 64).astype(np.float64) @ k.T * 0.2
     e = np.exp(s - s.max(axis=1, keepdims=True))
-    return np.allclose(out[0], e @ v / e.sum(axis=1, keepdims=True), 0, 1e-5)
+    right = np.allclose(out[0], e @ v / e.sum(axis=1, keepdims=True), 0, 1e-5)
+    return right and not arrived["arrived"].any()
 
 
 ROW = "device/row.cuh"
@@ -286,7 +289,7 @@ BUGS = {
         "argmax/f32", HEAD, "!= gridDim.x - 1) return;", "!= 0) return;",
         "race of blocks|result")),
     "attention: no barrier": (attended, Bug(
-        DECODE, ATTENTION, "  __syncthreads();\n", "", RACE)),
+        DECODE, ATTENTION, "  __syncthreads();\n", "", RACE, "store_16(to + 4")),
     "attention: a part goes beyond the last position": (attended, Bug(
         DECODE, ATTENTION, "end = min(length[m], begin + share)", "end = begin + share",
         "result|out of bounds")),
@@ -295,8 +298,24 @@ BUGS = {
     "attention: a larger score leaves the sums": (attended, Bug(
         DECODE, SOFTMAX, "sum[g] = __fmul_rn(sum[g], factor);", "", "result")),
     "attention: parts as they are": (attended, Bug(
-        "attention_merge/d64", ATTENTION, "exp_of(__fadd_rn(softmax[2 * p], -largest))", "1.0f",
+        DECODE, ATTENTION, "exp_of(__fadd_rn(softmax[(g * parts + p) * 2], -largest))", "1.0f",
         "result")),
+    "attention: a part is missed": (attended, Bug(
+        DECODE, ATTENTION, "first + j >= parts) break", "first + j + 1 >= parts) break", "result")),
+    "attention: the first block puts the parts together": (attended, Bug(
+        DECODE, ATTENTION, "== blocks - 1u;", "== 0u;", BLOCKS_RACE)),
+    "attention: no fence before a block has come": (attended, Bug(
+        DECODE, ATTENTION, "    __threadfence();\n", "", BLOCKS_RACE, "u32, last, 1")),
+    "attention: no fence behind the last": (attended, Bug(
+        DECODE, ATTENTION, "    __threadfence();\n", "", BLOCKS_RACE, "*last = atomicAdd")),
+    "attention: a block has come before it is done": (attended, Bug(
+        DECODE, ATTENTION, "  __syncthreads();\n", "", BLOCKS_RACE, "u32, last, 1")),
+    "attention: who is last is read too early": (attended, Bug(
+        DECODE, ATTENTION, "  __syncthreads();\n", "", RACE, "*arrived = 0;")),
+    "attention: no barrier before parts are added": (attended, Bug(
+        DECODE, ATTENTION, "  __syncthreads();\n", "", RACE, "* 2 + 1];")),
+    "attention: those who have come stay": (attended, Bug(
+        DECODE, ATTENTION, "if (*last != 0) *arrived = 0;", "", "result")),
 }  # fmt: skip
 
 

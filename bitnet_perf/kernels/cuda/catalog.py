@@ -198,13 +198,6 @@ def _attention() -> tuple[CudaKernel, ...]:
             for d in (128, 64)
             for g in (4, 1)
         ),
-        *(
-            CudaKernel(
-                "attention_merge", f"d{d}", file, f"attention_merge<{d}>", _ALL, d, 0, ("FFMA",),
-                64, tile=(d, 0),
-            )
-            for d in (128, 64)
-        ),
     )  # fmt: skip
 
 

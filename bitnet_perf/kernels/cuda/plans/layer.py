@@ -102,29 +102,24 @@ def attention(
     if parts is None:
         wanted = 2 * machine.multiprocessors // (rows * M)
         parts = max(1, min(wanted, -(-capacity // LEAST_POSITIONS), MOST_PARTS))
-    _at_least_one(parts=parts)
+    if not 1 <= parts <= MOST_PARTS:
+        raise ShapeError(f"parts: found {parts}, accepted are 1 to {MOST_PARTS}")
     stride = of_all * head_dim if q_stride is None else q_stride
     sizes = (
         *(np.int32(n) for n in (of_all, of_cache, capacity, stride)),
         np.uint64(0 if together else of_cache * capacity * head_dim),
     )
-    between = ("parts_out", "parts_softmax") if parts > 1 else (None, None)
-    launches = [
-        Launch(
-            kernel, Geometry((parts, rows, M), (kernel.threads, 1, 1), 0),
-            ("q", "keys", "values", "length", "out", *between, np.float32(scale), *sizes),
-        )
-    ]  # fmt: skip
-    scratch = {}
+    meeting: dict[str, Array] = {}
     if parts > 1:
-        merge = find(f"attention_merge/d{head_dim}")
-        how = Geometry((of_all, M, 1), (merge.threads, 1, 1), 0)
-        launches.append(Launch(merge, how, (*between, "out", np.int32(parts))))
-        scratch = {
+        meeting = {
             "parts_out": Array((M, of_all, parts, head_dim), "float32"),
             "parts_softmax": Array((M, of_all, parts, 2), "float32"),
+            "arrived": Array((M, rows), "uint32", zeros=True),
         }
-    return Plan(tuple(launches), ("q", "keys", "values", "length"), ("out",), scratch)
+    reads = ("q", "keys", "values", "length")
+    arguments = (*reads, "out", *(meeting or (None,) * 3), np.float32(scale), *sizes)
+    how = Geometry((parts, rows, M), (kernel.threads, 1, 1), 0)
+    return Plan((Launch(kernel, how, arguments),), reads, ("out",), meeting)
 
 
 def rope_store(
