@@ -67,32 +67,11 @@ __global__ void __launch_bounds__(row_threads)
   allow_next_launch();
 }
 
-// Rotary position embedding of each head in place, as `four_pairs` has it. Four pairs a thread;
-// grid (ceil(heads * ceil(rope_dim / 8) / 128), M).
-template <bool neighbours>
-__global__ void __launch_bounds__(128)
-    rope(float* x,          // [M, row_stride]: heads of head_dim; aligned to 16 bytes
-         const float* cos,  // [M, rope_dim / 2], aligned to 16 bytes
-         const float* sin,  // likewise
-         int heads, int head_dim, int row_stride, int rope_dim) {
-  const int pairs = rope_dim / 2, fours = (pairs + 3) / 4;
-  const int at = blockIdx.x * 128 + threadIdx.x;
-  const u64 m = blockIdx.y;
-  wait_for_earlier_launches();
-  if (at < heads * fours) {
-    const bool whole = pairs % 4 == 0 && head_dim % 4 == 0 && row_stride % 4 == 0;
-    float* const head = x + m * row_stride + at / fours * head_dim;
-    four_pairs<neighbours> turned(at % fours * 4, pairs, whole);
-    turned.load(head, cos + m * pairs, sin + m * pairs);
-    turned.store(head);
-  }
-  allow_next_launch();
-}
-
-// Queries rotated in place; rotated keys, and values, to position length - 1 of their caches, half
-// to even; tokens of one sequence have positions of their own. Four pairs a thread, or four of the
-// values that are only stored: what lies behind the pairs of a key, then v. grid (ceil(((heads +
-// kv_heads) ceil(rope_dim / 8) + kv_heads (ceil((D - rope_dim) / 4) + D / 4)) / 128), M).
+// Queries rotated in place, as `four_pairs` has it; rotated keys, and values, to position length -
+// 1 of their caches, half to even; tokens of one sequence have positions of their own. Four pairs a
+// thread, or four of the values that are only stored: what lies behind the pairs of a key, then v.
+// grid (ceil(((heads + kv_heads) ceil(rope_dim / 8) + kv_heads (ceil((D - rope_dim) / 4) + D / 4))
+// / 128), M).
 template <bool neighbours>
 __global__ void __launch_bounds__(128)
     rope_store(float* qkv,         // [M, heads + 2 kv_heads, D], D % 8 == 0; aligned to 16 bytes
@@ -113,7 +92,7 @@ __global__ void __launch_bounds__(128)
   float* const row = qkv + m * (heads + 2 * kv_heads) * D;
   if (left < 0) {
     const int head = at / fours;
-    four_pairs<neighbours> turned(at % fours * 4, pairs, pairs % 4 == 0);
+    four_pairs<neighbours> turned(at % fours * 4, pairs);
     turned.load(row + head * D, cos + m * pairs, sin + m * pairs);
     if (head < heads) {
       turned.store(row + head * D);

@@ -14,15 +14,16 @@ BP_DEVICE void store_four(half* to, float a, float b, float c, float d) {
 }
 
 // a' = a cos - b sin, b' = a sin + b cos of pairs i ... i + 3 of a head: (i, i + pairs) or,
-// `neighbours`, (2 i, 2 i + 1); bit for bit the CPU's. `whole`: all four are there, each load and
-// store is of four values and aligned to them.
+// `neighbours`, (2 i, 2 i + 1); bit for bit the CPU's. Heads are aligned to four values; `whole`:
+// pairs are a multiple of four.
 template <bool neighbours>
 struct four_pairs {
   float a[4], b[4];
   int i, pairs;
   bool whole;
 
-  BP_DEVICE four_pairs(int first, int of_head, bool all) : i(first), pairs(of_head), whole(all) {}
+  BP_DEVICE four_pairs(int first, int of_head)
+      : i(first), pairs(of_head), whole(of_head % 4 == 0) {}
 
   // What stands in the head, rotated. cos and sin: of its token.
   BP_DEVICE void load(const float* head, const float* cos, const float* sin) {

@@ -163,8 +163,7 @@ def _layer() -> tuple[CudaKernel, ...]:
             for c, x in _OUT.items()
         ),
         *(
-            CudaKernel(name, pairs, file, f"{name}<{flag}>", _ALL, 128, 0, moves, 64)
-            for name in ("rope", "rope_store")
+            CudaKernel("rope_store", pairs, file, f"rope_store<{flag}>", _ALL, 128, 0, moves, 64)
             for pairs, flag in (("halves", "false"), ("neighbours", "true"))
         ),
     )  # fmt: skip

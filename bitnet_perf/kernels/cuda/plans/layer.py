@@ -15,7 +15,7 @@ from bitnet_perf.kernels.cuda.geometry import STEP, Geometry
 from bitnet_perf.kernels.cuda.plans.plan import Array, Launch, Machine, Plan
 
 __all__ = ["advance", "argmax", "attention", "combine", "embed", "lm_head",
-           "quantize_head", "rms_norm", "rope", "rope_store"]  # fmt: skip
+           "quantize_head", "rms_norm", "rope_store"]  # fmt: skip
 
 HEAD_COLUMNS = 1 << 17  # of an int8 head whose sums stay in int32
 HEAD_TOKENS = 4
@@ -57,23 +57,6 @@ def combine(op: str, M: int, columns: int, x: str, stride: int | None = None) ->
     each = kernel.threads * 16 // BYTES[x]
     arguments = ("a", "b", "out", np.int32(apart), np.int32(columns))
     return _one(kernel, (-(-columns // each), M, 1), arguments, (("a", "b"), ("out",)))
-
-
-def rope(
-    M: int, heads: int, head_dim: int, row_stride: int, *, rope_dim: int, neighbours: bool
-) -> Plan:
-    """Turns in place x, float32[M, row_stride], of which each row begins with `heads` heads; reads
-    cos and sin, float32[M, rope_dim / 2]. neighbours: pairs (2 i, 2 i + 1), else halves."""
-    kernel = find(f"rope/{'neighbours' if neighbours else 'halves'}")
-    _at_least_one(M=M, heads=heads, head_dim=head_dim, rope_dim=rope_dim)
-    if rope_dim % 2 or rope_dim > head_dim or row_stride < heads * head_dim:
-        raise ShapeError(
-            f"rope_dim, head_dim, row_stride: found {rope_dim}, {head_dim}, {row_stride}, accepted "
-            "are an even rope_dim up to head_dim, and rows of at least all heads"
-        )
-    sizes = (np.int32(n) for n in (heads, head_dim, row_stride, rope_dim))
-    grid = (-(-heads * -(-rope_dim // 8) // kernel.threads), M, 1)
-    return _one(kernel, grid, ("x", "cos", "sin", *sizes), (("x", "cos", "sin"), ("x",)))
 
 
 def attention(
@@ -127,8 +110,9 @@ def rope_store(
     neighbours: bool, together: bool = False,
 ) -> Plan:  # fmt: skip
     """Rows of q, k and v, float32[M, heads + 2 kv_heads, head_dim], `heads` of the queries and of
-    the cache: turns q in place as `rope` does; writes k, turned, and v to position length - 1 of
-    keys and values. These, `length` and `together` are as `attention` has them."""
+    the cache: turns q in place by cos and sin, float32[M, rope_dim / 2]; writes k, turned, and v to
+    position length - 1 of keys and values. These, `length` and `together` are as `attention` has
+    them. neighbours: pairs (2 i, 2 i + 1), else halves."""
     of_all, of_cache = heads
     kernel = find(f"rope_store/{'neighbours' if neighbours else 'halves'}")
     _at_least_one(M=M, heads=of_all, kv_heads=of_cache, capacity=capacity, rope_dim=rope_dim)
