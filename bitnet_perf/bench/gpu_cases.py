@@ -7,11 +7,13 @@ emulator, where it is only checked. Names are identities: stage/family/format/sh
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from bitnet_perf.bench import gpu_codec_cases, gpu_layer_cases
+from bitnet_perf.bench.gpu_case import Arrays, Expected, GpuCase
 from bitnet_perf.errors import ConfigError
 from bitnet_perf.kernels.activations import quantize_activations
 from bitnet_perf.kernels.cuda import frag16x32
@@ -20,10 +22,15 @@ from bitnet_perf.kernels.cuda.launch import host_dtype
 from bitnet_perf.kernels.cuda.plans import dense, w2a8
 from bitnet_perf.kernels.cuda.plans.plan import DTYPES, Array, Machine, Plan
 
-__all__ = ["Expected", "GpuCase", "dense_case", "gpu_cases", "mixed_case", "named",
+__all__ = ["FAMILIES", "Expected", "GpuCase", "dense_case", "gpu_cases", "mixed_case", "named",
            "small_cases"]  # fmt: skip
 
-Arrays = dict[str, Any]
+# Families beside products and conversions -> their cases; the tests want one for each family of the
+# catalog, here or in the plans of the others.
+FAMILIES: Mapping[str, Callable[[bool], Iterable[GpuCase]]] = {
+    **gpu_codec_cases.FAMILIES,
+    **gpu_layer_cases.FAMILIES,
+}
 
 # The matrices of a 2B4T layer, N x K: q|k|v, o, gate and up, gate|up, down; and one that no L2
 # holds.
@@ -36,45 +43,6 @@ SIDES = (64, 128, 256)  # of the cubes of mixed_precision_bench of BitNet.rs
 I2S_SIDES = (64, 128, 256, 512, 1024, 2048)  # of its I2S benches
 COUNTS = (1024, 4096, 16384, 1 << 24)  # of conversions: those of BitNet.rs, and a bandwidth
 CHECKED_WORK = 1 << 31  # multiply-adds of a check; of larger cases some rows are checked
-
-
-@dataclass(frozen=True)
-class Expected:
-    """The right rows `rows` of result `name`: `values` float64 or exact, and how far each may be
-    off."""
-
-    name: str
-    rows: np.ndarray[Any, Any]
-    values: np.ndarray[Any, Any]
-    off: np.ndarray[Any, Any] | float = 0.0
-
-
-@dataclass(frozen=True)
-class GpuCase:
-    """One case.
-
-    Attributes:
-        name: its identity.
-        plan: the launches, for a device.
-        inputs: arrays of the host by name, random and the same every time.
-        results: arrays that it writes.
-        expected: right results of these inputs.
-        bytes: read and written, once; `packed` of them are packed weights.
-        ops: operations, a multiply-add two.
-        shape: M, N, K of a product.
-        peers: which peers do the same: types of dense operands, for cuBLAS and the naive kernel.
-    """
-
-    name: str
-    plan: Callable[[Machine], Plan]
-    inputs: Callable[[], Arrays]
-    results: Mapping[str, Array]
-    expected: Callable[[Arrays], tuple[Expected, ...]]
-    bytes: int
-    ops: int
-    packed: int = 0
-    shape: tuple[int, int, int] = (0, 0, 0)
-    peers: tuple[str, ...] = field(default=())
 
 
 def ternary_case(M: int, N: int, K: int, x: str = "bf16") -> GpuCase:
@@ -181,13 +149,13 @@ def convert_case(count: int, x: str, y: str) -> GpuCase:
 
 def dense_expected(given: Arrays, name: str, rounding: float = 0.0) -> Expected:
     """Rows of x @ w.T in float64. A float32 sum of K products in any order is off by at most
-    K 2^-24 times the sum of their magnitudes; `rounding` of the result to its type comes on top,
-    relative."""
+    K 2^-23 times the sum of their magnitudes, since tensor cores truncate; `rounding` of the
+    result to its type comes on top, relative."""
     x, w = given["x"], given["w"]
     rows = _checked_rows(len(x), w.size)
     left, right = x[rows].astype(np.float64), w.astype(np.float64)
     values = left @ right.T
-    off = x.shape[1] * 2.0**-24 * (np.abs(left) @ np.abs(right).T) + rounding * np.abs(values)
+    off = x.shape[1] * 2.0**-23 * (np.abs(left) @ np.abs(right).T) + rounding * np.abs(values)
     return Expected(name, rows, values, off)
 
 
@@ -236,16 +204,33 @@ def _conversions(counts: Iterable[int]) -> Iterable[GpuCase]:
 
 def gpu_cases(quick: bool = False) -> tuple[GpuCase, ...]:
     """All cases, or the short list that stands first: products of one token, and cubes."""
-    rest = () if quick else (*_conversions(COUNTS), *_tokens())
+    rest = () if quick else (*_tokens(), *_others(small=False), *_conversions(COUNTS))
     return (*_one_token(), *_cubes(), *rest)
 
 
+def _others(*, small: bool) -> Iterable[GpuCase]:
+    """Those of FAMILIES that this build has."""
+    known = {kernel.family for kernel in KERNELS}
+    for family, make in FAMILIES.items():
+        if family in known:
+            yield from make(small)
+
+
 def small_cases() -> tuple[GpuCase, ...]:
-    """Cases of products and conversions, of a size for the emulator."""
+    """Cases of every family, of a size for the emulator."""
     products = [ternary_case(M, 40, 300, x) for M in (1, 2, 5) for x in DTYPES]
     cubes = [_ragged(case) for case in _cubes() if case.shape[0] == SIDES[0]]
     floats = [float_case(M, 40, 300, x) for M, x in ((1, "f16"), (9, "bf16"))]
-    return (*products, *cubes, *floats, *_conversions((1001,)))
+    few = (*_conversions((1001,)), *_others(small=True))
+    return (*products, *cubes, *(_on_warpgroups(x) for x in dense.FAMILIES), *floats, *few)
+
+
+def _on_warpgroups(x: str) -> GpuCase:
+    """A ragged product by the kernel of Hopper, which a large one has there."""
+    shape = (130, 264, 72)
+    case = dense_case(OWN, shape, x)
+    (kernel,) = (k for k in KERNELS if k.family == f"{dense.FAMILIES[x]}{dense.HOPPER}")
+    return replace(case, plan=lambda _: dense.product_with(kernel, shape, (72, 72), "f32"))
 
 
 def _ragged(case: GpuCase) -> GpuCase:

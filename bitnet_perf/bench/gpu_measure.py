@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from bitnet_perf.bench.gpu_cases import Arrays, GpuCase, dense_case
+from bitnet_perf.bench.gpu_case import Arrays, GpuCase
+from bitnet_perf.bench.gpu_cases import dense_case
 from bitnet_perf.bench.gpu_clocks import Clocks
 from bitnet_perf.bench.gpu_cublas import Cublas
 from bitnet_perf.bench.gpu_rows import GpuCeilings, GpuRow

@@ -6,17 +6,63 @@ from dataclasses import replace
 
 import pytest
 
-from bitnet_perf.bench.gpu_cases import _checked_rows, gpu_cases, named, small_cases
+from bitnet_perf.bench import gpu_cases as gpu_cases_module
+from bitnet_perf.bench.gpu_cases import FAMILIES, _checked_rows, gpu_cases, named, small_cases
 from bitnet_perf.bench.gpu_measure import check_case
 from bitnet_perf.errors import ConfigError, MeasurementError
-from bitnet_perf.kernels.cuda.launch import Emulated
+from bitnet_perf.kernels.cuda.catalog import KERNELS
+from bitnet_perf.kernels.cuda.launch import Emulated, poisoned
 from bitnet_perf.kernels.cuda.plans import dense
-from bitnet_perf.kernels.cuda.plans.plan import Machine
+from bitnet_perf.kernels.cuda.plans.plan import H200, Machine
 
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=case.name) for case in small_cases()])
 def test_every_family_is_right_on_the_emulator(case):
-    assert check_case(case, Emulated()) == (case.shape[0] * case.shape[1] or 1001)
+    assert check_case(case, Emulated()) >= max(1, case.shape[0] * case.shape[1])
+
+
+@pytest.mark.parametrize("cases", [small_cases, gpu_cases])
+def test_no_family_is_without_a_case(cases):
+    """In the catalog and not in what runs on a device: nobody would see it fail there."""
+    plans = [case.plan(H200) for case in cases()]
+    found = {launch.kernel.family for plan in plans for launch in plan.launches}
+    assert found == {kernel.family for kernel in KERNELS}
+    assert set(FAMILIES) <= found
+
+
+def test_a_family_without_a_case_is_seen(monkeypatch):
+    monkeypatch.delitem(gpu_cases_module.FAMILIES, "argmax")
+    plans = [case.plan(H200) for case in small_cases()]
+    assert "argmax" not in {each.kernel.family for plan in plans for each in plan.launches}
+
+
+def test_small_and_large_cases_are_the_same_ones():
+    """A case that only a device runs has a small twin that the emulator has checked."""
+
+    def form(name):
+        return name.split("/")[1:3]
+
+    small = [form(case.name) for case in small_cases()]
+    assert [form(case.name) for case in gpu_cases() if form(case.name) not in small] == []
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_wrong_kernel_of_every_family_is_seen(family):
+    """Nothing is launched: each result that is compared is poison, or the input as it was."""
+    for case in FAMILIES[family](True):
+        idle = replace(case, plan=lambda m, case=case: replace(case.plan(m), launches=()))
+        with pytest.raises(MeasurementError, match="values are wrong, nothing was timed"):
+            check_case(idle, Emulated())
+
+
+def test_the_bytes_of_a_case_are_those_of_its_arrays():
+    """Each input read once and each result written once; an array in place is both, and of caches
+    and tables only the rows that are asked for count."""
+    for family in FAMILIES.keys() - {"rope_store", "embed", "norm_q8", "advance"}:
+        for case in FAMILIES[family](True):
+            arrays = [*case.inputs().values(), *map(poisoned, case.results.values())]
+            moved = sum(array.nbytes for array in arrays)
+            assert abs(case.bytes - moved) <= 64 + 0.04 * moved, case.name
 
 
 def test_a_wrong_result_is_named_and_not_timed():
