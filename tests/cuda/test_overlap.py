@@ -108,7 +108,7 @@ def test_all_launches_of_a_step_but_the_first_overlap(cupy, tmp_path):
 @NEEDS_COMPILER
 def test_a_product_alone_begins_behind_what_made_its_weights(cupy):
     w = bp.gpu.prepare(bp.pack(np.eye(16, 128, dtype=np.int8), "i2_s", scale=1.0))
-    bp.gpu.matmul(cupy.ones((3, 128), np.float32), w)
+    bp.gpu.matmul(cupy.asarray(np.ones((3, 128), np.float32)), w)
     assert len(cupy.launches) >= 3
     assert cupy.early == []
 
