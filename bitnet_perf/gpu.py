@@ -5,6 +5,11 @@ without a copy, and results are CuPy arrays, which speak it too. Work goes to Cu
 of the current device; nothing here waits for it, so a value that is not finite gives NaN in its
 row, not an error. Arrays lie in one piece at addresses that are multiples of 16 bytes.
 
+With PyTorch: CuPy's stream waits for what wrote a tensor, and `torch.from_dlpack` of a result for
+what made it. Until CuPy's stream is that far, inputs and `out` must stay alive and `out` not be
+read. All of this is in order by itself where CuPy's stream is PyTorch's own, inside of
+`with cupy.cuda.ExternalStream(torch.cuda.current_stream().cuda_stream):`.
+
 Every function raises EnvironmentRefused where there is no GPU or its memory is full, ShapeError for
 an array that cannot be taken (type, shape, strides, alignment, host memory, another GPU), and
 `ContextLost` once a kernel has made an end of CUDA in this process.
@@ -19,7 +24,7 @@ import numpy as np
 
 from bitnet_perf.errors import ShapeError
 from bitnet_perf.kernels.cuda import device, frag16x32
-from bitnet_perf.kernels.cuda.arrays import taken, written
+from bitnet_perf.kernels.cuda.arrays import on_gpu, taken, written
 from bitnet_perf.kernels.cuda.copies import copy_rows, fill_bytes
 from bitnet_perf.kernels.cuda.device import ContextLost, available
 from bitnet_perf.kernels.cuda.launch import OnDevice, bind, on_device
@@ -178,7 +183,7 @@ def convert(x: Any, dtype: Any, out: Any = None) -> Any:
 def _dense(of: str, operands: tuple[Any, Any], out: Any, dtype: Any) -> Any:
     runner = on_device()
     a = taken("a", operands[0], runner, (of,), (2,))
-    b = operands[1]
+    b = on_gpu("b", operands[1], runner)
     kn = not _transposed(b)
     held = taken("b", b if kn else b.T, runner, (of,), (2,))
     (M, K), (first, second) = a.shape, held.shape
@@ -194,8 +199,7 @@ def _dense(of: str, operands: tuple[Any, Any], out: Any, dtype: Any) -> Any:
 
 def _transposed(array: Any) -> bool:
     """Whether a CuPy array of two dimensions is the transposed view of a C-contiguous one."""
-    flags = getattr(array, "flags", None)
-    return bool(flags is not None and flags.f_contiguous and not flags.c_contiguous)
+    return bool(array.flags.f_contiguous and not array.flags.c_contiguous)
 
 
 def _operands(w: Weights, runner: OnDevice) -> dict[str, Any]:

@@ -1,5 +1,4 @@
 // Ternary weights times many tokens: y = values @ W.T, exact in int32 until the scales.
-#include "device/activations.cuh"
 #include "device/gemm_w2a8.cuh"
 
 // The sums of a block over a part of the columns, before corrections and scales.
@@ -59,40 +58,9 @@ __global__ void __launch_bounds__(T::threads, least_blocks<T>)
               int kind,                           // of number_kind; int32: without scales
               int M, int N, int K) {
   BP_DYNAMIC_SHARED(stages);
-  BP_SHARED(u32, order, 1);
-  const position<T> at;
-  const int token = blockIdx.y * T::block_tokens, row_tiles = (N + 15) / 16;
-  const int steps = padded(K) / step_columns, parts = gridDim.z, part = blockIdx.z;
-  const int share = ((steps + T::warps_k - 1) / T::warps_k + parts - 1) / parts * T::warps_k;
-  const columns c = {values + static_cast<u64>(token) * padded(K), M - token, steps,
-                     min(steps, part * share), min(steps, (part + 1) * share)};
+  const int token = blockIdx.y * T::block_tokens;
   warp_sums<T> sums;
-  multiply_columns<T>(weights, row_tiles, c, stages, sums);
-  const element_walk<T> walk(at, token, M, N);
-  if (parts > 1) {
-    if (at.k == 0)
-      walk.each(sums, [&](int, int, u64 place, s32 sum) { atomicAdd(partial + place, sum); });
-    __threadfence();
-    __syncthreads();
-    u32* const count = arrived + blockIdx.y * gridDim.x + blockIdx.x;
-    if (threadIdx.x == 0) *order = atomicAdd(count, 1u);
-    __syncthreads();
-    if (*order != parts - 1u) return;
-    __threadfence();
-    if (threadIdx.x == 0) *count = 0;
-  }
-  allow_next_launch();
-  if (at.k > 0) return;
-  walk.each(sums, [&](int m, int n, u64 place, s32 sum) {
-    if (parts > 1) {
-      sum = load_l2(partial + place);
-      partial[place] = 0;
-    }
-    sum -= x_sums[m];
-    if (kind == int32_kind) {
-      static_cast<s32*>(y)[place] = sum;
-    } else {
-      store_as(y, place, kind, with_scales<float>(sum, x_scales[m], scales[n / 16]));
-    }
-  });
+  multiply_columns<T>(weights, (N + 15) / 16, columns_of_part<T>(values, token, M, K), stages,
+                      sums);
+  store_product<T>(sums, {y, partial, arrived, x_scales, x_sums, scales, kind, M, N}, token);
 }

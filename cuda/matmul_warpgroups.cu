@@ -36,7 +36,7 @@ __global__ void __launch_bounds__(T::threads, 1)
     show_shared();
     __syncthreads();  // this stage is there for all; the products of two rounds ago are done
     const char* const stage = stages + round % 4 * T::stage_bytes;
-    products.begin();
+    products.begin(sums.at[0]);
 #pragma unroll
     for (int k16 = 0; k16 < panel_columns / 16; ++k16)
       products.multiply(sums.at[0], stage + group_rows + k16 * 32, stage + T::a_bytes + k16 * 32);

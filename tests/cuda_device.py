@@ -19,9 +19,9 @@ import ml_dtypes
 import numpy as np
 
 from bitnet_perf.kernels.cuda import emulate
-from bitnet_perf.kernels.cuda.catalog import KERNELS, family
+from bitnet_perf.kernels.cuda.catalog import KERNELS
 from bitnet_perf.kernels.cuda.geometry import Geometry
-from bitnet_perf.kernels.cuda.host_program import program
+from bitnet_perf.kernels.cuda.host_program import program, program_of
 from bitnet_perf.kernels.cuda.toolchain import Cubin
 
 STATIC_SHARED = 1024  # bytes that a kernel has beside what a launch asks for
@@ -122,6 +122,7 @@ class MadeUpArray(np.ndarray):
     """An array of device `number`, in memory aligned as cudaMalloc aligns it."""
 
     number = 0
+    reads = 0  # of single values by the host, which wait for the device
 
     def __array_finalize__(self, other):
         self.number = getattr(other, "number", 0)
@@ -156,6 +157,18 @@ class MadeUpArray(np.ndarray):
         assert (host.shape, host.dtype) == (self.shape, self.dtype)
         assert self.flags.c_contiguous
         self.view(np.ndarray)[...] = host
+
+
+def _read(name):
+    def read(array, *given):
+        MadeUpArray.reads += 1
+        return getattr(np.ndarray, name)(array, *given)
+
+    return read
+
+
+for _name in ("__bool__", "__float__", "__index__", "__int__", "item", "tolist"):
+    setattr(MadeUpArray, _name, _read(_name))
 
 
 def aligned(shape, dtype, number=0):
@@ -243,7 +256,9 @@ class MadeUpCupy(ModuleType):
         return np.array(array, subok=False)
 
     def from_dlpack(self, holder):
-        return holder.array
+        """CuPy asks for the current stream; 1 is the default one."""
+        assert holder.__dlpack_device__()[0] == 2
+        return holder.__dlpack__(stream=self.stream.ptr or 1)
 
     def copyto(self, target, source):
         self.begin("copy", lambda: np.copyto(target, source))
@@ -308,8 +323,8 @@ class Function:
 class MadeUpCublas:
     """The library over pointers: columns first, one of the two transposed."""
 
-    NAMES = {0: "f32", 2: "f16", 14: "bf16"}  # noqa: RUF012
-    TYPES = {0: np.float32, 2: np.float16, 14: ml_dtypes.bfloat16}  # noqa: RUF012
+    NAMES = {0: "f32", 2: "f16", 14: "bf16", 3: "int8"}  # noqa: RUF012
+    TYPES = {0: np.float32, 2: np.float16, 14: ml_dtypes.bfloat16, 3: np.int8, 10: np.int32}  # noqa: RUF012
 
     def __init__(self, cupy, status=0):
         self.cupy, self.status, self.stream = cupy, status, None
@@ -331,13 +346,19 @@ class MadeUpCublas:
         (ta, tb, m, n, k, alpha, a, at, lda, b, bt, ldb, beta, c, ct, ldc, how, _) = (
             getattr(each, "value", each) for each in given
         )
-        assert (ta, tb, how, alpha._obj.value, beta._obj.value) == (1, 0, 68, 1.0, 0.0)
+        whole = at == 3
+        assert (ta, tb, how) == (1, 0, 72 if whole else 68)
+        assert (alpha._obj.value, beta._obj.value) == (1, 0)
+        assert isinstance(alpha._obj, ctypes.c_int32 if whole else ctypes.c_float)
+        assert not whole or (bt, ct) == (3, 10)
+        assert not whole or all(each % 4 == 0 for each in (k, a, b, c, lda, ldb, ldc))
         left = columns(a, self.TYPES[at], lda, m, k)  # [lda = k, m], transposed
         right = columns(b, self.TYPES[bt], ldb, n, k)
         result = columns(c, self.TYPES[ct], ldc, n, m)
 
         def work():
-            result[...] = right.astype(np.float32) @ left.astype(np.float32).T
+            exact = np.float64 if whole else np.float32
+            result[...] = right.astype(exact) @ left.astype(exact).T
 
         self.cupy.begin(f"cublas.{self.NAMES[at]}", work)
         return 0
@@ -352,7 +373,7 @@ def columns(pointer, dtype, stride, count, length):
 
 @functools.cache
 def parameters(kernel, of):
-    entry = (of or program(family(kernel.family))).entry(kernel)[1]
+    entry = (of or program_of(kernel)).entry(kernel)[1]
     kinds = []
     while entry.parameters[len(kinds)].bytes:
         kinds.append(entry.parameters[len(kinds)])
@@ -369,12 +390,15 @@ def cubin_without_compiling(file, expressions, architecture, options=()):  # noq
 class Tensor:
     """What speaks DLPack and is no CuPy array, as a PyTorch tensor is."""
 
-    def __init__(self, array, kind=2):
-        self.array, self.kind = array, kind
+    def __init__(self, array, kind=2, refusal=None):
+        self.array, self.kind, self.refusal, self.streams = array, kind, refusal, []
         self.dtype = f"torch.{array.dtype}"
 
     def __dlpack_device__(self):
         return self.kind, self.array.number
 
-    def __dlpack__(self, **_):
-        raise AssertionError("the importer asks")
+    def __dlpack__(self, *, stream):
+        if self.refusal is not None:
+            raise self.refusal
+        self.streams.append(stream)
+        return self.array

@@ -73,8 +73,8 @@ def gemm(kernel, weights, values, row_scales, parts=1, *, kind="f32", **options)
     return y, with_scales(sums, scale, row_scales).astype(dtype), trace
 
 
-def traced(plan, **arrays):
-    """The trace of the first launch of a plan; `arrays` are all that it names."""
-    first = plan.launches[0]
-    arguments = [arrays[a] if isinstance(a, str) else a for a in first.arguments]
-    return launch(first.kernel, first.geometry, arguments, trace=True)
+def traced(plan, number=0, of=None, **arrays):
+    """The trace of one launch of a plan; `arrays` are all that it names, `of` its program."""
+    one = plan.launches[number]
+    arguments = [arrays[a] if isinstance(a, str) else a for a in one.arguments]
+    return launch(one.kernel, one.geometry, arguments, trace=True, of=of)

@@ -22,8 +22,8 @@ from bitnet_perf.kernels.cuda.launch import host_dtype
 from bitnet_perf.kernels.cuda.plans import dense, w2a8
 from bitnet_perf.kernels.cuda.plans.plan import DTYPES, Array, Machine, Plan
 
-__all__ = ["FAMILIES", "Expected", "GpuCase", "dense_case", "gpu_cases", "mixed_case", "named",
-           "small_cases"]  # fmt: skip
+__all__ = ["FAMILIES", "Expected", "GpuCase", "checked_rows", "dense_case", "gpu_cases",
+           "mixed_case", "named", "small_cases"]  # fmt: skip
 
 # Families beside products and conversions -> their cases; the tests want one for each family of the
 # catalog, here or in the plans of the others.
@@ -60,7 +60,7 @@ def ternary_case(M: int, N: int, K: int, x: str = "bf16") -> GpuCase:
         return {"x": values, "weights": frag16x32.pack(ternary), "scales": scales}
 
     def expected(given: Arrays) -> tuple[Expected, ...]:
-        rows = _checked_rows(M, N * K)
+        rows = checked_rows(M, N * K)
         q = quantize_activations(given["x"][rows].astype(np.float32))
         # Exact: every sum is far below 2^53.
         ternary = frag16x32.unpack(given["weights"], (N, K)).astype(np.float64)
@@ -111,7 +111,7 @@ def float_case(M: int, N: int, K: int, x: str) -> GpuCase:
     like = ternary_case(M, N, K, x)
 
     def expected(given: Arrays) -> tuple[Expected, ...]:
-        rows = _checked_rows(M, N * K)
+        rows = checked_rows(M, N * K)
         ternary = frag16x32.unpack(given["weights"], (N, K)).astype(np.float64)
         scales = np.repeat(given["scales"], frag16x32.ROWS)[:N].astype(np.float64)
         left = given["x"][rows].astype(np.float64)
@@ -152,14 +152,14 @@ def dense_expected(given: Arrays, name: str, rounding: float = 0.0) -> Expected:
     K 2^-23 times the sum of their magnitudes, since tensor cores truncate; `rounding` of the
     result to its type comes on top, relative."""
     x, w = given["x"], given["w"]
-    rows = _checked_rows(len(x), w.size)
+    rows = checked_rows(len(x), w.size)
     left, right = x[rows].astype(np.float64), w.astype(np.float64)
     values = left @ right.T
     off = x.shape[1] * 2.0**-23 * (np.abs(left) @ np.abs(right).T) + rounding * np.abs(values)
     return Expected(name, rows, values, off)
 
 
-def _checked_rows(M: int, each: int) -> np.ndarray[Any, Any]:
+def checked_rows(M: int, each: int) -> np.ndarray[Any, Any]:
     """All rows, or as many as a check may work on, first and last among them."""
     count = int(max(2, min(M, CHECKED_WORK // each)))
     return np.unique(np.linspace(0, M - 1, min(count, M)).astype(np.int64))

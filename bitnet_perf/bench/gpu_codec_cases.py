@@ -21,7 +21,7 @@ from bitnet_perf.kernels.cuda.launch import host_dtype
 from bitnet_perf.kernels.cuda.plans import codecs, w2a8
 from bitnet_perf.kernels.cuda.plans.plan import DTYPES, Array
 
-__all__ = ["FAMILIES"]
+__all__ = ["FAMILIES", "unpacked_case"]
 
 GPU = "frag16x32"
 SCALE = 0.75
@@ -102,6 +102,26 @@ def _repacked(
         return (Expected("to", rows, right[rows]),)
 
     return expected
+
+
+def unpacked_case(shape: tuple[int, int]) -> GpuCase:
+    """Weights of frag16x32 as int8, rows padded with zeros."""
+    N, K = shape
+    columns, words = w2a8.padded(K), 4 * int(np.prod(frag16x32.shape_of(N, K)))
+
+    def expected(_: Arrays) -> tuple[Expected, ...]:
+        right = np.pad(_ternary(shape), ((0, 0), (0, columns - K)))
+        return (Expected.whole("unpacked", right),)
+
+    return GpuCase(
+        f"forward/cuda_unpack/frag16x32.int8/{N}x{K}/t1", planned(codecs.unpack, N, K),
+        lambda: {"weights": frag16x32.pack(_ternary(shape))},
+        {"unpacked": Array((N, columns), "int8")}, expected, words + N * columns, packed=words,
+    )  # fmt: skip
+
+
+def _unpack_weights(small: bool) -> Iterable[GpuCase]:
+    yield unpacked_case(_shape(small))
 
 
 def _quantize_weights(small: bool) -> Iterable[GpuCase]:
@@ -244,6 +264,7 @@ def _quantize_activations(small: bool) -> Iterable[GpuCase]:
 # Family of the catalog -> its cases, on the emulator or not.
 FAMILIES: Mapping[str, Callable[[bool], Iterable[GpuCase]]] = {
     "repack": _repack,
+    "unpack_weights": _unpack_weights,
     "quantize_weights": _quantize_weights,
     "dequantize_weights": _dequantize_weights,
     "weight_scale": _weight_scale,

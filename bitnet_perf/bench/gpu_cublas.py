@@ -5,14 +5,14 @@ from __future__ import annotations
 import ctypes
 from typing import Any
 
-from bitnet_perf.errors import EnvironmentRefused, MeasurementError
+from bitnet_perf.errors import EnvironmentRefused, MeasurementError, ShapeError
 
 __all__ = ["WORKSPACE", "Cublas", "load_cublas"]
 
 BRING = "pip install 'nvidia-cublas>=13,<14'"
 WORKSPACE = 32 << 20  # bytes, what NVIDIA asks for on Hopper
-_TYPES = {"f32": 0, "f16": 2, "bf16": 14}  # cudaDataType_t
-_COMPUTE_32F, _TRANSPOSED, _PLAIN, _DEFAULT = 68, 1, 0, -1
+_TYPES = {"f32": 0, "f16": 2, "bf16": 14, "i8": 3, "i32": 10}  # cudaDataType_t
+_COMPUTE_32F, _COMPUTE_32I, _TRANSPOSED, _PLAIN, _DEFAULT = 68, 72, 1, 0, -1
 
 
 def load_cublas() -> Any:
@@ -41,6 +41,22 @@ class Cublas:
     def matmul(self, x: Any, w: Any, y: Any, kinds: tuple[str, str]) -> None:
         """y [M, N] = x [M, K] @ w [N, K].T on the current stream; `kinds`: the types (f32, f16,
         bf16) of the operands and of the result."""
+        self._product((x, w, y), kinds, _COMPUTE_32F, (self._one, self._zero))
+
+    def matmul_int8(self, x: Any, w: Any, y: Any) -> None:
+        """y int32[M, N] = x int8[M, K] @ w int8[N, K].T, exact. Raises ShapeError where K or N is
+        no multiple of 4: rows of int8 and of the result begin there."""
+        K, N = x.shape[1], len(w)
+        if K % 4 or N % 4:
+            raise ShapeError(f"cuBLAS int8: found N, K = {N}, {K}, accepted are multiples of 4")
+        one, zero = ctypes.c_int32(1), ctypes.c_int32(0)
+        self._product((x, w, y), ("i8", "i32"), _COMPUTE_32I, (one, zero))
+
+    def _product(
+        self, arrays: tuple[Any, Any, Any], kinds: tuple[str, str], how: int,
+        factors: tuple[Any, Any],
+    ) -> None:  # fmt: skip
+        x, w, y = arrays
         (M, K), N = x.shape, len(w)
         stream = ctypes.c_void_p(int(self.cupy.cuda.get_current_stream().ptr))
         self._call("cublasSetStream_v2", self.handle, stream)
@@ -51,8 +67,8 @@ class Cublas:
         n, m, k = (ctypes.c_int(each) for each in (N, M, K))
         self._call(
             "cublasGemmEx", self.handle, ctypes.c_int(_TRANSPOSED), ctypes.c_int(_PLAIN), n, m, k,
-            ctypes.byref(self._one), _pointer(w), operand, k, _pointer(x), operand, k,
-            ctypes.byref(self._zero), _pointer(y), result, n, ctypes.c_int(_COMPUTE_32F),
+            ctypes.byref(factors[0]), _pointer(w), operand, k, _pointer(x), operand, k,
+            ctypes.byref(factors[1]), _pointer(y), result, n, ctypes.c_int(how),
             ctypes.c_int(_DEFAULT),
         )  # fmt: skip
 

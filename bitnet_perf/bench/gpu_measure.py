@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 
-from bitnet_perf.bench.gpu_case import Arrays, GpuCase
-from bitnet_perf.bench.gpu_cases import dense_case
+from bitnet_perf.bench.gpu_case import Arrays, Expected, GpuCase
+from bitnet_perf.bench.gpu_cases import checked_rows, dense_case
 from bitnet_perf.bench.gpu_clocks import Clocks
+from bitnet_perf.bench.gpu_codec_cases import unpacked_case
 from bitnet_perf.bench.gpu_cublas import Cublas
 from bitnet_perf.bench.gpu_rows import GpuCeilings, GpuRow
 from bitnet_perf.bench.gpu_timing import Call, copies_for, time_calls
-from bitnet_perf.errors import MeasurementError
+from bitnet_perf.errors import EnvironmentRefused, MeasurementError, ShapeError
 from bitnet_perf.kernels.cuda.device import guarded
 from bitnet_perf.kernels.cuda.launch import Bound, OnDevice, Runner, bind, poisoned
+from bitnet_perf.kernels.cuda.plans import w2a8
+from bitnet_perf.kernels.cuda.plans.plan import Array
 
 __all__ = ["bound_sets", "check_case", "measure_case", "measure_gpu_ceilings", "ready"]
 
 NAIVE_WORK = 1 << 31  # multiply-adds above which the naive kernel is not worth its time
 COPIED = 1 << 30  # bytes of the copy ceiling
+UNPACKED, UNPACKED_TOKENS = "cublas.int8", 512  # a peer from so many tokens on
 SIDE = 4096  # of the cube of the arithmetic ceiling
 
 
@@ -129,7 +133,57 @@ def _peers(
             peers[f"cublas.{kind}"] = _dense(case.shape, kind, runner, clocks, cublas)
         if case.ops // 2 <= NAIVE_WORK:
             peers[f"naive.{kind}"] = _dense(case.shape, kind, runner, clocks, None)
+    if case.packed and case.shape[0] >= UNPACKED_TOKENS:
+        try:
+            if isinstance(cublas, str):
+                raise EnvironmentRefused(cublas)
+            peers[UNPACKED] = _unpacked(case.shape, runner, clocks, cublas)
+        except (EnvironmentRefused, ShapeError) as error:
+            absent[UNPACKED] = str(error)
     return peers, absent
+
+
+def _unpacked(
+    shape: tuple[int, int, int], runner: OnDevice, clocks: Clocks, cublas: Cublas
+) -> float:
+    """Seconds of the same sums by weights unpacked to int8, then cuBLAS, checked exactly; without
+    the quantization before and the scales behind."""
+    M, N, K = shape
+    alone = unpacked_case((N, K))
+
+    def inputs() -> Arrays:
+        x = np.zeros((M, w2a8.padded(K)), np.int8)
+        x[:, :K] = np.random.default_rng([M, N, K]).integers(-127, 128, (M, K), np.int8)
+        return {"x": x, **alone.inputs()}
+
+    def expected(given: Arrays) -> tuple[Expected, ...]:
+        (w,) = alone.expected(given)
+        rows = checked_rows(M, N * K)
+        sums = given["x"][rows].astype(np.float64) @ w.values.astype(np.float64).T
+        return (w, Expected("y", rows, sums))
+
+    case = replace(
+        alone, name=f"{UNPACKED} {M}x{N}x{K}", inputs=inputs, expected=expected,
+        results={**alone.results, "y": Array((M, N), "int32")},
+        bytes=alone.bytes + M * (w2a8.padded(K) + 4 * N),
+    )  # fmt: skip
+    given = case.inputs()
+    bounds = bound_sets(case, runner, given)
+    calls = [_unpacked_by(cublas, bound) for bound in bounds]
+    with guarded(case.name):
+        calls[0]()
+    _compare(case, runner, bounds[0], given)
+    return time_calls(calls, case.bytes, clocks, case.name).seconds
+
+
+def _unpacked_by(cublas: Cublas, bound: Bound) -> Call:
+    x, w, y = (bound.arrays[name] for name in ("x", "unpacked", "y"))
+
+    def call() -> None:
+        bound.launch()
+        cublas.matmul_int8(x, w, y)
+
+    return call
 
 
 def _dense(

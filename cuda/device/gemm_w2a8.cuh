@@ -1,7 +1,7 @@
 // Products of many tokens on tensor cores: weights are A of mma.m16n8k32 (16 rows), tokens B (8).
 #pragma once
 
-#include "device/frag16x32.cuh"
+#include "device/activations.cuh"
 
 // How a block shares its work: warps along rows, tokens and columns; 16-row and 8-token tiles of a
 // warp; stages of activations in shared memory.
@@ -46,6 +46,16 @@ struct columns {
   int steps;       // of a row
   int begin, end;  // steps of this block
 };
+
+// What this block multiplies of [M, K] values, its first token `token`: of as many parts as the
+// grid has in z its own.
+template <class T>
+BP_DEVICE columns columns_of_part(const s8* values, int token, int M, int K) {
+  const int steps = padded(K) / step_columns, parts = gridDim.z, part = blockIdx.z;
+  const int share = ((steps + T::warps_k - 1) / T::warps_k + parts - 1) / parts * T::warps_k;
+  return {values + static_cast<u64>(token) * padded(K), M - token, steps, min(steps, part * share),
+          min(steps, (part + 1) * share)};
+}
 
 // Bytes of a stage: [warps_k][token][128 bytes], of each token the 16-byte pieces in the order
 // piece ^ (token % 8): eight tokens' equal pieces, and eight pieces of a token, lie in different
@@ -231,3 +241,50 @@ struct element_walk {
     }
   }
 };
+
+// Where a product goes and what makes it of sums; the members are as gemm_w2a8 has them.
+struct product_result {
+  void* y;
+  s32* partial;
+  u32* arrived;
+  const float* x_scales;
+  const s32* x_sums;
+  const float* scales;
+  int kind, M, N;
+};
+
+// The block's part of y, of its sums over its share of the columns, tokens from `token` on.
+template <class T>
+BP_DEVICE void store_product(const warp_sums<T>& sums, const product_result& to, int token) {
+  BP_SHARED(u32, order, 1);
+  const position<T> at;
+  const u32 parts = gridDim.z;
+  const element_walk<T> walk(at, token, to.M, to.N);
+  if (parts > 1) {
+    if (at.k == 0)
+      walk.each(sums, [&](int, int, u64 place, s32 sum) { atomicAdd(to.partial + place, sum); });
+    __threadfence();
+    __syncthreads();
+    u32* const count = to.arrived + blockIdx.y * gridDim.x + blockIdx.x;
+    if (threadIdx.x == 0) *order = atomicAdd(count, 1u);
+    __syncthreads();
+    if (*order != parts - 1u) return;
+    __threadfence();
+    if (threadIdx.x == 0) *count = 0;
+  }
+  allow_next_launch();
+  if (at.k > 0) return;
+  walk.each(sums, [&](int m, int n, u64 place, s32 sum) {
+    if (parts > 1) {
+      sum = load_l2(to.partial + place);
+      to.partial[place] = 0;
+    }
+    sum -= to.x_sums[m];
+    if (to.kind == int32_kind) {
+      static_cast<s32*>(to.y)[place] = sum;
+    } else {
+      const float value = with_scales<float>(sum, to.x_scales[m], to.scales[n / 16]);
+      store_as(to.y, place, to.kind, value);
+    }
+  });
+}

@@ -12,25 +12,23 @@ inline const char* piece_of_row(const char* from, int row, int p) {
   return from - at * 16 + row * 128 + (((at + p) ^ (row & 7)) * 16);
 }
 
-inline void add_products(float (*d)[4], int lane, float (&a)[16][16], float (&b)[256][16]) {
-  for (int i = 0; i < 32 * 4; ++i) {
+// d[j] of columns 8 j ... += rows of A times rows of B, each sum in the order of the columns.
+template <class N, int rows, int depth>
+inline void add_products(N (*d)[4], int lane, N (&a)[16][depth], N (&b)[rows][depth]) {
+  for (int i = 0; i < rows / 8 * 4; ++i) {
     const int row = lane / 4 + i % 4 / 2 * 8, column = i / 4 * 8 + lane % 4 * 2 + i % 2;
-    for (int k = 0; k < 16; ++k) d[i / 4][i % 4] += a[row][k] * b[column][k];
+    for (int k = 0; k < depth; ++k) d[i / 4][i % 4] += a[row][k] * b[column][k];
   }
 }
 
-// Products that were asked for and have not run yet, by groups.
+// Factors of a product of 16-bit numbers.
 template <class H>
-struct pending_products {
-  struct factors {
-    const char *a, *b;
-  };
-  factors asked[16];
-  int count = 0, groups = 0, of_group[4] = {};
+struct shared_factors {
+  const char *a, *b;
 
   struct part {
     float (*d)[4];
-    factors f;
+    shared_factors f;
     int first_row;
   };
 
@@ -51,9 +49,22 @@ struct pending_products {
       add_products(static_cast<const part*>(lanes[lane])->d, lane, a, b);
   }
 
-  void add(const char* a, const char* b) {
+  void run(float (*d)[4]) const {
+    part mine{d, *this, static_cast<int>(threadIdx.x / 32 % 4 * 16)};
+    const place at{"wgmma", __FILE__, __LINE__};
+    bp_emu_meet(~0u, &at, &mine, combine, 0);
+  }
+};
+
+// Products that were asked for and have not run yet, by groups; F: their factors.
+template <class F>
+struct pending_products {
+  F asked[16];
+  int count = 0, groups = 0, of_group[4] = {};
+
+  void add(const F& factors) {
     if (count == 16) bp_emu_fail("wgmma: more than 16 products under way");
-    asked[count++] = {a, b};
+    asked[count++] = factors;
   }
 
   void commit() {
@@ -63,13 +74,10 @@ struct pending_products {
     of_group[groups++] = count - before;
   }
 
-  void run_first_group(float (&d)[32][4]) {
+  template <class N>
+  void run_first_group(N (*d)[4]) {
     const int done = of_group[0];
-    for (int i = 0; i < done; ++i) {
-      part mine{d, asked[i], static_cast<int>(threadIdx.x / 32 % 4 * 16)};
-      const place at{"wgmma", __FILE__, __LINE__};
-      bp_emu_meet(~0u, &at, &mine, combine, 0);
-    }
+    for (int i = 0; i < done; ++i) asked[i].run(d);
     for (int i = done; i < count; ++i) asked[i - done] = asked[i];
     for (int i = 1; i < groups; ++i) of_group[i - 1] = of_group[i];
     count -= done;
@@ -78,6 +86,16 @@ struct pending_products {
 };
 
 }  // namespace emu
+#endif
+
+#ifndef BP_EMULATE
+// d[32][4] as what an instruction reads and writes: whatever else touches it stays on its side.
+#define BP_OPERANDS_4(j) "+f"(d[j][0]), "+f"(d[j][1]), "+f"(d[j][2]), "+f"(d[j][3])
+#define BP_OPERANDS_16(j) \
+  BP_OPERANDS_4(j), BP_OPERANDS_4(j + 1), BP_OPERANDS_4(j + 2), BP_OPERANDS_4(j + 3)
+#define BP_OPERANDS_128                                                                            \
+  BP_OPERANDS_16(0), BP_OPERANDS_16(4), BP_OPERANDS_16(8), BP_OPERANDS_16(12), BP_OPERANDS_16(16), \
+      BP_OPERANDS_16(20), BP_OPERANDS_16(24), BP_OPERANDS_16(28)
 #endif
 
 // D += A B.T, 64 rows of A times 256 rows of B, 16 columns of 16 bits. Both lie in rows of 128
@@ -90,17 +108,19 @@ struct pending_products {
 template <class H>
 struct warpgroup_products {
 #ifdef BP_EMULATE
-  emu::pending_products<H> pending;
+  emu::pending_products<emu::shared_factors<H>> pending;
 #else
   BP_DEVICE static u64 descriptor(const void* rows) {  // eight rows after 1024 bytes, turned by row
     return (shared_address(rows) & 0x3ffff) >> 4 | u64{1} << 16 | u64{64} << 32 | u64{1} << 62;
   }
 #endif
 
-  // Registers and shared memory that this thread wrote are what products see from here on.
-  BP_DEVICE void begin() {
-#ifndef BP_EMULATE
-    asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
+  // Sums and shared memory that this thread wrote are what products see from here on.
+  BP_DEVICE void begin(float (&d)[32][4]) {
+#ifdef BP_EMULATE
+    (void)d;
+#else
+    asm volatile("wgmma.fence.sync.aligned;" : BP_OPERANDS_128 : : "memory");
 #endif
   }
 
@@ -121,15 +141,12 @@ struct warpgroup_products {
 #ifdef BP_EMULATE
     while (pending.groups > left) pending.run_first_group(d);
 #else
-    asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(left) : "memory");
+    asm volatile("wgmma.wait_group.sync.aligned %128;" : BP_OPERANDS_128 : "n"(left) : "memory");
 #endif
   }
 };
 
 #ifndef BP_EMULATE
-#define BP_OPERANDS_4(j) "+f"(d[j][0]), "+f"(d[j][1]), "+f"(d[j][2]), "+f"(d[j][3])
-#define BP_OPERANDS_16(j) \
-  BP_OPERANDS_4(j), BP_OPERANDS_4(j + 1), BP_OPERANDS_4(j + 2), BP_OPERANDS_4(j + 3)
 #define BP_WGMMA_N256(type)                                                                       \
   asm volatile("wgmma.mma_async.sync.aligned.m64n256k16.f32." type "." type                       \
                " "                                                                                \
@@ -144,15 +161,14 @@ struct warpgroup_products {
                "%112, %113, %114, %115, %116, %117, %118, %119, %120, %121, %122, %123, %124, "   \
                "%125, %126, %127}, "                                                              \
                "%128, %129, 1, 1, 1, 0, 0;"                                                       \
-               : BP_OPERANDS_16(0), BP_OPERANDS_16(4), BP_OPERANDS_16(8), BP_OPERANDS_16(12),     \
-                 BP_OPERANDS_16(16), BP_OPERANDS_16(20), BP_OPERANDS_16(24), BP_OPERANDS_16(28)   \
+               : BP_OPERANDS_128                                                                  \
                : "l"(descriptor(a)), "l"(descriptor(b)))
 #endif
 
 template <>
 BP_DEVICE void warpgroup_products<half>::multiply(float (&d)[32][4], const char* a, const char* b) {
 #ifdef BP_EMULATE
-  pending.add(a, b);
+  pending.add({a, b});
   (void)d;
 #else
   BP_WGMMA_N256("f16");
@@ -163,7 +179,7 @@ template <>
 BP_DEVICE void warpgroup_products<bfloat16>::multiply(float (&d)[32][4], const char* a,
                                                       const char* b) {
 #ifdef BP_EMULATE
-  pending.add(a, b);
+  pending.add({a, b});
   (void)d;
 #else
   BP_WGMMA_N256("bf16");

@@ -53,9 +53,11 @@ struct i2_s {
 
   template <class Each>
   BP_DEVICE static void walk(const piece& p, int lane, u8* tile, Each each) {
+    // Two lanes take 32 bytes of a row. Sixteen even rows, or odd ones, are 18 banks apart: with
+    // two neighbours of each these are all 32.
 #pragma unroll 1
-    for (int i = lane; i < tile_rows * 6; i += warp_lanes) {
-      const int row = i / 6, part = i % 6;
+    for (int i = 0; i < 6; ++i) {
+      const int row = lane / 2 * 2 + i % 2, part = i / 2 * 2 + lane % 2;
       if (p.n + row >= p.N || p.k + part / 2 * 128 >= padded(p.K)) continue;
       each(static_cast<u64>(p.n + row) * (padded(p.K) / 4) + p.k / 4 + 16 * part,
            reinterpret_cast<u32*>(tile + row * tile_stride + part / 2 * 32 + part % 2 * 4));
@@ -234,6 +236,27 @@ struct floats {
         y[j] = from_float<Y>(__fmul_rn(__int2float_rn(weight), p.scale));
       }
       store_values(reinterpret_cast<Y*>(to) + static_cast<u64>(p.n + row) * p.K, p.k + at, p.K, y);
+    }
+  }
+};
+
+// Weights themselves, a byte each, in rows padded with zeros to a multiple of 128 columns. Only
+// stored: eight lanes store 128 bytes of a row, of rows eight apart, which lie in different banks.
+struct int8_rows {
+  BP_DEVICE static int columns(int K) { return padded(K); }
+
+  BP_DEVICE static void store(u8* to, const piece& p, int lane, u8* tile) {
+#pragma unroll 4
+    for (int i = 0; i < 8 * tile_columns / step_columns; ++i) {
+      const int row = i % 8 + lane / 8 * 8, at = i / 8 * step_columns + lane % 8 * 16;
+      if (p.n + row >= p.N || p.k + at >= padded(p.K)) continue;
+      const u32 quads = *reinterpret_cast<const u32*>(tile + row * tile_stride + at / 4);
+      u32 words[4];
+#pragma unroll
+      for (int j = 0; j < 4; ++j)  // codes 0, 1, 2 to 0xff, 0, 1
+        words[j] = (word_of(quads >> 8 * j & 0xffu) + 0x7f7f7f7fu) ^ 0x80808080u;
+      store_16(to + static_cast<u64>(p.n + row) * padded(p.K) + p.k + at,
+               {words[0], words[1], words[2], words[3]});
     }
   }
 };

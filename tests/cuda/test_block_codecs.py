@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from cuda_launches import same_bits, traced
+from cuda_launches import same_bits
 from reference import blocks as oracle
 
 from bitnet_perf import _native
@@ -136,21 +136,6 @@ def test_what_has_no_room_stays_and_codes_are_added(name):
     _native.block_quantize(x, codec_of(kernel), None, "", 1, expected, own)
     assert same_bits(made, expected)
     assert same_bits(scales, own)
-
-
-@pytest.mark.parametrize("kernel", [*ENCODERS, *DECODERS], ids=lambda k: k.name)
-def test_memory_is_moved_in_whole_sectors(kernel):
-    count, block = 4096, oracle.BLOCK[codec_of(kernel)]
-    x, codec = values(count), codec_of(kernel)
-    encoder = next(k for k in ENCODERS if k.variant == kernel.variant)
-    data, scales = encode(encoder, x, block)
-    plan = codecs.block_quantize(codec, count, block, data.size)
-    if kernel in DECODERS:
-        plan = codecs.block_dequantize(codec, count, block, scales.size)
-    trace = traced(plan, x=x, data=data, scales=scales)
-    floats = [a for a in trace.accesses() if a.width == 16]
-    assert sum(a.requests for a in floats) == count // 128
-    assert all(a.sectors == 1 for a in trace.accesses() if not a.shared)
 
 
 def test_sizes_that_no_launch_has():

@@ -89,6 +89,15 @@ def test_and_back_to_the_same_bytes(name, shape, tile):
     assert same_bits(*from_device(name, weights_of(*shape), tile))
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (31, 127), (33, 391), (64, 896)])
+def test_unpacked_to_int8(shape):
+    weights = weights_of(*shape)
+    made = np.full((shape[0], -(-shape[1] // 128) * 128), 99, np.int8)
+    run(codecs.unpack(*shape), weights=bytes_of(pack_frag16x32(weights)), unpacked=bytes_of(made))
+    assert same_bits(made[:, : shape[1]].copy(), weights)
+    assert not made[:, shape[1] :].any()
+
+
 @pytest.mark.parametrize("value", EXTREMES)
 def test_matrices_of_one_weight(value):
     weights = np.full((32, 448), EXTREMES[value], np.int8)
@@ -198,60 +207,6 @@ def test_dequantized_as_the_cpu_does(kernel):
         plan = codecs.dequantize(name, short, *shape, w.tile)
         run(plan, source=w.data, scale=scale, y=bytes_of(y))
         assert same_bits(y, formats.dequantize(w).astype(DTYPES[short])), shape
-
-
-def plan_of(kernel, shape):
-    """(plan, its arrays) of a kernel that converts, over a matrix of zeros."""
-    source, to = kernel.expression.partition("<")[2][:-1].split(", ")
-    name = source if source in SHAPES else to
-    data, tile = packed(name, np.zeros(shape, np.int8))
-    sizes = {
-        name: data.size,
-        GPU: shape[0] * shape[1] // 4,
-        "floats<float>": 4 * shape[0] * shape[1],
-    }
-    arrays = [np.zeros(sizes.get(f, 2 * shape[0] * shape[1]), np.uint8) for f in (source, to)]
-    one = np.ones(1, np.float32)
-    if kernel.family == "repack":
-        return codecs.repack(source, to, *shape, tile), dict(
-            zip(("source", "to"), arrays, strict=True)
-        )
-    short = kernel.variant.replace(name, "").strip("_")
-    if kernel.family == "quantize_weights":
-        plan = codecs.quantize(short, name, *shape, tile)
-        return plan, {"w": arrays[0], "bound": one, "to": arrays[1]}
-    plan = codecs.dequantize(name, short, *shape, tile)
-    return plan, {"source": arrays[0], "scale": one, "y": arrays[1]}
-
-
-CONVERT = [k for name in ("repack", "quantize_weights", "dequantize_weights") for k in family(name)]
-
-
-@pytest.mark.parametrize("kernel", CONVERT, ids=lambda k: k.name)
-def test_memory_is_moved_in_whole_pieces(kernel):
-    """16 bytes a lane and no sector that is not needed, but in the blocks of 54 and 66 bytes."""
-    plan, arrays = plan_of(kernel, (64, 768))
-    assert plan.launches[0].kernel is kernel
-    trace = traced(plan, **arrays)
-    accesses = [a for a in trace.accesses() if not a.shared]
-    moved = [a for a in accesses if a.width != 4]
-    assert all(not a.write and a.requests <= 4 for a in accesses if a.width == 4)  # the scale
-    odd = "tq" in kernel.variant
-    for access in moved:
-        assert access.width == 16 or (odd and access.width == 2), access
-        assert access.sectors <= (4 if access.width == 2 else 1), access
-    assert {a.write for a in moved} == {False, True}
-    held = [a for a in trace.accesses() if a.shared]
-    assert sum(a.conflicts * a.requests for a in held) <= 2 * sum(a.requests for a in held)
-
-
-def test_statistics_are_read_in_whole_sectors():
-    for dtype in (np.float32, np.float16):
-        x = floats_of((64, 512), dtype)
-        plan = codecs.find_scale(SHORT[x.dtype.str], "absmean", 64, 512)
-        trace = traced(plan, w=x, sums=np.zeros(64), largest=np.zeros(64, np.uint32))
-        loads = [a for a in trace.accesses() if not a.write and not a.shared]
-        assert [(a.width, a.sectors) for a in loads] == [(16, 1.0)] * len(loads)
 
 
 def test_what_no_plan_takes():

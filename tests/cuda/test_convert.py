@@ -56,15 +56,5 @@ def test_every_count_and_schedule(kernel):
         check(kernel, x, schedule=schedule)
 
 
-@pytest.mark.parametrize("kernel", [pytest.param(k, id=k.variant) for k in CONVERT])
-def test_whole_lines_move(kernel):
-    x = np.zeros(8192, DTYPES[kernel.variant.split("_")[0]])
-    _, trace = converted(kernel, x, trace=True)
-    accesses = trace.accesses()
-    assert {a.width for a in accesses} == {16, 8}
-    assert all(a.sectors == 1 for a in accesses)
-    assert sum(a.requests for a in accesses) == 2 * 8192 // 128
-
-
 def test_ml_dtypes_rounds_half_to_even():
     assert np.float32(1 + 2.0**-8).astype(ml_dtypes.bfloat16) == 1

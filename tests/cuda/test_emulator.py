@@ -178,6 +178,25 @@ def test_a_file_that_does_not_compile(tmp_path):
         program([kernel_of("broken", "broken.cu")], tmp_path)
 
 
+def test_damaged_programs_are_built_again(monkeypatch, tmp_path):
+    """Of the kernels, and the emulator's part that they share: cut off, or other bytes."""
+    root, cache = tmp_path / "cuda", tmp_path / "cache"
+    monkeypatch.setenv("BITNET_PERF_CACHE", str(cache))
+    shutil.copytree(sources(), root)
+    (root / "own.cu").write_text("__global__ void own(float* out) { out[threadIdx.x] = 3; }\n")
+    kernel, out = kernel_of("own", "own.cu"), np.zeros(64, np.float32)
+    first = program([kernel], root).path
+    (shared,) = (cache / "cuda-cpu").glob("*.o")
+    content = first.read_bytes()
+    broken = {shared: b"\x7fELF", first: content[:4000] + b"?" * 16 + content[4016:]}
+    for path, other in broken.items():
+        path.unlink()
+        path.write_bytes(other)
+    launch(kernel, Geometry((1, 1, 1), (64, 1, 1), 0), [out], of=program([kernel], root))
+    assert (out == 3).all()
+    assert all(path.read_bytes() != other for path, other in broken.items())
+
+
 def test_without_a_compiler(monkeypatch, tmp_path):
     monkeypatch.setenv("BITNET_PERF_CACHE", str(tmp_path))
     monkeypatch.setenv("CXX", "no-such-compiler")

@@ -15,7 +15,7 @@ from cuda_build import NEEDS_COMPILER
 from cuda_device import MadeUpCublas, aligned
 
 from bitnet_perf.bench import gpu_clocks, gpu_measure
-from bitnet_perf.bench.gpu_cases import small_cases
+from bitnet_perf.bench.gpu_cases import small_cases, ternary_case
 from bitnet_perf.bench.gpu_clocks import Clock, clocks_of
 from bitnet_perf.bench.gpu_cublas import Cublas
 from bitnet_perf.bench.gpu_measure import measure_case, measure_gpu_ceilings
@@ -119,6 +119,23 @@ def test_a_case_is_checked_then_timed_with_its_peers(cupy):
     row = measure_case(case, on_device(), Scripted(1000), "cuBLAS is missing")
     assert row.absent == {"cublas.f16": "cuBLAS is missing"}
     assert set(row.peers) == {"naive.f16"}
+
+
+def test_many_tokens_have_unpacked_weights_and_cublas_as_a_peer(cupy):
+    case = replace(ternary_case(5, 40, 300, "f16"), shape=(512, 40, 300), peers=())
+    cupy.carried_out = 1
+    cupy.costs = {"unpack_weights/frag16x32_s8": 2e-6, "cublas.int8": 5e-6}
+    row = measure_case(case, on_device(), Scripted(1000), Cublas(cupy, MadeUpCublas(cupy)))
+    assert row.peers == pytest.approx({"cublas.int8": 7e-6})
+    odd = replace(case, shape=(512, 42, 300))
+    cupy.launches.clear()
+    row = measure_case(odd, on_device(), Scripted(1000), Cublas(cupy, MadeUpCublas(cupy)))
+    assert row.absent == {
+        "cublas.int8": "cuBLAS int8: found N, K = 42, 384, accepted are multiples of 4"
+    }
+    cupy.launches.clear()
+    row = measure_case(case, on_device(), Scripted(1000), "cuBLAS is missing")
+    assert (row.peers, row.absent) == ({}, {"cublas.int8": "cuBLAS is missing"})
 
 
 def test_a_wrong_case_has_no_time(cupy):

@@ -18,12 +18,13 @@ from bitnet_perf.kernels.cuda.toolchain import sources
 
 NAMES = ("integers", "to_floats", "from_floats", "matrices", "multiply_u8s8",
          "multiply_f16<half>", "multiply_f16<bfloat16>", "between_lanes", "transposed_matrices",
-         "parts", "fused<half>", "fused<bfloat16>")  # fmt: skip
+         "parts", "fused<half>", "fused<bfloat16>", "pairs_of_warps", "multiply_rows<half>",
+         "multiply_rows<bfloat16>", "multiply_bytes")  # fmt: skip
 KERNELS = {
     name: CudaKernel("instructions", name, "instructions.cu", name, (), 32, 0, (), 0)
     for name in NAMES
 }
-WARP = Geometry((1, 1, 1), (32, 1, 1), 0)
+WARP, FOUR_WARPS = (Geometry((1, 1, 1), (32 * n, 1, 1), (n - 1) * 16384) for n in (1, 4))
 
 
 @pytest.fixture(scope="module")
@@ -32,17 +33,19 @@ def run(tmp_path_factory):
     shutil.copytree(sources(), root, dirs_exist_ok=True)
     shutil.copy(Path(__file__).with_name("instructions.cu"), root)
     built = program(tuple(KERNELS.values()), root)
-    return lambda name, *arguments: launch(KERNELS[name], WARP, arguments, of=built)
+    return lambda name, *arguments, size=WARP: launch(KERNELS[name], size, arguments, of=built)
 
 
 def test_integers(run):
     rng = np.random.default_rng(1)
     a, b, c = rng.integers(0, 1 << 32, (3, 1000), dtype=np.uint32)
-    dp4a, lop, prmt = np.zeros((3, 1000), np.uint32)
+    dp4a, signed, lop, prmt = np.zeros((4, 1000), np.uint32)
     c &= 0x7777  # bit 3 of a selector copies a sign
-    run("integers", a, b, c, dp4a, lop, prmt, 1000)
+    run("integers", a, b, c, dp4a, signed, lop, prmt, 1000)
     products = a.view(np.uint8).reshape(-1, 4).astype(np.int64) * b.view(np.int8).reshape(-1, 4)
     assert np.array_equal(dp4a.view(np.int32), products.sum(1) + c)
+    products = a.view(np.int8).reshape(-1, 4).astype(np.int64) * b.view(np.int8).reshape(-1, 4)
+    assert np.array_equal(signed.view(np.int32), products.sum(1) + c)
     assert np.array_equal(lop, (a & b) | c)
     both = np.concatenate([a.view(np.uint8).reshape(-1, 4), b.view(np.uint8).reshape(-1, 4)], 1)
     which = c[:, None] >> np.arange(0, 16, 4, dtype=np.uint32) & 7
@@ -177,6 +180,22 @@ def test_bytes_are_multiplied_exactly(run):
     assert np.array_equal(result(d), a.astype(np.int64) @ b.T.astype(np.int64) + 7)
 
 
+def test_a_warpgroup_multiplies_bytes_exactly(run):
+    rng = np.random.default_rng(5)
+    a = rng.integers(0, 256, (64, 32)).astype(np.uint8)
+    b = rng.integers(-128, 128, (128, 128)).astype(np.int8)
+    row, piece = np.divmod(np.arange(128 * 8), 8)
+    turned = np.zeros((128, 8, 16), np.int8)
+    turned[row, piece ^ (row & 7)] = b.reshape(128, 8, 16)[row, piece]
+    of_threads = np.concatenate([fragments(a[first : first + 16], 32) for first in (0, 16, 32, 48)])
+    d = np.full((128, 16, 4), -3, np.int32)
+    warpgroup = Geometry((1, 1, 1), (128, 1, 1), turned.nbytes)
+    run("multiply_bytes", of_threads, turned, d, size=warpgroup)
+    made = [[result(d[first : first + 32, j]) for j in range(16)] for first in (0, 32, 64, 96)]
+    expected = a.astype(np.int64) @ b[:, 32:64].T.astype(np.int64) - 3
+    assert np.array_equal(np.block(made), expected)
+
+
 @pytest.mark.parametrize(("name", "dtype"), [
     ("multiply_f16<half>", np.float16), ("multiply_f16<bfloat16>", ml_dtypes.bfloat16),
 ])  # fmt: skip
@@ -189,3 +208,23 @@ def test_floats_are_added_in_the_order_of_the_columns(run, name, dtype):
     for k in range(16):
         expected += np.outer(a[:, k].astype(np.float32), b[:, k].astype(np.float32))
     assert same_bits(result(d), expected)
+
+
+def test_two_warps_meet_without_the_others(run):
+    values, out = np.arange(128, dtype=np.int32), np.zeros(128, np.int32)
+    run("pairs_of_warps", values, out, size=FOUR_WARPS)
+    assert np.array_equal(out, values ^ 32)
+
+
+@pytest.mark.parametrize(("name", "dtype"), [
+    ("multiply_rows<half>", np.float16), ("multiply_rows<bfloat16>", ml_dtypes.bfloat16),
+])  # fmt: skip
+def test_a_warpgroup_multiplies_rows_of_shared_memory(run, name, dtype):
+    rng = np.random.default_rng(6)
+    a, b = (rng.standard_normal((rows, 64)).astype(dtype) for rows in (64, 256))
+    d = np.full((64, 256), 0.1, np.float32)
+    run(name, a.view(np.uint32), b.view(np.uint32), d, size=FOUR_WARPS)
+    expected = np.full((64, 256), 0.1, np.float32)
+    for k in range(64):
+        expected += np.outer(a[:, k].astype(np.float32), b[:, k].astype(np.float32))
+    assert same_bits(d, expected)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
+
 import pytest
 from cuda_build import ALL, NEEDS_COMPILER, NEEDS_DISASSEMBLER, SOURCES, architectures
 
@@ -98,6 +101,44 @@ def test_few_instructions_are_no_fault():
 def test_a_main_loop_that_is_gone_is_found():
     kernel = entry("guarded.cu", "ST", weights=16)
     assert faults(kernel, found_in(kernel, architecture="sm_90"))[-1].endswith("no loop with ST")
+
+
+def test_more_instructions_are_for_tensor_cores_of_turing_alone():
+    allowed = {k.family for k in KERNELS if k.per_word_on("sm_75") != 14 or k.per_word != 14}
+    assert allowed == {"gemm_w2a8"}
+    kernel = entry("dots.cu", "IDP", weights=12)
+    found = replace(found_in(kernel), per_word=20.0)
+    assert faults(kernel, replace(found, architecture="sm_75"))
+    tensor = replace(kernel, per_word_turing=26.0)
+    assert faults(tensor, replace(found, architecture="sm_75")) == []
+    assert faults(tensor, found)
+
+
+def test_products_of_a_warpgroup_that_wait_for_one_another_are_found(tmp_path):
+    """Sums that are read before the wait that makes them whole: the assembler waits behind each."""
+    (kernel, *_) = (k for k in KERNELS if k.file == "matmul_warpgroups.cu")
+    shutil.copytree(sources(), tmp_path, dirs_exist_ok=True)
+    header = tmp_path / "device" / "ptx_wgmma.cuh"
+    text = header.read_text()
+    old = '%128;" : BP_OPERANDS_128 : "n"(left)'
+    assert text.count(old) == 1
+    header.write_text(text.replace(old, '%0;" : : "n"(left)'))
+    cubin = compile_file(tmp_path / kernel.file, [kernel.expression], "sm_90a")
+    assert "Potential Performance Loss: wgmma.mma_async" in cubin.warnings
+    (said,) = faults(kernel, inspect(kernel, cubin, sass.disassemble(cubin.path)))
+    assert said.endswith("waits 3 times between products of a warpgroup")
+
+
+def test_factors_in_registers_that_are_made_too_late_are_found(tmp_path):
+    """The assembler puts a fence of its own before each product."""
+    (kernel, *_) = (k for k in KERNELS if k.file == "gemm_w2a8_warpgroups.cu")
+    shutil.copytree(sources(), tmp_path, dirs_exist_ok=True)
+    header = tmp_path / "device" / "ptx_wgmma_bytes.cuh"
+    text, old = header.read_text(), "for (int i = 0; i < steps; ++i)"
+    assert text.count(old) == 1
+    header.write_text(text.replace(old, "for (int i = 0; i < 0; ++i)"))
+    cubin = compile_file(tmp_path / kernel.file, [kernel.expression], "sm_90a")
+    assert "warpgroup.arrive is injected" in cubin.warnings
 
 
 def test_a_kernel_that_is_not_in_the_file():

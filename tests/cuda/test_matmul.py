@@ -178,41 +178,6 @@ def test_the_order_is_the_one_of_the_picture():
                                           16, 17]  # fmt: skip
 
 
-@pytest.mark.parametrize("kernel", names([k for k in MATMUL if "_any" not in k.variant]))
-def test_products_read_whole_lines_and_no_bank_twice(kernel):
-    columns, rows = kernel.tile
-    a, b = factors(kernel, rows, columns, 256)
-    check_traffic(matmul(kernel, a, b, trace=True)[2], {16})
-
-
-@pytest.mark.parametrize("kernel", names([k for k in W2A16 if "_any" not in k.variant]))
-def test_ternary_products_read_whole_lines_and_no_bank_twice(kernel):
-    rows, tokens = kernel.tile
-    trace = w2a16(kernel, *ternary(kernel, tokens, rows, 512), trace=True)[2]
-    check_traffic(trace, {16, 4})  # 4: scales, behind the main loop
-
-
-@pytest.mark.parametrize("kernel", names([k for k in (*MATMUL, *W2A16) if "_any" in k.variant]))
-def test_odd_rows_are_read_number_by_number_and_no_bank_twice(kernel):
-    if kernel in W2A16:
-        trace = w2a16(kernel, *ternary(kernel, 32, 128, 257), gap=2, trace=True)[2]
-    else:
-        a, b = factors(kernel, 64, 64, 129)
-        trace = matmul(kernel, a, b, gaps=(2, 1, 0), trace=True)[2]
-    assert all(a.conflicts <= 1.1 for a in trace.accesses() if a.shared)
-
-
-def check_traffic(trace, widths):
-    accesses = trace.accesses()
-    shared = [a for a in accesses if a.shared]
-    read = [a for a in accesses if not a.shared and not a.write]
-    assert {a.width for a in read} == widths
-    assert shared
-    assert all(a.conflicts <= 1.1 for a in shared)
-    assert all(a.sectors == 1 for a in accesses if not a.shared)
-    assert sum(a.requests for a in read if a.width != 16) * 4 <= sum(a.requests for a in read)
-
-
 def test_the_first_of_each_family_runs_everywhere_it_can():
     assert (
         find("matmul_fp16/n64_m64").architectures == find("gemm_w2a16/fp16_n64_m16").architectures

@@ -13,6 +13,7 @@ from bitnet_perf.kernels.cuda.host_program import program
 
 GEMV, GEMV_Q8, GEMM = "gemv_w2a8/m2_f16_f16", "gemv_w2a8_q8/m2", "gemm_w2a8/n32_m16"
 VECTOR, MATRIX, TILES = "gemv_w2a8.cu", "gemm_w2a8.cu", "device/gemm_w2a8.cuh"
+WARPS, HOPPER = "gemm_w2a8/n256_m128_warpgroups", "gemm_w2a8_warpgroups.cu"
 FORM, ACTIVATIONS = "device/frag16x32.cuh", "device/activations.cuh"
 
 
@@ -91,7 +92,7 @@ BUGS = {
                                             "result"),
     "gemm: rows g + 8 stay four times too large": Bug(
         GEMM, TILES, "        at[r][t][3] >>= 2;\n", "", "result"),
-    "gemm: no correction": Bug(GEMM, MATRIX, "sum -= x_sums[m];", "", "result"),
+    "gemm: no correction": Bug(GEMM, TILES, "sum -= to.x_sums[m];", "", "result"),
     "gemm: tokens beyond the last are copied": Bug(
         GEMM, TILES, "i % rows * at_once < tokens_left && ", "", "out of bounds"),
     "gemm: columns beyond the last are copied": Bug(
@@ -99,10 +100,31 @@ BUGS = {
     "gemm: rows beyond the last tile are read": Bug(
         GEMM, TILES, "min(tile, row_tiles - 1)", "tile", "out of bounds"),
     "gemm: the last part does not wait for its turn": Bug(
-        GEMM, MATRIX, "if (*order != parts - 1u) return;", "if (*order != 0) return;",
+        GEMM, TILES, "if (*order != parts - 1u) return;", "if (*order != 0) return;",
         "race of blocks|result"),
     "gemm: sums are not left as zeros": Bug(
-        GEMM, MATRIX, "      partial[place] = 0;\n", "", "result"),
+        GEMM, TILES, "      to.partial[place] = 0;\n", "", "result"),
+    "warpgroups: no barrier in the main loop": Bug(
+        WARPS, HOPPER, "__syncthreads();  // this stage", "// this stage",
+        "race|unfinished|uninit"),
+    "warpgroups: waits for a stage too few": Bug(
+        WARPS, HOPPER, "copy_wait<ahead - 1>()", "copy_wait<ahead>()", "unfinished cp.async"),
+    "warpgroups: fills a stage that is multiplied": Bug(
+        WARPS, HOPPER, "(s + ahead) % T::stages", "(s + ahead + 1) % T::stages",
+        "race|unfinished|uninit|result"),
+    "warpgroups: waits for products a round too late": Bug(
+        WARPS, HOPPER, "wait<under_way>(sums", "wait<2>(sums", "race|unfinished|result"),
+    "warpgroups: the last products are not waited for": Bug(
+        WARPS, HOPPER, "  products.template wait<0>(sums.at[0]);\n  sums.finish();",
+        "  sums.finish();", "result"),
+    "warpgroups: the same columns again": Bug(
+        WARPS, HOPPER, "k32 * 32", "k32 / 2 * 64", "result"),
+    "warpgroups: factors of other columns": Bug(
+        WARPS, HOPPER, "spread(w.y, a[1])", "spread(w.z, a[1])", "result"),
+    "warpgroups: weights of a later round": Bug(
+        WARPS, HOPPER, "ring.load(s + T::stages)", "ring.load(s + T::stages + 1)", "result"),
+    "warpgroups: tokens in the same banks": Bug(
+        WARPS, TILES, "(piece ^ (token & 7))", "(piece ^ (token & 3))", "result|conflicts"),
 }  # fmt: skip
 
 
@@ -154,6 +176,6 @@ def test_a_bug_is_caught(name, tmp_path):
 
 
 def test_without_a_bug_nothing_is_found():
-    for kernel in (GEMV, GEMV_Q8, GEMM):
+    for kernel in (GEMV, GEMV_Q8, GEMM, WARPS):
         built = program([find(kernel)])
         assert found_in(Bug(kernel, "", "", "", ""), built, "in_order") == ""

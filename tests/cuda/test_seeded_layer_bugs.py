@@ -50,6 +50,14 @@ def repacked(n, k):
     return check
 
 
+def unpacked(run):
+    weights = weights_of(33, 391)
+    made = np.full((33, 512), 99, np.int8)
+    source = pack_frag16x32(weights).reshape(-1).view(np.uint8)
+    run(codecs.unpack(33, 391), weights=source, unpacked=made.reshape(-1).view(np.uint8))
+    return same_bits(made, padded(weights))
+
+
 def tl2_stored(run):
     weights, tile = weights_of(64, 448), (64, 96, 32)
     expected = oracle.pack_tl2(weights, tile)
@@ -201,6 +209,7 @@ CODECS, SCALE, BLOCKS = "codecs.cu", "weight_scale.cu", "blocks.cu"
 ENCODE, SOFTMAX = "device/block_encode.cuh", "device/online_softmax.cuh"
 STORE, TURN = "rope_store/neighbours", "device/rotation.cuh"
 LAYER, HEAD, ATTENTION, NORM = "layer.cu", "lm_head.cu", "attention.cu", "norm_q8.cu"
+UNPACK = "unpack_weights/frag16x32_s8"
 I2_S, TL2_STORE, DECODE = "repack/i2_s_frag16x32", "repack/frag16x32_tl2", "attention_decode/d64_g4"
 
 # What checks it, and the bug.
@@ -212,6 +221,18 @@ BUGS = {
     "repack: columns beyond the padded ones are read": (repacked(33, 500), Bug(
         I2_S, FORMATS, "p.n + row >= p.N || p.k + part / 2 * 128 >= padded(p.K)",
         "p.n + row >= p.N", "out of bounds")),
+    "unpack: no order between loading and storing": (unpacked, Bug(
+        UNPACK, CODECS, "  __syncwarp();\n", "", RACE, "From::load(")),
+    "unpack: codes as they are": (unpacked, Bug(
+        UNPACK, FORMATS, "0x7f7f7f7fu) ^ 0x80808080u", "0u)", "result")),
+    "unpack: the wrong quad": (unpacked, Bug(
+        UNPACK, FORMATS, "quads >> 8 * j", "quads >> 8 * (3 - j)", "result")),
+    "unpack: rows beyond the last": (unpacked, Bug(
+        UNPACK, FORMATS, "p.n + row >= p.N || p.k + at >= padded(p.K)",
+        "p.k + at >= padded(p.K)", "out of bounds", "struct int8_rows")),
+    "unpack: columns beyond the padded ones": (unpacked, Bug(
+        UNPACK, FORMATS, "p.n + row >= p.N || p.k + at >= padded(p.K)", "p.n + row >= p.N",
+        "out of bounds|race|result", "struct int8_rows")),
     "tl2: bytes are stored before they are there": (tl2_stored, Bug(
         TL2_STORE, TL2, "    __syncwarp();\n", "", RACE, "minus | other >> 1")),
     "tl2: signs of the other sixteen rows": (tl2_stored, Bug(

@@ -44,6 +44,8 @@ def test_a_log_without_registers_is_refused():
 def test_warnings_are_kept():
     text = 'a.cu(1): warning #177-D: variable "x" was declared\n  int x;\n'
     assert toolchain.read_warnings(f"{text}\nRemark: may be suppressed\n{LOG}") == text.rstrip()
+    slow = "ptxas info    : (C7514) Potential Performance Loss: wgmma.mma_async instructions are s"
+    assert toolchain.read_warnings(f"{LOG}{slow}\n") == slow
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from cuda_launches import DTYPES, gemm, gemv, gemv_q8, padded, same_bits, unset
@@ -12,6 +14,8 @@ from bitnet_perf.kernels.activations import quantize_activations
 from bitnet_perf.kernels.cuda.catalog import family, find
 from bitnet_perf.kernels.cuda.emulate import SCHEDULES, launch
 from bitnet_perf.kernels.cuda.geometry import geometry
+from bitnet_perf.kernels.cuda.plans.plan import H200
+from bitnet_perf.kernels.cuda.plans.w2a8 import choose_tile
 from bitnet_perf.kernels.matmul import matmul
 
 GEMV, GEMV_Q8, GEMM, QUANTIZE = map(
@@ -212,3 +216,14 @@ def test_gemm_reads_whole_lines_and_no_bank_twice(kernel):
     assert all(a.conflicts <= 1.1 for a in held)
     # Behind the main loop scales and sums are read one by one.
     assert {a.width for a in trace.accesses() if not a.shared and not a.write} == {16, 4}
+
+
+def test_warpgroups_multiply_where_there_are_some_and_tokens_enough():
+    def chosen(m, architecture):
+        return choose_tile((m, 6912, 2560), replace(H200, architecture=architecture))[0].variant
+
+    assert [m for m in (3, 16, 64, 256, 512, 4096) if "_warpgroups" in chosen(m, "sm_90a")] == [
+        256, 512, 4096,
+    ]  # fmt: skip
+    for architecture in ("sm_75", "sm_90", "sm_100", "sm_120"):
+        assert not any("_warpgroups" in chosen(m, architecture) for m in (3, 512, 4096))

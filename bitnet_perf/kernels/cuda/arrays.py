@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from bitnet_perf.errors import ShapeError
+from bitnet_perf.kernels.cuda import device
 from bitnet_perf.kernels.cuda.launch import OnDevice
 
-__all__ = ["ALIGNMENT", "taken", "written"]
+__all__ = ["ALIGNMENT", "on_gpu", "taken", "written"]
 
 ALIGNMENT = 16  # bytes that a thread loads at once
 _ON_GPU = (2, 13)  # kinds of device in DLPack: CUDA, CUDA managed
@@ -28,7 +29,7 @@ def taken(
     Raises ShapeError for an array in host memory or on another GPU, strided, not aligned to 16
     bytes, empty, or of another type or rank.
     """
-    array = _on_gpu(name, value, runner)
+    array = on_gpu(name, value, runner)
     if str(array.dtype) not in dtypes:
         raise ShapeError(f"{name}: found dtype {array.dtype}, accepted are {', '.join(dtypes)}")
     shape = tuple(map(int, array.shape))
@@ -59,7 +60,9 @@ def written(name: str, value: Any, runner: OnDevice, dtype: str, shape: tuple[in
     return array
 
 
-def _on_gpu(name: str, value: Any, runner: OnDevice) -> Any:
+def on_gpu(name: str, value: Any, runner: OnDevice) -> Any:
+    """`value` as a CuPy array as it is, strides included. Raises ShapeError where it is not on the
+    GPU of `runner`, or does not hand its memory out."""
     cupy = runner.cupy
     if not isinstance(value, cupy.ndarray):
         if not hasattr(value, "__dlpack_device__"):
@@ -74,9 +77,22 @@ def _on_gpu(name: str, value: Any, runner: OnDevice) -> Any:
                 "cupy.asarray(x), tensor.cuda()"
             )
         _same_device(name, number, runner)
-        value = cupy.from_dlpack(value)
+        value = _imported(name, value, runner)
     _same_device(name, int(value.device.id), runner)
     return value
+
+
+def _imported(name: str, value: Any, runner: OnDevice) -> Any:
+    with device.guarded(name):
+        try:
+            return runner.cupy.from_dlpack(value)
+        except (BufferError, RuntimeError, TypeError, ValueError) as error:
+            if hasattr(error, "status"):  # of CUDA
+                raise
+            raise ShapeError(
+                f"{name}: found {type(value).__name__} whose __dlpack__ says: {error}; accepted is "
+                "one that hands its memory out (of PyTorch: tensor.detach(), tensor.resolve_conj())"
+            ) from error
 
 
 def _same_device(name: str, number: int, runner: OnDevice) -> None:

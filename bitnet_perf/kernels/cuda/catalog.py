@@ -36,6 +36,8 @@ class CudaKernel:
             rows: a block does a token.
         per_operation: instructions of the main loop for each of the first of `opcodes`, at most; 0:
             not counted.
+        per_word: instructions of the main loop for 16 weights, at most.
+        per_word_turing: the same on sm_75, whose tensor instructions are a quarter as large.
     """
 
     family: str
@@ -50,6 +52,12 @@ class CudaKernel:
     shared: int = 0
     tile: tuple[int, int] = (0, 0)
     per_operation: float = 0.0
+    per_word: float = 14.0
+    per_word_turing: float = 14.0
+
+    def per_word_on(self, architecture: str) -> float:
+        """Instructions of the main loop for 16 weights there, at most."""
+        return self.per_word_turing if architecture == "sm_75" else self.per_word
 
     @property
     def name(self) -> str:
@@ -83,7 +91,17 @@ def _gemm(registers: int, *tile: int) -> CudaKernel:
     return CudaKernel(
         "gemm_w2a8", f"n{n}_m{m}", "gemm_w2a8.cu", f"gemm_w2a8<tile<{', '.join(map(str, tile))}>>",
         _ALL, 32 * warps_n * warps_m * warps_k, 64 * rows * stages, ("IMMA", "LDG", "LDSM"),
-        registers, shared=stages * m * 128 * warps_k, tile=(n, m),
+        registers, shared=stages * m * 128 * warps_k, tile=(n, m), per_word_turing=26.0,
+    )  # fmt: skip
+
+
+def _gemm_warpgroups(warps: int) -> CudaKernel:
+    """Each warp has 16 rows, of 128 tokens; four stages."""
+    return CudaKernel(
+        "gemm_w2a8", f"n{16 * warps}_m128_warpgroups", "gemm_w2a8_warpgroups.cu",
+        f"gemm_w2a8_warpgroups<tile<{warps}, 1, 1, 1, 16, 4>>", ("sm_90a",), 32 * warps, 0,
+        ("IGMMA", "LDG", "LDGSTS.E.BYPASS.128"), 128, shared=4 * 128 * 128,
+        tile=(16 * warps, 128), per_operation=20.0,
     )  # fmt: skip
 
 
@@ -103,6 +121,7 @@ def _codecs() -> tuple[CudaKernel, ...]:
     return (
         *(_transcode("repack", f"{f}_{gpu}", f, gpu, 64) for f in (*files, "tq1_0")),
         *(_transcode("repack", f"{gpu}_{f}", gpu, f, 64) for f in files),
+        _transcode("unpack_weights", f"{gpu}_s8", gpu, "int8_rows", 64),
         *(
             _transcode("quantize_weights", f"{x}_{f}", f"floats<{c}>", f, 80)
             for f in whole
@@ -308,6 +327,7 @@ KERNELS: tuple[CudaKernel, ...] = (
         for x, short in _OUT.items()
     ),
     *(_gemm(*tile) for tile in _TILES),
+    *(_gemm_warpgroups(warps) for warps in (8, 16)),
     *(
         _matmul(x, tile, layout, aligned)
         for x in _16_BIT

@@ -18,16 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitnet_perf.errors import ConfigError, MeasurementError, ShapeError
-from bitnet_perf.kernels.cuda.catalog import CudaKernel, family
+from bitnet_perf.kernels.cuda.catalog import CudaKernel
 from bitnet_perf.kernels.cuda.geometry import Geometry
-from bitnet_perf.kernels.cuda.host_program import Entry, Parameter, Program, program, with_lines
+from bitnet_perf.kernels.cuda.host_program import Entry, Parameter, Program, program_of, with_lines
 from bitnet_perf.kernels.cuda.traces import Trace
 
 __all__ = ["SCHEDULES", "EmulationError", "launch"]
 
 SCHEDULES = ("in_order", "reversed", "random", "greedy", "greedy_reversed")  # as schedule.cpp
-LARGEST_SHARED = 227 * 1024  # bytes of a block
-LARGEST_BLOCK = 1024
 # Arrays lie this far apart: an access beyond one meets no other.
 GAP = 1 << 20
 ALIGNMENT = 256  # of what cudaMalloc gives
@@ -91,8 +89,8 @@ def launch(
     """
     if schedule not in SCHEDULES:
         raise ConfigError(f"schedule: found {schedule!r}, accepted are {', '.join(SCHEDULES)}")
-    _check_sizes(kernel, geometry)
-    built = program(family(kernel.family)) if of is None else of
+    geometry.check(kernel.name)
+    built = program_of(kernel) if of is None else of
     library, entry = built.entry(kernel)
     placed = _Placed(kernel, entry, arguments, early or ())
     request = _Request(
@@ -188,22 +186,3 @@ def _number(kernel: CudaKernel, i: int, value: Any, parameter: Parameter) -> Any
             f"{parameter.bytes} bytes"
         )
     return held
-
-
-def _check_sizes(kernel: CudaKernel, geometry: Geometry) -> None:
-    grid, block, shared = geometry.grid, geometry.block, geometry.shared
-    if min(grid) < 1 or max(grid[1:]) > 65535 or grid[0] >= 2**31:
-        raise ShapeError(
-            f"{kernel.name}: grid: found {grid}, accepted are three numbers from 1 to 2147483647, "
-            "65535, 65535"
-        )
-    threads = int(np.prod(block))
-    if min(block) < 1 or threads > LARGEST_BLOCK:
-        raise ShapeError(
-            f"{kernel.name}: block: found {block}, accepted are three numbers whose product is 1 "
-            f"to {LARGEST_BLOCK}"
-        )
-    if not 0 <= shared <= LARGEST_SHARED:
-        raise ShapeError(
-            f"{kernel.name}: shared: found {shared} bytes, accepted are 0 to {LARGEST_SHARED}"
-        )

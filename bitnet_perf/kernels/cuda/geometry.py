@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from bitnet_perf.errors import ShapeError
@@ -10,6 +11,9 @@ from bitnet_perf.kernels.cuda.catalog import CudaKernel
 __all__ = ["STEP", "Geometry", "geometry"]
 
 STEP = 128  # columns of frag16x32 that a lane's 16 bytes are part of
+LARGEST_GRID = (2**31 - 1, 65535, 65535)
+LARGEST_BLOCK = 1024
+LARGEST_SHARED = 227 * 1024  # bytes of a block
 LARGEST_COLUMNS = 1 << 21  # where the sums of gemm_w2a8 stay in int32
 
 
@@ -20,6 +24,24 @@ class Geometry:
     grid: tuple[int, int, int]
     block: tuple[int, int, int]
     shared: int
+
+    def check(self, what: str) -> None:
+        """Raises ShapeError, which names `what`, where no GPU has such a launch."""
+        grid, block, shared = self.grid, self.block, self.shared
+        if min(grid) < 1 or any(n > most for n, most in zip(grid, LARGEST_GRID, strict=True)):
+            raise ShapeError(
+                f"{what}: grid: found {grid}, accepted are three numbers from 1 to "
+                f"{', '.join(map(str, LARGEST_GRID))}"
+            )
+        if min(block) < 1 or math.prod(block) > LARGEST_BLOCK:
+            raise ShapeError(
+                f"{what}: block: found {block}, accepted are three numbers whose product is 1 to "
+                f"{LARGEST_BLOCK}"
+            )
+        if not 0 <= shared <= LARGEST_SHARED:
+            raise ShapeError(
+                f"{what}: shared: found {shared} bytes, accepted are 0 to {LARGEST_SHARED}"
+            )
 
 
 def geometry(kernel: CudaKernel, M: int, N: int, K: int, parts: int = 1) -> Geometry:

@@ -18,10 +18,10 @@ from bitnet_perf.cache import cache_folder, keep_newest
 from bitnet_perf.compiler import compiler
 from bitnet_perf.errors import ConfigError, EnvironmentRefused
 from bitnet_perf.files import write_atomic
-from bitnet_perf.kernels.cuda.catalog import CudaKernel
+from bitnet_perf.kernels.cuda.catalog import CudaKernel, family
 from bitnet_perf.kernels.cuda.toolchain import sources as own_sources
 
-__all__ = ["Entry", "Parameter", "Program", "program", "with_lines"]
+__all__ = ["Entry", "Parameter", "Program", "program", "program_of", "with_lines"]
 
 KEPT = 64  # compiled programs in the cache
 COMPILE_SECONDS = 600.0
@@ -80,12 +80,39 @@ def program(kernels: Sequence[CudaKernel], sources: Path | None = None) -> Progr
     key = _key(root, _version(*words), [*words, *_COMMON, *_CUDA, text, *_outside(kernels[0])])
     folder = cache_folder("cuda-cpu")
     made = folder / f"{key}.so"
-    if made.exists():
-        os.utime(made)
-    else:
-        _build(root, words, text, made)
-        keep_newest(folder, KEPT)
+    if _used(made):
+        return Program(made, kernels)
+    _build(root, words, text, made)
+    keep_newest(folder, KEPT)
     return Program(made, kernels)
+
+
+def program_of(kernel: CudaKernel) -> Program:
+    """The kernel's family, as far as it is in the same file."""
+    return program([each for each in family(kernel.family) if each.file == kernel.file])
+
+
+def _kept(path: Path, content: bytes) -> None:
+    """Into the cache, its digest behind it: linker and loader read only what headers name."""
+    write_atomic(path, content + hashlib.sha256(content).digest())
+
+
+def _used(path: Path) -> bool:
+    """Whether a file is there as `_kept` wrote it; then it is the newest."""
+    try:
+        found = path.stat()
+        if not _whole(path, found.st_ino, found.st_size):
+            return False
+        os.utime(path)
+    except OSError:
+        return False
+    return True
+
+
+@functools.lru_cache(maxsize=1024)
+def _whole(path: Path, inode: int, size: int) -> bool:  # noqa: ARG001
+    content = path.read_bytes()
+    return hashlib.sha256(content[:-32]).digest() == content[-32:]
 
 
 def _key(root: Path, version: str, parts: Sequence[str]) -> str:
@@ -119,7 +146,7 @@ def _build(root: Path, words: Sequence[str], text: str, made: Path) -> None:
         _run([*common, *_CUDA, "-include", str(header), "-c", str(unit), "-o", str(compiled)])
         runtime = _runtime(root, common, words)
         _run([*words, "-shared", str(compiled), str(runtime), "-ldl", "-o", str(library)])
-        write_atomic(made, library.read_bytes())
+        _kept(made, library.read_bytes())
 
 
 def _runtime(root: Path, common: Sequence[str], words: Sequence[str]) -> Path:
@@ -127,15 +154,14 @@ def _runtime(root: Path, common: Sequence[str], words: Sequence[str]) -> Path:
     folder = root / "emulator"
     key = _key(folder, _version(*words), [*common[: -len(_COMMON)], *_COMMON])
     made = cache_folder("cuda-cpu") / f"{key}.o"
-    if made.exists():
-        os.utime(made)
+    if _used(made):
         return made
     with tempfile.TemporaryDirectory(prefix="bitnet_perf.") as place:
         unit, compiled = Path(place) / "emulator.cpp", Path(place) / "emulator.o"
         files = sorted(path.name for path in folder.glob("*.cpp"))
         unit.write_text("".join(f'#include "emulator/{name}"\n' for name in files))
         _run([*common, "-c", str(unit), "-o", str(compiled)])
-        write_atomic(made, compiled.read_bytes())
+        _kept(made, compiled.read_bytes())
     return made
 
 

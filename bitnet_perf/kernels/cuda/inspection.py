@@ -10,11 +10,7 @@ from bitnet_perf.kernels.cuda import sass
 from bitnet_perf.kernels.cuda.catalog import CudaKernel
 from bitnet_perf.kernels.cuda.toolchain import Cubin, Usage
 
-__all__ = ["PER_WORD", "Inspection", "faults", "inspect"]
-
-PER_WORD = 14.0  # instructions of the main loop for 16 weights, at most
-# Tensor instructions of Turing are a quarter as large.
-_MORE = {"sm_75": 26.0}
+__all__ = ["Inspection", "faults", "inspect"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +29,7 @@ class Inspection:
         per_word: of these for 16 weights; 0.0 where the loop takes no weights.
         per_operation: of these for each of the first of the catalog's opcodes; 0.0 where there is
             no loop.
+        waits: of these for products of a warpgroup before the last one is asked for.
     """
 
     kernel: str
@@ -44,6 +41,7 @@ class Inspection:
     loop: int
     per_word: float
     per_operation: float
+    waits: int
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -76,13 +74,14 @@ def inspect(kernel: CudaKernel, cubin: Cubin, functions: dict[str, sass.Function
         loop=len(loop.own) if loop else 0,
         per_word=sass.per_word(loop, weights) if loop and weights else 0.0,
         per_operation=len(loop.own) / work if loop and work else 0.0,
+        waits=sass.waits_between(loop) if loop else 0,
     )
 
 
 def faults(kernel: CudaKernel, found: Inspection) -> list[str]:
     """What of `found` is not as the catalog and the limits of every kernel have it."""
     usage = found.usage
-    most = _MORE.get(found.architecture, PER_WORD)
+    most = kernel.per_word_on(found.architecture)
     wrong = {
         f"spills {usage.spill_stores} bytes, loads {usage.spill_loads} again": usage.spill_stores
         or usage.spill_loads,
@@ -91,6 +90,7 @@ def faults(kernel: CudaKernel, found: Inspection) -> list[str]:
         f"uses {usage.registers} registers, at most {kernel.registers}": usage.registers
         > kernel.registers,
         f"has no {', '.join(found.missing)}": found.missing,
+        f"waits {found.waits} times between products of a warpgroup": found.waits,
         f"has no loop with {kernel.opcodes[0]}": (
             (kernel.weights_per_iteration or kernel.per_operation) and not found.loop
         ),

@@ -210,6 +210,7 @@ class OnDevice:
         self, launch: Launch, arrays: Mapping[str, Any], constant: frozenset[str] = frozenset()
     ) -> None:
         kernel, how = launch.kernel, launch.geometry
+        how.check(kernel.name)
         function = self._function(kernel)
         arguments = tuple(
             arrays[a] if isinstance(a, str) else np.uint64(0) if a is None else a

@@ -12,6 +12,7 @@ import subprocess
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from bitnet_perf.errors import EnvironmentRefused, FormatError
@@ -20,7 +21,7 @@ from bitnet_perf.kernels.cuda.nvrtc import BRING
 
 __all__ = ["Function", "Instruction", "Loop", "count_opcodes", "disassemble", "has_opcode",
            "hot_loop", "local_memory", "loops", "missing_opcodes", "nvdisasm", "parse",
-           "per_word", "why_not"]  # fmt: skip
+           "per_word", "waits_between", "why_not"]  # fmt: skip
 
 BYTES = 16  # of an instruction, from compute capability 7.0 on
 WORD = 16  # weights of two bits in 32 bits
@@ -217,6 +218,19 @@ def hot_loop(function: Function, opcodes: Iterable[str]) -> Loop | None:
         if not any(set(o.instructions) < set(loop.instructions) for o in holding)
     ]
     return max(deepest, key=work, default=None)
+
+
+def waits_between(loop: Loop) -> int:
+    """Waits for products of a warpgroup that stand next to a single such product of a loop, between
+    two of them: none where groups of products follow one another, one behind each product where the
+    assembler could not leave them under way."""
+    kinds = "".join(
+        "p" if re.match("[A-Z]GMMA", each.opcode)
+        else "w" if has_opcode(each, "WARPGROUP.DEPBAR") else ""
+        for each in loop.own
+    )  # fmt: skip
+    groups = [len(group) for group in re.split("w+", kinds) if group]
+    return sum(1 in pair for pair in pairwise(groups))
 
 
 def per_word(loop: Loop, weights: int) -> float:

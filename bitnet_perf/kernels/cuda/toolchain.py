@@ -38,7 +38,7 @@ OPTIONS = (
     "--ptxas-options=-v",
 )
 KEPT = 2048  # files in the cache, two a result
-FORM = 1  # of what is written beside a cubin
+FORM = 3  # of what is written beside a cubin
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +282,12 @@ def read_usage(log: str) -> dict[str, Usage]:
 
 
 def read_warnings(log: str) -> str:
-    """What a log complains about, without what it tells of every kernel."""
+    """What a log complains about, without what it tells of every kernel. The assembler says of code
+    that it had to make slower, such as products that wait for one another, by way of "info"."""
     told = re.compile(r"ptxas (info| +\.)|Remark: | +\d+ bytes stack frame")
-    return "\n".join(line for line in log.splitlines() if line.strip() and not told.match(line))
+    slower = re.compile("Potential Performance Loss|warpgroup.arrive is injected")
+    return "\n".join(
+        line
+        for line in log.splitlines()
+        if line.strip() and (slower.search(line) or not told.match(line))
+    )

@@ -13,14 +13,15 @@ from bitnet_perf.kernels.cuda.catalog import CudaKernel, find
 from bitnet_perf.kernels.cuda.geometry import Geometry
 from bitnet_perf.kernels.cuda.plans.plan import Array, Launch, Plan
 
-__all__ = ["block_dequantize", "block_quantize", "dequantize", "find_scale", "quantize", "repack"]
+__all__ = ["block_dequantize", "block_quantize", "dequantize", "find_scale", "quantize", "repack",
+           "unpack"]  # fmt: skip
 
 Tile = tuple[int, int, int]
 NO_TILE = (0, 0, 0)
 RULES = ("absmean", "absmax_sign")  # as scale_rule of weight_scale.cu
 LARGEST_COUNT = 1 << 31  # values of a tensor in blocks
 # Columns to which a format pads the rows that are written; floats: none.
-_PADDED = {"frag16x32": 128, "i2_s": 128, "tl1": 32, "tl2": 32, "tq2_0": 256}
+_PADDED = {"frag16x32": 128, "i2_s": 128, "tl1": 32, "tl2": 32, "tq2_0": 256, "int8_rows": 128}
 _BESIDE = (4, 8, 16, 32, 64, 128)  # sizes of blocks of which 128 values are a unit
 
 
@@ -29,6 +30,14 @@ def repack(source: str, to: str, N: int, K: int, tile: Tile = NO_TILE) -> Plan:
     is frag16x32, `tile` is (BM, BK, bm) of the other."""
     launch = _transcode(find(f"repack/{source}_{to}"), (N, K), tile, ("source", "to", None))
     return Plan((launch,), ("source",), ("to",))
+
+
+def unpack(N: int, K: int) -> Plan:
+    """Reads `weights` of frag16x32; writes `unpacked`, int8[N, ceil(K / 128) * 128], zeros beyond
+    K."""
+    kernel = find("unpack_weights/frag16x32_s8")
+    launch = _transcode(kernel, (N, K), NO_TILE, ("weights", "unpacked", None))
+    return Plan((launch,), ("weights",), ("unpacked",))
 
 
 def dequantize(source: str, y: str, N: int, K: int, tile: Tile = NO_TILE) -> Plan:
