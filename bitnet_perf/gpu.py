@@ -23,8 +23,9 @@ from typing import Any
 import numpy as np
 
 from bitnet_perf.errors import ShapeError
-from bitnet_perf.kernels.cuda import device
+from bitnet_perf.kernels.cuda import device, frag16x32
 from bitnet_perf.kernels.cuda.arrays import on_gpu, taken, written
+from bitnet_perf.kernels.cuda.copies import copy_rows, fill_bytes
 from bitnet_perf.kernels.cuda.device import ContextLost, available
 from bitnet_perf.kernels.cuda.launch import OnDevice, bind, on_device
 from bitnet_perf.kernels.cuda.plans import dense, w2a8
@@ -239,9 +240,15 @@ def _padded(values: Any, K: int, runner: OnDevice) -> Activations:
     cupy = runner.cupy
     with device.guarded("matmul_int"):
         made = cupy.zeros((M, w2a8.padded(K)), np.int8)
-        made[:, :K] = array
-        sums = made.sum(axis=1, dtype=np.int32)
-        return Activations(made, cupy.ones(M, np.float32), sums, K, array.ndim)
+        ones, sums = cupy.asarray(np.ones(M, np.float32)), cupy.zeros(M, np.int32)
+        copy_rows(cupy, made, array, K, M)
+        words = cupy.empty(frag16x32.shape_of(1, K), np.uint32)
+        fill_bytes(words, 0x55)  # one row of weights 0, whose codes are 1
+    # A product adds code times value and takes the sum off again: here that of zero.
+    arrays = {"weights": words, "scales": ones, "values": made, "x_scales": ones, "x_sums": sums}
+    found = runner.make(Array((M,), "int32"))
+    bind(w2a8.product((M, 1, K), "i32", runner.machine), {**arrays, "y": found}, runner).launch()
+    return Activations(made, ones, found, K, array.ndim)
 
 
 def _result(out: Any, shape: tuple[int, ...], dtype: str, runner: OnDevice) -> Any:

@@ -190,8 +190,7 @@ class GpuEngine:
             grown = runner.make(shape), runner.make(shape)
             for new, old in zip(grown, (cache.keys, cache.values), strict=True):
                 if cache.length:
-                    with device.guarded("the cache of keys and values"):
-                        new[:, :, : cache.length] = old[:, :, : cache.length]
+                    runner.copy_rows(new, old, cache.length * s.head_dim * 2, s.layers * s.kv_heads)
         cache.keys, cache.values = grown
         cache.capacity, cache.made, cache.replay = capacity, None, None
 

@@ -36,7 +36,8 @@ class GpuReport(BaseModel):
     """Everything one run of `gpu-report` checked and measured.
 
     skipped: why nothing ran on a GPU, empty where it did. unchecked: parts that could not be
-    checked here, with the reason. left_out: cases that the time did not reach.
+    checked here, with the reason. left_out: what the time did not reach, or a low clock made
+    worthless.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -60,15 +61,18 @@ class GpuReport(BaseModel):
 
     @property
     def verdict(self) -> str:
-        """`fail` where any check found a fault, `skipped` where no GPU was measured."""
+        """`fail` where any check found a fault, `skipped` where no GPU was measured, `incomplete`
+        where something asked for was left out."""
         if any(check.fault for check in self.checks):
             return "fail"
-        return "pass" if self.rows else "skipped"
+        if not self.rows:
+            return "skipped"
+        return "incomplete" if self.left_out else "pass"
 
     @property
     def exit_code(self) -> int:
-        """0 pass, 1 fail, 6 nothing was measured."""
-        return {"pass": 0, "fail": 1, "skipped": 6}[self.verdict]
+        """0 pass, 1 fail, 6 nothing or not everything was measured."""
+        return {"pass": 0, "fail": 1, "incomplete": 6, "skipped": 6}[self.verdict]
 
     @property
     def evidence(self) -> str:
@@ -113,6 +117,8 @@ def markdown(report: GpuReport) -> str:
         lines += _model(report.model)
     if report.rows:
         lines += _figures(report)
+    if report.left_out:
+        lines += ["## Left out", "", *(f"- {plain(each)}" for each in report.left_out), ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -167,7 +173,6 @@ def _figures(report: GpuReport) -> list[str]:
     columns = ("case", "us", "quartiles", "flushed", "host", "packed GB/s", "GB/s", "% copy",
                "TOP/s", "% bf16", "peers (us, ratio)", "MHz")  # fmt: skip
     lines += [*_table(columns, [_row(row, limits) for row in report.rows]), ""]
-    lines += [f"- Left out for want of time: {', '.join(report.left_out)}"] * bool(report.left_out)
     return lines
 
 

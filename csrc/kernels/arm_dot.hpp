@@ -86,6 +86,7 @@ inline int32x4_t widened(const partial& from) {
   return vpadalq_s16(vpaddlq_s16(from.low), from.high);
 }
 
+// low: pairs 01 23 | 45 67, high: 89 .. of words      quads 0-3, 4-7 | 8-11, 12-15
 inline int32x4_t by_quads(const partial& from) {
   return vpaddq_s32(vpaddlq_s16(from.low), vpaddlq_s16(from.high));
 }

@@ -30,6 +30,7 @@ inline __attribute__((always_inline)) void add_dword(__m512i& sums, __m512i code
 }
 
 // Quarter i of each side by side in to[i].
+//   a0 a1 a2 a3, b.., c.., d..     a0 a1 b0 b1, a2 a3 b2 b3, ..     a0 b0 c0 d0 | a1 b1 c1 d1 | ..
 inline void side_by_side(__m512i a, __m512i b, __m512i c, __m512i d, __m512i* to) {
   const __m512i ab01 = _mm512_shuffle_i32x4(a, b, 0x44), ab23 = _mm512_shuffle_i32x4(a, b, 0xee);
   const __m512i cd01 = _mm512_shuffle_i32x4(c, d, 0x44), cd23 = _mm512_shuffle_i32x4(c, d, 0xee);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -39,6 +40,30 @@ class Scripted:
         return Clock(self.mhz.pop(0) if len(self.mhz) > 1 else self.mhz[0], self.default)
 
 
+class Slow(Scripted):
+    """As nvidia-smi is: the answer comes when some replays are over, and is that of the load."""
+
+    def __init__(self, cupy, replays):
+        super().__init__(1000)
+        self.cupy, self.replays = cupy, replays
+
+    def read(self):
+        def done():
+            return sum(graph.replayed for graph in self.cupy.graphs)
+
+        before = done()
+        while done() < before + self.replays:
+            time.sleep(0)
+        return super().read()
+
+
+def test_replays_go_on_while_the_clock_is_looked_at(cupy):
+    cupy.costs = {"copy": 7e-6}
+    found = time_calls(copies(cupy, 1), 1000, Slow(cupy, 80), "copy")
+    assert (found.samples, found.seconds) == (50, pytest.approx(7e-6))
+    assert sum(graph.replayed for graph in cupy.graphs) >= 80
+
+
 def copies(cupy, count, size=1000):
     pairs = [(cupy.empty(size, "uint8"), cupy.zeros(size, "uint8")) for _ in range(count)]
     return [lambda pair=pair: cupy.copyto(*pair) for pair in pairs]
@@ -68,8 +93,9 @@ def test_how_many_buffers_fill_five_times_the_cache():
 
 def test_replays_at_a_low_clock_are_thrown_away(cupy):
     found = time_calls(copies(cupy, 1), 1000, Scripted(700, 740, 800, 760), "copy")
-    assert (found.samples, found.discarded) == (50, 20)
-    assert (found.clock, found.default) == (760, 1000)
+    assert found.samples == 50
+    assert found.discarded >= 20
+    assert (found.clock in (760, 800), found.default) == (True, 1000)
     with pytest.raises(MeasurementError, match=r"copy: the clock .* below 75% .*700 of 1000 MHz"):
         time_calls(copies(cupy, 1), 1000, Scripted(700), "copy")
     unknown = time_calls(copies(cupy, 1), 1000, Scripted(0, default=0), "copy")

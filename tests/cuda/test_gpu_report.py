@@ -19,7 +19,7 @@ from bitnet_perf.bench.gpu_measure import ready
 from bitnet_perf.bench.gpu_model import Compared
 from bitnet_perf.bench.gpu_rows import GpuModelRow, GpuRow
 from bitnet_perf.bench.gpu_session import Mixed, mixed_precision
-from bitnet_perf.bench.gpu_timing import replayer
+from bitnet_perf.bench.gpu_timing import SlowClock, replayer
 from bitnet_perf.cli import main
 from bitnet_perf.errors import MeasurementError
 from bitnet_perf.kernels.cuda import catalog, device
@@ -107,7 +107,7 @@ def test_a_fault_is_told_and_fails(tmp_path, monkeypatch):
     code, found, page = run(tmp_path, "--quiet")
     assert code == 1
     assert found["verdict"] == "fail"
-    assert found["unchecked"] == ["machine code: NVRTC is missing", NOT_ON_A_GPU]
+    assert found["unchecked"] == [NOT_ON_A_GPU, "machine code: NVRTC is missing"]
     assert "40 of 40 values are wrong" in page
 
 
@@ -136,7 +136,8 @@ def test_a_lost_context_ends_the_measuring(session, tmp_path, monkeypatch):
     code, found, _ = run(tmp_path, "--quiet")
     assert code == 1
     assert len(found["left_out"]) == 1
-    assert "the CUDA context of this process is lost" in found["checks"][-1]["fault"]
+    lost = [c["fault"] for c in found["checks"] if c["place"] == "GPU" and c["fault"]]
+    assert "the CUDA context of this process is lost" in lost[-1]
 
 
 @NEEDS_COMPILER
@@ -145,8 +146,59 @@ def test_what_the_time_does_not_reach_is_left_out(monkeypatch):
     monkeypatch.setattr(review, "_machine_code", lambda *_: iter(()))
     found = review.gpu_report(seconds=-1)
     assert found.exit_code == 6
-    assert found.left_out == ("model decode, 2b4t", *(case.name for case in small_cases()[:2]))
-    assert markdown(found).startswith("# GPU report: skipped")
+    first, second = (case.name for case in small_cases()[:2])
+    assert found.left_out == (
+        "model decode, 2b4t", first, second, f"on the CPU: {first}, in_order",
+        f"on the CPU: {first}, greedy_reversed", "on the CPU: model decode, tiny",
+    )  # fmt: skip
+    page = markdown(found)
+    assert page.startswith("# GPU report: skipped")
+    assert f"## Left out\n\n- model decode, 2b4t\n- {first}\n" in page
+
+
+@NEEDS_COMPILER
+@pytest.mark.usefixtures("short")
+@pytest.mark.parametrize("slow", ["measure", "measure_model"])
+def test_a_report_that_leaves_something_out_does_not_pass(session, monkeypatch, slow):
+    """A low clock is no fault of a case, and no time either."""
+    session.costs = {k.name: 5e-6 for k in catalog.KERNELS}
+    monkeypatch.setattr(review, "_machine_code", lambda *_: iter(()))
+
+    def refuse(*_):
+        raise SlowClock("this case: the clock was below 75%")
+
+    if slow == "measure_model":
+        monkeypatch.setattr(review, slow, refuse)
+    else:
+        own = review.GpuSession.measure
+        monkeypatch.setattr(
+            review.GpuSession, slow,
+            lambda s, case: refuse() if case.name == small_cases()[1].name else own(s, case),
+        )  # fmt: skip
+    found = review.gpu_report()
+    assert (found.verdict, found.exit_code) == ("incomplete", 6)
+    assert found.left_out == ("this case: the clock was below 75%",)
+    assert not any(check.fault for check in found.checks)
+    assert markdown(found).startswith("# GPU report: incomplete")
+
+
+@NEEDS_COMPILER
+@pytest.mark.usefixtures("short")
+def test_the_second_gpu_is_called_by_its_name(session, monkeypatch):
+    """Whatever the first one is: here one that nothing is compiled for."""
+    monkeypatch.setattr(review, "_machine_code", lambda *_: iter(()))
+    known = session.cuda.runtime.getDeviceProperties
+    old = {"name": b"Old", "major": 3, "minor": 5}
+    session.cuda.runtime.getDeviceProperties = lambda n: {**known(n), **(old if n == 0 else {})}
+    device.gpu.cache_clear()
+    session.costs = {k.name: 5e-6 for k in catalog.KERNELS}
+    session.current = 1
+    found = review.gpu_report()
+    assert (found.device, found.verdict) == ("Card", "pass")
+    session.current = 0
+    assert not device.available()[0]
+    session.current = 1
+    assert device.available()[0]
 
 
 def row(peers, seconds=2e-4):

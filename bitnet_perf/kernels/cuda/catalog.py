@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bitnet_perf.errors import FormatError
 
-__all__ = ["KERNELS", "CudaKernel", "family", "find"]
+__all__ = ["KERNELS", "CudaKernel", "expressions", "family", "find"]
 
 # Where integer tensor cores or dp4a exist. sm_75 lacks cp.async and bfloat16 arithmetic, which the
 # wrappers of cuda/device make from older instructions.
@@ -386,6 +386,12 @@ def family(name: str) -> tuple[CudaKernel, ...]:
         known = ", ".join(dict.fromkeys(kernel.family for kernel in KERNELS))
         raise FormatError(f"family: found {name!r}, accepted are {known}")
     return found
+
+
+def expressions(file: str, architecture: str) -> list[str]:
+    """Of all kernels of a file that an architecture has: what is compiled at once, so that whoever
+    wants one of them finds the machine code that the others made."""
+    return [k.expression for k in KERNELS if k.file == file and architecture in k.architectures]
 
 
 def find(name: str) -> CudaKernel:

@@ -17,7 +17,8 @@ from bitnet_perf.kernels.cuda import nvrtc
 from bitnet_perf.kernels.cuda.catalog import CudaKernel
 from bitnet_perf.kernels.cuda.toolchain import Cubin, choose_architecture
 
-__all__ = ["BRING", "ContextLost", "Device", "Gpu", "available", "gpu", "guarded", "load",
+__all__ = ["BRING", "ContextLost", "Device", "Gpu", "available", "current", "gpu",
+           "guarded", "load",
            "why_no_gpu", "why_not"]  # fmt: skip
 
 BRING = "pip install 'bitnet_perf[gpu]'"
@@ -91,13 +92,23 @@ def gpu() -> Gpu:
     except Exception as error:
         return Gpu((), driver, _refusal(error, driver))
     reason = "" if devices else "the driver finds no GPU"
-    return Gpu(devices, driver, reason or _too_old(driver, needed) or _capability(devices[0]))
+    return Gpu(devices, driver, reason or _too_old(driver, needed))
 
 
 def available() -> tuple[bool, str]:
     """(whether kernels can be compiled and run on a GPU here, why not). Never raises."""
-    reason = gpu().reason or nvrtc.why_not()
+    reason = gpu().reason or nvrtc.why_not() or _capability(current())
     return not reason, reason
+
+
+def current() -> Device:
+    """The GPU that calls of this thread go to, the first where CuPy cannot say; there is one."""
+    number = 0
+    with contextlib.suppress(Exception):
+        import cupy
+
+        number = int(cupy.cuda.runtime.getDevice())
+    return gpu().devices[number]
 
 
 def why_no_gpu() -> str:
@@ -106,13 +117,13 @@ def why_no_gpu() -> str:
 
 
 def why_not(kernel: CudaKernel) -> str:
-    """Why `kernel` would not run on the first GPU of this host; empty where it would."""
+    """Why `kernel` would not run on the current GPU of this host; empty where it would."""
     there, reason = available()
     if not there:
         return reason
     made = [name for name in nvrtc.nvrtc().architectures if name in kernel.architectures]
     try:
-        choose_architecture(gpu().devices[0].capability, made)
+        choose_architecture(current().capability, made)
     except IsaError as error:
         return str(error)
     return ""
@@ -151,7 +162,8 @@ def guarded(what: str) -> Iterator[None]:
 
     A launch reports what an earlier one did, so a lost context is said to be lost whoever meets it,
     and from then on `guarded` refuses at once. Raises ContextLost, EnvironmentRefused (out of
-    memory), MeasurementError (anything else).
+    memory, a part of CuPy that is missing), MeasurementError (anything else that CUDA or CuPy
+    say); errors of others pass as they are.
     """
     if _lost:
         raise ContextLost(f"{what}: {_lost[0]}")
@@ -163,16 +175,22 @@ def guarded(what: str) -> Iterator[None]:
         raise EnvironmentRefused(
             f"{what}: the GPU is out of memory ({_line(error)}); free arrays or take a smaller case"
         ) from error
-    except RuntimeError as error:
+    except Exception as error:
         _explain(error, what)
 
 
 _lost: list[str] = []  # what happened to the context of this process, once it has
 
 
-def _explain(error: RuntimeError, what: str) -> NoReturn:
+def _explain(error: Exception, what: str) -> NoReturn:
     status = getattr(error, "status", None)
-    if not isinstance(status, int):
+    if isinstance(error, ImportError):  # libraries that CuPy loads when they are first called
+        raise EnvironmentRefused(f"{what}: CuPy lacks a part: {_line(error)}; {BRING}") from error
+    if type(error).__module__.partition(".")[0] in ("cupy", "cupy_backends") and status is None:
+        raise MeasurementError(
+            f"{what}: CuPy fails: {type(error).__name__}: {_line(error)}"
+        ) from error
+    if not isinstance(error, RuntimeError) or not isinstance(status, int):
         raise error
     if status in _FATAL:
         _lost.append(

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitnet_perf.errors import EnvironmentRefused, IsaError
-from bitnet_perf.kernels.cuda import device, emulate, nvrtc, overlap
-from bitnet_perf.kernels.cuda.catalog import KERNELS, CudaKernel
+from bitnet_perf.kernels.cuda import copies, device, emulate, nvrtc, overlap
+from bitnet_perf.kernels.cuda.catalog import KERNELS, CudaKernel, expressions
 from bitnet_perf.kernels.cuda.host_program import program
 from bitnet_perf.kernels.cuda.plans.plan import H200, Array, Launch, Machine, Plan
 from bitnet_perf.kernels.cuda.toolchain import choose_architecture, compile_file, sources
@@ -57,6 +57,9 @@ class Runner(Protocol):
 
     def get(self, array: Any) -> NDArray[Any]:
         """A copy of an array there on the host; waits for the stream."""
+
+    def copy_rows(self, target: Any, source: Any, width: int, rows: int) -> None:
+        """As `copies.copy_rows`, there."""
 
     def free(self) -> int:
         """Bytes that arrays can still take."""
@@ -140,6 +143,10 @@ class Emulated:
 
     def get(self, array: Any) -> NDArray[Any]:
         return np.array(array)
+
+    def copy_rows(self, target: Any, source: Any, width: int, rows: int) -> None:
+        parts = (each.view(np.uint8).reshape(rows, -1)[:, :width] for each in (target, source))
+        np.copyto(*parts)
 
     def free(self) -> int:
         return EMULATED_MEMORY
@@ -232,6 +239,9 @@ class OnDevice:
             found: NDArray[Any] = self.cupy.asnumpy(array)
             return found
 
+    def copy_rows(self, target: Any, source: Any, width: int, rows: int) -> None:
+        copies.copy_rows(self.cupy, target, source, width, rows)
+
     def free(self) -> int:
         with device.guarded("the memory of the GPU"):
             pool = self.cupy.get_default_memory_pool().free_bytes()
@@ -279,7 +289,9 @@ class OnDevice:
                 f"{kernel.name}: found a GPU of {architecture}, accepted are "
                 f"{', '.join(kernel.architectures)}"
             )
-        cubin = compile_file(sources() / kernel.file, [kernel.expression], architecture)
+        own = kernel in KERNELS  # with its whole file, as a report has it; a candidate alone
+        wanted = expressions(kernel.file, architecture) if own else [kernel.expression]
+        cubin = compile_file(sources() / kernel.file, wanted, architecture)
         if known is None or known.cubin != cubin.path:
             made = device.load(cubin, kernel.expression)
             # 48 KiB less what the kernel has of its own.

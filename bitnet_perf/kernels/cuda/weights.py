@@ -15,6 +15,7 @@ from bitnet_perf.formats.packed import NO_TILE, Packed, checked_scale
 from bitnet_perf.kernels.cuda import device, frag16x32
 from bitnet_perf.kernels.cuda.arrays import taken
 from bitnet_perf.kernels.cuda.catalog import KERNELS
+from bitnet_perf.kernels.cuda.copies import repeated
 from bitnet_perf.kernels.cuda.launch import OnDevice, bind, on_device
 from bitnet_perf.kernels.cuda.plans import codecs
 from bitnet_perf.kernels.cuda.plans.plan import Array, short
@@ -128,14 +129,12 @@ def quantize(weights: Any, rule: str = "absmean", scale: float | None = None) ->
         if not 0 < given < np.inf:
             raise FormatError(f"scale: found {given}, accepted is a finite number above 0")
         with device.guarded("quantize"):
-            one = runner.cupy.full(1, given, np.float32)
+            one = runner.cupy.asarray(np.full(1, given, np.float32))
         of_rule = {"scale": one, "bound": one}
     plan = codecs.quantize(short(w.dtype), BETWEEN, N, K)
     bind(plan, {**arrays, "bound": of_rule["bound"]}, runner).launch()
     data = _repacked(BETWEEN, arrays["to"], (N, K), NO_TILE, runner)
-    scales = runner.make(Array((-(-N // frag16x32.ROWS),), "float32"))
-    with device.guarded("quantize"):
-        scales[...] = of_rule["scale"]
+    scales = repeated(runner.cupy, of_rule["scale"], -(-N // frag16x32.ROWS))
     return Weights(data, scales, (N, K))
 
 

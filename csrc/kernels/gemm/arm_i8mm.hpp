@@ -24,6 +24,7 @@ struct two_bit_pairs {
       for (std::int64_t g = first; g < end; ++g, to += group_weights * panel_rows) {
 #pragma GCC unroll 2
         for (int half = 0; half < 2; ++half) {
+          // a0 a1, b0 b1 (eight bytes each)      a0 b0, a1 b1
           const uint64x2_t a = vreinterpretq_u64_u8(load(w0 + 16 * half));
           const uint64x2_t b = vreinterpretq_u64_u8(load(w1 + 16 * half));
           store_codes<Format>(to + 256 * half, vreinterpretq_u8_u64(vzip1q_u64(a, b)));
@@ -86,6 +87,8 @@ struct pair_sums {
   int32x4_t of[row_pairs];
 };
 
+// A product of int8 matrices is 2 x 2: { token 0 x row 0, row 1 | token 1 x row 0, row 1 }; in
+// memory tokens lie apart. |sum| <= 2 * 128 * K <= 2^30.
 template <int... i>
 inline __attribute__((always_inline)) pair_sums load_sums(numbers<i...>, const std::int32_t* from) {
   return {{vcombine_s32(vld1_s32(from + 2 * i), vld1_s32(from + panel_rows + 2 * i))...}};

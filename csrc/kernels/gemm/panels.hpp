@@ -34,6 +34,7 @@ template <class Panel, class Products>
 inline void sixteen_rows(const product_args& args, std::int64_t n, std::int64_t m_begin,
                          std::int64_t tokens) {
   alignas(64) std::uint8_t panel[panel_rows * panel_columns];
+  // Of codes 0, 1, 2: |sum| <= 2 * 128 * K <= 2^30 (largest_columns).
   alignas(64) std::int32_t sums[token_block * panel_rows];
   __builtin_memset(sums, 0,
                    static_cast<std::size_t>((tokens + 1) / 2 * 2 * panel_rows) * sizeof sums[0]);

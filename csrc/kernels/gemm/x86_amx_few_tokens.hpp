@@ -86,6 +86,7 @@ inline __attribute__((always_inline)) void multiply_lane(const std::uint8_t* cod
 
 struct few_tokens {
   alignas(page) std::uint8_t ring[ahead * step_bytes];
+  // Of codes 0, 1, 2: |sum| <= 2 * 128 * K <= 2^30.
   alignas(64) std::int32_t sums[lanes * tile_sums], unused[tile_sums];
 
   void fill(const place& from, distances asked, std::uint8_t* codes) {

@@ -63,6 +63,7 @@ struct four_streams : two_bit_rows {
   }
 
   inline __attribute__((always_inline)) void take(__m512i* dwords) {
+    // dwords[i]: dword i of rows 0-3 (a), 4-7 (b), 8-11, 12-15.
     const two_halves a = dwords_of(fours[0]), b = dwords_of(fours[1]);
     const two_halves c = dwords_of(fours[2]), d = dwords_of(fours[3]);
     side_by_side(a.low, b.low, c.low, d.low, dwords);

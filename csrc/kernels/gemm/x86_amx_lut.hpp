@@ -58,6 +58,7 @@ struct panel_tiles {
     alignas(64) std::uint8_t arranged[most * group_weights];
     for (std::int64_t m = 0; m < tile_rows; ++m) {
       std::int32_t& sum = token_sums(args)[begin + m];
+      // |sum| <= 128 * K <= 2^29.
       sum = 0;
       for (std::int64_t p = 0; p < parts_of<panel_tiles>(args); ++p) {
         const part_of_columns part = part_at<panel_tiles>(args, p);

@@ -73,6 +73,7 @@ inline void pack_tile(const product_args& args, std::int64_t pair, std::int64_t 
   const std::int64_t begin = pair * pair_tokens + side * tile_rows, left = args.M - begin;
   if (left <= 0) return;
   const __m512i ones = _mm512_set1_epi8(1);
+  // Of all lanes together: |sum| <= 128 * K <= 2^29.
   __m512i sums[tile_rows];
   for (auto& sum : sums) sum = _mm512_setzero_si512();
   for (std::int64_t p = 0; p < parts_of<Rows>(args); ++p) {
@@ -215,6 +216,7 @@ inline void fill_and_multiply(const std::uint8_t* tokens, std::uint8_t* panel, s
 
 struct workspace {
   alignas(page) std::uint8_t panel[most_groups * page];
+  // Of codes 0, 1, 2: |sum| <= 2 * 128 * K <= 2^30.
   alignas(64) std::int32_t sums[block_tokens * pair_rows];
 };
 

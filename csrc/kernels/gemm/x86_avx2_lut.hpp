@@ -51,6 +51,7 @@ inline __m128i sixteen(const std::uint8_t* w, std::int64_t n) {
 }
 
 // The sign of triple t of 16 rows as bytes 1 and -1, from the sign lanes of its group.
+//   words of rows 0-7 | 8-15      packed: bytes of rows 0-15
 inline __m128i row_signs(__m256i lanes, int shift) {
   const __m256i minus = _mm256_srai_epi16(_mm256_sll_epi16(lanes, _mm_cvtsi32_si128(shift)), 15);
   const __m128i bytes =

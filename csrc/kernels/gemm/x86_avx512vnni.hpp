@@ -14,6 +14,7 @@ namespace {
 // One or two panels and the sums of all tokens of a block: 16 and 32 KiB.
 struct panels {
   alignas(64) std::uint8_t codes[2][panel_rows * panel_columns];
+  // Of codes 0, 1, 2: |sum| <= 2 * 128 * K <= 2^30, as everywhere below.
   alignas(64) std::int32_t sums[2 * token_block * panel_rows];  // [tokens][panels][16]
 };
 

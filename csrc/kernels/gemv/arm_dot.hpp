@@ -176,6 +176,7 @@ inline void four_rows(const product_args& args, std::int64_t n) {
 
 // What scaled.hpp asks for.
 struct scaled_by_dot {
+  // |sum| <= 128 * count <= 2^29.
   static std::int32_t sum_of(const std::int8_t* q, std::int64_t count) {
     int32x4_t wide = vdupq_n_s32(0);
     for (std::int64_t k = 0; k < count; k += 16) wide = vpadalq_s16(wide, vpaddlq_s8(load(q + k)));

@@ -10,6 +10,7 @@ namespace {
 // sum(code * q) over the 128 weights of one group.
 template <class Format>
 inline std::int32_t group_sum(const std::uint8_t* w, const std::int8_t* q) {
+  // |sum| <= 128 * K <= 2^29.
   std::int32_t sum = 0;
   for (int p = 0; p < 32; ++p) {
     const int codes = w[Format::byte(p)];

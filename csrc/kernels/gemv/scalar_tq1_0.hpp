@@ -18,6 +18,7 @@ inline int trit(std::uint8_t byte, int n) {
 
 // sum(w * q) over a run of `bytes` bytes of `trits` trits.
 inline std::int32_t run_sum(const std::uint8_t* w, int bytes, int trits, const std::int8_t* q) {
+  // |sum| <= 128 * K <= 2^29.
   std::int32_t sum = 0;
   for (int n = 0; n < trits; ++n) {
     for (int m = 0; m < bytes; ++m) sum += (trit(w[m], n) - 1) * q[n * bytes + m];

@@ -97,6 +97,7 @@ inline void four_rows(const product_args& args, std::int64_t n) {
 
 // What scaled.hpp asks for.
 struct scaled_by_pairs {
+  // |sum| <= 128 * count <= 2^29.
   static std::int32_t sum_of(const std::int8_t* q, std::int64_t count) {
     __m256i wide = _mm256_setzero_si256();
     for (std::int64_t k = 0; k < count; k += 32)

@@ -48,6 +48,8 @@ inline step_bytes<bm> load_step(const std::uint8_t* w, std::int64_t columns) {
     return join(unit(0), unit(1), unit(2), unit(3));
 }
 
+// Of two vectors a has rows 0-7, 16-23, b the others; of four a has rows 0-3, 16-19, 32-35, 48-51.
+//   a0 a1 a2 a3, b0 b1 b2 b3      a0 a1 b0 b1, a2 a3 b2 b3
 template <int T>
 inline void flush(const strip_sums<2, T>& sums, int t, std::int32_t* y) {
   const __m512i a = sums.total(0, t), b = sums.total(1, t);

@@ -164,6 +164,7 @@ inline void arrange_tq1_0(const product_args& args, std::int64_t p) {
   for (int k = 0; k < tq1_0::block_weights; k += 32)
     wide = widen(wide, _mm256_maddubs_epi16(_mm256_set1_epi8(1), load(q + k)));
   const std::int64_t parts = args.M * (args.K / tq1_0::block_weights);
+  // |sum| <= 128 * K <= 2^29.
   const std::int32_t sum = sum_lanes(wide);
   __builtin_memcpy(args.shared + parts * arranged_block + p * 4, &sum, sizeof sum);
 }
