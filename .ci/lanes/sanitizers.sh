@@ -18,3 +18,14 @@ for set in $sets; do
   echo "$set ($compiler):"
   tail -n 1 "$build/run.log"
 done
+
+# Kernels of CUDA on the emulator: it under both, their arithmetic under UBSan.
+[ -n "${LANE_ALL:-}" ] || exit 0
+runtime() { g++ -print-file-name="$1"; }
+export EMULATED_CXX=g++ CXX=$PWD/.ci/lanes/emulated_cxx.sh PYTHONMALLOC=malloc
+tests=$(printf 'tests/cuda/test_%s.py ' instructions traffic w2a8 matmul codecs block_codecs layer attention convert)
+# shellcheck disable=SC2086 # a list of files
+LD_PRELOAD="$(runtime libasan.so) $(runtime libubsan.so)" \
+  .venv/bin/python -m pytest -q -s -x -p no:cacheprovider $tests >build/emulated.log 2>&1 ||
+  { tail -n 60 build/emulated.log; fail "kernels on the emulator: failed"; }
+tail -n 1 build/emulated.log

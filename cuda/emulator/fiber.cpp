@@ -3,6 +3,10 @@
 
 #include "emulator/machine.hpp"
 
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#endif
+
 #if defined(__x86_64__)
 #include "emulator/switch_x86_64.inc"
 #elif defined(__aarch64__)
@@ -24,6 +28,9 @@ namespace {
 }  // namespace
 
 void start_fiber(fiber& f) {
+#ifdef __SANITIZE_ADDRESS__  // what a thread that never came to its end left there
+  __asan_unpoison_memory_region(f.stack, stack_bytes);
+#endif
   auto top = reinterpret_cast<std::uintptr_t>(f.stack + stack_bytes) & ~std::uintptr_t{15};
   auto* frame = reinterpret_cast<void**>(top) - frame_words;
   std::memset(frame, 0, frame_words * sizeof(void*));
