@@ -17,7 +17,7 @@ from bitnet_perf.bench.gpu_cases import mixed_case, small_cases
 from bitnet_perf.bench.gpu_cublas import Cublas
 from bitnet_perf.bench.gpu_measure import ready
 from bitnet_perf.bench.gpu_model import Compared
-from bitnet_perf.bench.gpu_rows import GpuModelRow, GpuRow
+from bitnet_perf.bench.gpu_rows import GpuCeilings, GpuModelRow, GpuRow
 from bitnet_perf.bench.gpu_session import Mixed, mixed_precision
 from bitnet_perf.bench.gpu_timing import SlowClock, replayer
 from bitnet_perf.cli import main
@@ -41,6 +41,8 @@ def short(monkeypatch):
     monkeypatch.setattr(review, "gpu_cases", lambda _: small_cases()[:2])
     monkeypatch.setattr(review, "check_model", lambda *_: Compared(16, 1e-4, 2e-4))
     monkeypatch.setattr(review, "measure_model", lambda *_: MODEL)
+    monkeypatch.setattr(review, "computed_rows", lambda _: ())
+    monkeypatch.setattr(review, "model_sizes", lambda _: None)
 
 
 MODEL = GpuModelRow(
@@ -83,6 +85,8 @@ def test_without_a_gpu_it_checks_what_it_can_and_states_no_time(tmp_path, capsys
     assert code == 6
     assert found["verdict"] == "skipped"
     assert found["evidence"] == SKIPPED
+    assert found["gate"] == "review:gate:perf = skipped (no-gpu-available)"
+    assert found["gate"] in page
     assert found["rows"] == []
     assert found["skipped"].startswith("CuPy is not installed")
     assert {(c["place"], c["fault"]) for c in found["checks"]} == {
@@ -207,6 +211,12 @@ def row(peers, seconds=2e-4):
         launches=20, cold=True, flushed=2e-4, host=3e-4, clock=0, default=0, discarded=0, checked=1,
         bytes=1, packed=0, ops=1, peers=peers, absent={},
     )  # fmt: skip
+
+
+def test_share_of_floor_and_launch():
+    limits = GpuCeilings(copy_gb_per_s=1000.0, bf16_tflop_per_s=None, launch=2e-6)
+    case = row({}, seconds=10e-6).model_copy(update={"bytes": 6_000_000})
+    assert case.of_floor(limits) == pytest.approx(0.8)
 
 
 def test_the_evidence_line_is_the_ratio_of_one_row():
