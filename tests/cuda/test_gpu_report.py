@@ -19,7 +19,7 @@ from bitnet_perf.bench.gpu_measure import ready
 from bitnet_perf.bench.gpu_model import Compared
 from bitnet_perf.bench.gpu_rows import GpuCeilings, GpuModelRow, GpuRow
 from bitnet_perf.bench.gpu_session import Mixed, mixed_precision
-from bitnet_perf.bench.gpu_timing import SlowClock, replayer
+from bitnet_perf.bench.gpu_timing import SlowClock, replayer, singles
 from bitnet_perf.cli import main
 from bitnet_perf.errors import MeasurementError
 from bitnet_perf.kernels.cuda import catalog, device
@@ -265,9 +265,22 @@ def test_a_pyperf_value_is_the_time_of_launches(cupy):
     assert checked == 40
     cupy.carried_out = 1
     assert replayer([b.launch for b in bounds], "x")(7) == pytest.approx(7 * 4e-6)
+    calls = [b.launch for b in bounds]
+    assert singles(calls, "flushed", "x")(5) == pytest.approx(5 * 4e-6)
+    assert singles(calls, "host", "x")(5) > 0
     broken = replace(case, plan=lambda machine: replace(case.plan(machine), launches=()))
     with pytest.raises(MeasurementError, match="nothing was timed"):
         ready(broken, on_device())
+
+
+def test_a_mode_that_is_none_is_told():
+    code = "from bitnet_perf.bench.gpu_suite import run_gpu_suite; run_gpu_suite()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "--modes", "graph,cold"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "modes: found 'graph,cold', accepted are graph, flushed, host" in done.stderr
 
 
 def test_the_suite_is_skipped_without_a_gpu():
