@@ -6,6 +6,7 @@ import ctypes
 from typing import Any
 
 from bitnet_perf.errors import EnvironmentRefused, MeasurementError, ShapeError
+from bitnet_perf.kernels.cuda.device import guarded
 
 __all__ = ["WORKSPACE", "Cublas", "load_cublas"]
 
@@ -35,7 +36,8 @@ class Cublas:
         self.cupy = cupy
         self.handle = ctypes.c_void_p()
         self._call("cublasCreate_v2", ctypes.byref(self.handle))
-        self.workspace = cupy.empty(WORKSPACE, "uint8")
+        with guarded("the workspace of cuBLAS"):
+            self.workspace = cupy.empty(WORKSPACE, "uint8")
         self._one, self._zero = ctypes.c_float(1), ctypes.c_float(0)
 
     def matmul(self, x: Any, w: Any, y: Any, kinds: tuple[str, str]) -> None:

@@ -15,12 +15,13 @@ from bitnet_perf import _native
 from bitnet_perf.bench.gpu_case import ROUNDED, Arrays, Expected, GpuCase, planned
 from bitnet_perf.kernels.activations import quantize_activations
 from bitnet_perf.kernels.cuda import frag16x32
-from bitnet_perf.kernels.cuda.catalog import KERNELS
+from bitnet_perf.kernels.cuda.catalog import KERNELS, find
+from bitnet_perf.kernels.cuda.geometry import Geometry
 from bitnet_perf.kernels.cuda.launch import host_dtype
 from bitnet_perf.kernels.cuda.plans import layer, norms, w2a8
-from bitnet_perf.kernels.cuda.plans.plan import DTYPES, Array
+from bitnet_perf.kernels.cuda.plans.plan import DTYPES, Array, Launch, Plan
 
-__all__ = ["FAMILIES"]
+__all__ = ["EMPTY", "FAMILIES"]
 
 EPS = 1e-5
 HEADS, DIM = (20, 5), 128  # of 2B4T: of queries and of the cache; a head
@@ -357,6 +358,17 @@ def _advance(_small: bool) -> Iterable[GpuCase]:
     )  # fmt: skip
 
 
+def _empty(_small: bool) -> Iterable[GpuCase]:
+    """What a launch costs alone: a node of a graph."""
+    yield EMPTY
+
+
+EMPTY = GpuCase(
+    "forward/cuda_empty/launch/1/t1",
+    lambda _: Plan((Launch(find("empty/launch"), Geometry((1, 1, 1), (32, 1, 1), 0), ()),), (), ()),
+    dict, {}, lambda _: (), 0,
+)  # fmt: skip
+
 # Family of the catalog -> its cases, on the emulator or not.
 FAMILIES: Mapping[str, Callable[[bool], Iterable[GpuCase]]] = {
     "rms_norm": _rms_norm,
@@ -371,4 +383,5 @@ FAMILIES: Mapping[str, Callable[[bool], Iterable[GpuCase]]] = {
     "argmax": _argmax,
     "embed": _embed,
     "advance": _advance,
+    "empty": _empty,
 }

@@ -12,6 +12,7 @@ from bitnet_perf.bench.gpu_cases import checked_rows, dense_case
 from bitnet_perf.bench.gpu_clocks import Clocks
 from bitnet_perf.bench.gpu_codec_cases import unpacked_case
 from bitnet_perf.bench.gpu_cublas import Cublas
+from bitnet_perf.bench.gpu_layer_cases import EMPTY
 from bitnet_perf.bench.gpu_rows import GpuCeilings, GpuRow
 from bitnet_perf.bench.gpu_timing import Call, copies_for, time_calls
 from bitnet_perf.errors import EnvironmentRefused, MeasurementError, ShapeError
@@ -83,16 +84,21 @@ def measure_case(case: GpuCase, runner: OnDevice, clocks: Clocks, cublas: Cublas
 
 
 def measure_gpu_ceilings(runner: OnDevice, clocks: Clocks, cublas: Cublas | str) -> GpuCeilings:
-    """Copy of 1 GiB, and a bf16 cube of cuBLAS over random data, timed as every case is."""
+    """Copy of 1 GiB, an empty launch, and a bf16 cube of cuBLAS over random data, timed as every
+    case is."""
     cupy = runner.cupy
     with guarded("copy"):
         parts = [(cupy.zeros(COPIED // 4, "uint32"), cupy.zeros(COPIED // 4, "uint32"))]
     copy = time_calls([_copier(cupy, *part) for part in parts], 2 * COPIED, clocks, "copy")
     rate = 2 * COPIED / copy.seconds / 1e9
+    empty = bind(EMPTY.plan(runner.machine), {}, runner).launch
+    launch = time_calls([empty], 1, clocks, EMPTY.name).seconds
     if isinstance(cublas, str):
-        return GpuCeilings(copy_gb_per_s=rate, bf16_tflop_per_s=None, why=cublas)
+        return GpuCeilings(copy_gb_per_s=rate, bf16_tflop_per_s=None, why=cublas, launch=launch)
     seconds = _dense((SIDE, SIDE, SIDE), "bf16", runner, clocks, cublas)
-    return GpuCeilings(copy_gb_per_s=rate, bf16_tflop_per_s=2 * SIDE**3 / seconds / 1e12)
+    return GpuCeilings(
+        copy_gb_per_s=rate, bf16_tflop_per_s=2 * SIDE**3 / seconds / 1e12, launch=launch
+    )
 
 
 def _copier(cupy: Any, source: Any, target: Any) -> Call:

@@ -23,17 +23,19 @@ from bitnet_perf.bench.gpu_timing import replayed
 from bitnet_perf.errors import MeasurementError
 from bitnet_perf.kernels.cuda.device import guarded
 from bitnet_perf.kernels.cuda.launch import Bound, OnDevice, Runner
+from bitnet_perf.kernels.cuda.plans.step import Sizes
 from bitnet_perf.model.config import read_config
 from bitnet_perf.model.generation import generate
 from bitnet_perf.model.gguf import read_gguf
 from bitnet_perf.model.gpu_engine import CHUNK, GpuEngine
+from bitnet_perf.model.gpu_weights import sizes_of
 from bitnet_perf.model.model import Model
 from bitnet_perf.model.sampling import Sampling
 from bitnet_perf.model.sequence import TokenSequence
 from bitnet_perf.model.synthetic import SHAPES, make_model
 from bitnet_perf.model.weights import AS_STORED, EMBEDDING, load_weights
 
-__all__ = ["Compared", "check_model", "compare", "measure_model"]
+__all__ = ["Compared", "check_model", "compare", "measure_model", "model_sizes"]
 
 PROMPT, STEPS, NEW = 12, 4, 64  # tokens
 ROOM = 512  # positions: more than all replays of a step take
@@ -92,6 +94,17 @@ def measure_model(shape: str, runner: OnDevice, clocks: Clocks) -> GpuModelRow:
         bytes=engine.weights.step_bytes, clock=watched[0], default=watched[1],
         discarded=watched[2],
     )  # fmt: skip
+
+
+def model_sizes(shape: str) -> Sizes:
+    """Of the launches of such a model with all sub norms; a small one of one layer is made."""
+    with tempfile.TemporaryDirectory(prefix="bitnet_perf.") as folder:
+        path = make_model(Path(folder) / "model.gguf", shape, layers=1, vocab=ROOM)
+        config = read_config(read_gguf(path).metadata, ROOM)
+    whole = SHAPES[shape]
+    norms = {(at, name) for at in range(whole.layers) for name in ("attn_sub_norm", "ffn_sub_norm")}
+    return replace(sizes_of(config, "f16"), layers=whole.layers, vocab=whole.vocab,
+                   sub_norms=frozenset(norms))  # fmt: skip
 
 
 def _made(shape: str, runner: Runner, folder: Path, seed: int) -> tuple[GpuEngine, Path]:

@@ -13,13 +13,15 @@ FP32 = "cublas.f32"  # the peer that mixed precision is compared with
 
 class GpuCeilings(BaseModel):
     """Limits of the device in this run: bytes copied (read and written) in GB/s, and products of
-    bf16 by cuBLAS in TFLOP/s (None and why, where it is missing)."""
+    bf16 by cuBLAS in TFLOP/s (None and why, where it is missing); `launch`: seconds of an empty
+    kernel as a node of a graph."""
 
     model_config = ConfigDict(frozen=True)
 
     copy_gb_per_s: float
     bf16_tflop_per_s: float | None
     why: str = ""
+    launch: float = 0.0
 
 
 class GpuRow(BaseModel):
@@ -66,6 +68,12 @@ class GpuRow(BaseModel):
     def top_per_s(self) -> float:
         """10^12 operations a second."""
         return self.ops / self.seconds / 1e12
+
+    def of_floor(self, limits: GpuCeilings) -> float:
+        """What its bytes at the rate of copies and its launches at the cost of empty ones take, of
+        what it takes."""
+        floor = self.bytes / (1e9 * limits.copy_gb_per_s) + limits.launch * len(self.kernels)
+        return floor / self.seconds
 
     def speedup(self, peer: str) -> float:
         """How many times as long the peer takes."""

@@ -34,6 +34,7 @@ __all__ = [
     "paired_blocks",
     "replayed",
     "replayer",
+    "singles",
     "time_calls",
 ]
 
@@ -95,8 +96,8 @@ def time_calls(calls: Sequence[Call], footprint: int, clocks: Clocks, what: str)
             stream.synchronize()
             graphs, launches = _graphs(stream, calls)
             kept, watched = replayed(cupy, graphs, clocks, what)
-            flushed = _flushed(cupy, calls, l2)
-            host = _host(stream, calls)
+            flushed = statistics.median(_flushed(cupy, calls, l2, REPLAYS))
+            host = statistics.median(_host(stream, calls, REPLAYS))
     low, middle, high = statistics.quantiles([each / launches for each in kept], n=4)
     return GpuTime(
         middle, low, high, len(kept), launches, len(calls) * footprint >= ROTATION * l2, flushed,
@@ -129,6 +130,30 @@ def replayer(calls: Sequence[Call], what: str) -> Callable[[int], float]:
             end.synchronize()
             elapsed = cupy.cuda.get_elapsed_time(begin, end)
         return float(elapsed) / 1e3 / launches
+
+    return seconds
+
+
+def singles(calls: Sequence[Call], mode: str, what: str) -> Callable[[int], float]:
+    """A function of a number of launches to their seconds, one by one: `flushed` behind a write of
+    twice the L2, by events; `host` by the clock of the host until each is done."""
+    import cupy
+
+    with guarded(what):
+        properties = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.runtime.getDevice())
+        l2 = int(properties["l2CacheSize"])
+        cupy.cuda.get_current_stream().synchronize()
+        stream = cupy.cuda.Stream(non_blocking=True)
+        with stream:
+            for call in calls:
+                call()
+            stream.synchronize()
+
+    def seconds(loops: int) -> float:
+        with guarded(what), stream:
+            if mode == "flushed":
+                return sum(_flushed(cupy, calls, l2, loops))
+            return sum(_host(stream, calls, loops))
 
     return seconds
 
@@ -229,10 +254,10 @@ def _round(graphs: Sequence[Any]) -> Iterator[Any]:
         yield from graphs
 
 
-def _flushed(cupy: Any, calls: Sequence[Call], l2: int) -> float:
+def _flushed(cupy: Any, calls: Sequence[Call], l2: int, count: int) -> list[float]:
     other = cupy.empty(2 * l2, "uint8")
     times = []
-    for at in range(REPLAYS):
+    for at in range(count):
         begin, end = cupy.cuda.Event(), cupy.cuda.Event()
         fill_bytes(other, at % 2)
         begin.record()
@@ -240,14 +265,14 @@ def _flushed(cupy: Any, calls: Sequence[Call], l2: int) -> float:
         end.record()
         end.synchronize()
         times.append(cupy.cuda.get_elapsed_time(begin, end) / 1e3)
-    return float(statistics.median(times))
+    return times
 
 
-def _host(stream: Any, calls: Sequence[Call]) -> float:
+def _host(stream: Any, calls: Sequence[Call], count: int) -> list[float]:
     times = []
-    for at in range(REPLAYS):
+    for at in range(count):
         begin = time.perf_counter()
         calls[at % len(calls)]()
         stream.synchronize()
         times.append(time.perf_counter() - begin)
-    return statistics.median(times)
+    return times

@@ -36,8 +36,8 @@ def command(
 ) -> int:
     """Check and measure the CUDA kernels: machine code, execution on the CPU, and on a GPU.
 
-    Without a GPU it says so and states no time. Exit code 0 all right, 1 a fault, 6 nothing was
-    measured.
+    Without a GPU it says so and states no time. Exit code 0 all right, 1 a fault, 6 nothing or
+    not everything was measured.
 
     Example: `bitnet-perf gpu-report --output docs`
     """
@@ -59,6 +59,8 @@ def command(
     if shows_text(json_to, quiet):
         out = console()
         out.print(found.evidence, markup=False)
+        if found.gate:
+            out.print(found.gate, markup=False)
         for check in found.checks:
             if check.fault:
                 out.print(f"{check.place}: {check.name}: {check.fault}", markup=False)

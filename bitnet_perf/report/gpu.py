@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from pydantic import BaseModel, ConfigDict
 
+from bitnet_perf.bench.gpu_computed import BF16, COPY, LAUNCH, ComputedRow
 from bitnet_perf.bench.gpu_rows import FP32, GpuCeilings, GpuModelRow, GpuRow
 from bitnet_perf.kernels.cuda.device import NONE
 from bitnet_perf.report import evidence
@@ -37,7 +38,7 @@ class GpuReport(BaseModel):
 
     skipped: why nothing ran on a GPU, empty where it did. unchecked: parts that could not be
     checked here, with the reason. left_out: what the time did not reach, or a low clock made
-    worthless.
+    worthless. computed: targets without a device.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -58,6 +59,7 @@ class GpuReport(BaseModel):
     rows: tuple[GpuRow, ...]
     model: GpuModelRow | None = None
     left_out: tuple[str, ...]
+    computed: tuple[ComputedRow, ...] = ()
 
     @property
     def verdict(self) -> str:
@@ -81,12 +83,19 @@ class GpuReport(BaseModel):
         why = self.skipped and NONE
         return text_of(gpu_words(row, why or "not measured", self.run, JSON))
 
+    @property
+    def gate(self) -> str:
+        """The line of the gate where there is no GPU, else nothing: what this measures is for
+        people, and `gate` judges the CPU."""
+        return text_of(evidence.gate_line("skipped", NONE)) if self.skipped else ""
+
     def to_dict(self) -> dict[str, object]:
         """Plain JSON values."""
         return {
             **self.model_dump(mode="json", exclude={"rows"}),
             "verdict": self.verdict,
             "evidence": self.evidence,
+            "gate": self.gate,
             "rows": [row.to_dict() for row in self.rows],
         }
 
@@ -104,7 +113,15 @@ def gpu_words(row: GpuRow | None, why: str, run: str, file: str) -> Words:
 def markdown(report: GpuReport) -> str:
     """The report for people."""
     state = report.verdict + (f" ({NONE})" if report.verdict == "skipped" else "")
-    lines = [f"# GPU report: {state}", "", "```text", report.evidence, "```", ""]
+    lines = [
+        f"# GPU report: {state}",
+        "",
+        "```text",
+        report.evidence,
+        *filter(None, [report.gate]),
+        "```",
+        "",
+    ]
     lines += [f"Run `{report.run}`, {report.date}, bitnet_perf {report.tool}, "
               f"{report.seconds:.0f} s.", ""]  # fmt: skip
     if report.skipped:
@@ -113,6 +130,8 @@ def markdown(report: GpuReport) -> str:
     else:
         lines += [f"{report.device}, driver for CUDA {report.driver}. Clocks: {report.clocks}.", ""]
     lines += _checks(report)
+    if report.computed:
+        lines += _computed(report.computed)
     if report.model is not None:
         lines += _model(report.model)
     if report.rows:
@@ -156,6 +175,25 @@ def _model(row: GpuModelRow) -> list[str]:
     ]  # fmt: skip
 
 
+def _computed(rows: Iterable[ComputedRow]) -> list[str]:
+    """Targets as computed."""
+    columns = ("computed", "floor", "issue", "instructions for 16 weights", "launches", "all",
+               "share", "target", "")  # fmt: skip
+    told = [
+        (row.what, f"{1e6 * row.floor:.2f}", "" if row.issue is None else f"{1e6 * row.issue:.2f}",
+         "" if row.instructions is None else f"{row.instructions:.1f}", str(row.launches),
+         f"{1e6 * row.computed:.2f}", row.share, row.target, row.verdict)
+        for row in rows
+    ]  # fmt: skip
+    return [
+        "## Computed, not measured", "",
+        f"For an H200, in microseconds of its stated limits: {COPY / 1e12:.1f} TB/s copied, "
+        f"{BF16 / 1e12:.0f} TFLOP/s of bf16 and twice that of int8, {1e6 * LAUNCH:.1f} a launch of "
+        "a graph, four instructions of a warp a cycle and multiprocessor.", "",
+        *_table(columns, told), "",
+    ]  # fmt: skip
+
+
 def _figures(report: GpuReport) -> list[str]:
     limits = report.ceilings
     lines = ["## Figures", ""]
@@ -163,7 +201,8 @@ def _figures(report: GpuReport) -> list[str]:
         dense = limits.bf16_tflop_per_s
         told = f"{dense:.0f} TFLOP/s" if dense else f"not measured ({limits.why})"
         lines += [f"Measured limits: copy {limits.copy_gb_per_s:.0f} GB/s; bf16 product of cuBLAS, "
-                  f"4096 cubed, {told}.", ""]  # fmt: skip
+                  f"4096 cubed, {told}; a launch that does nothing, as a node of a graph, "
+                  f"{1e6 * limits.launch:.2f}.", ""]  # fmt: skip
     lines += [
         "Microseconds of one launch, medians: graph replay over buffers of at least five times the "
         "L2 (*: smaller), quartiles beside it; one launch behind a flush of the L2; a call from "
@@ -171,7 +210,7 @@ def _figures(report: GpuReport) -> list[str]:
         "",
     ]
     columns = ("case", "us", "quartiles", "flushed", "host", "packed GB/s", "GB/s", "% copy",
-               "TOP/s", "% bf16", "peers (us, ratio)", "MHz")  # fmt: skip
+               "% of floor + launch", "TOP/s", "% bf16", "peers (us, ratio)", "MHz")  # fmt: skip
     lines += [*_table(columns, [_row(row, limits) for row in report.rows]), ""]
     return lines
 
@@ -186,7 +225,9 @@ def _row(row: GpuRow, limits: GpuCeilings | None) -> tuple[str, ...]:
         f"{1e6 * row.low:.2f} to {1e6 * row.high:.2f}", f"{1e6 * row.flushed:.2f}",
         f"{1e6 * row.host:.1f}", f"{row.packed_gb_per_s:.0f}" if row.packed else "",
         f"{row.gb_per_s:.0f}", f"{100 * row.gb_per_s / copy:.0f}" if copy else "",
-        f"{row.top_per_s:.1f}", f"{100 * row.top_per_s / dense:.0f}" if dense else "",
+        f"{100 * row.of_floor(limits):.0f}" if limits else "",
+        f"{row.top_per_s:.1f}" if row.ops else "",
+        f"{100 * row.top_per_s / dense:.0f}" if dense and row.ops else "",
         ", ".join(peers), f"{row.clock}/{row.default}" if row.clock else "unknown",
     )  # fmt: skip
 

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from bitnet_perf import _native
 from bitnet_perf.bench.gpu_cases import GpuCase, gpu_cases, small_cases
+from bitnet_perf.bench.gpu_computed import computed_rows
 from bitnet_perf.bench.gpu_measure import check_case
-from bitnet_perf.bench.gpu_model import check_model, measure_model
+from bitnet_perf.bench.gpu_model import check_model, measure_model, model_sizes
 from bitnet_perf.bench.gpu_rows import GpuCeilings, GpuModelRow, GpuRow
 from bitnet_perf.bench.gpu_session import GpuSession, gpu_session
 from bitnet_perf.bench.gpu_timing import SlowClock
@@ -80,6 +81,7 @@ def gpu_report(
     rest = until if there else None
     checks += _machine_code(every_architecture, card, rest, (unchecked, left), say)
     checks += _on_cpu(rest, (unchecked, left), say)
+    computed = computed_rows(model_sizes(LARGE))
     found = gpu()
     return GpuReport(
         run=uuid.uuid4().hex[:12],
@@ -97,6 +99,7 @@ def gpu_report(
         model=model,
         rows=tuple(rows),
         left_out=tuple(left),
+        computed=computed,
     )
 
 

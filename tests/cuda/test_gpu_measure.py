@@ -173,11 +173,12 @@ def test_cublas_is_asked_for_rows_times_rows(cupy, kind):
 def test_limits_of_the_device(cupy, monkeypatch):
     monkeypatch.setattr(gpu_measure, "COPIED", 1 << 16)
     monkeypatch.setattr(gpu_measure, "SIDE", 32)
-    cupy.costs = {"copy": 2e-6, "cublas.bf16": 1e-6}
+    cupy.costs = {"copy": 2e-6, "cublas.bf16": 1e-6, "empty/launch": 1.4e-6}
     found = measure_gpu_ceilings(
         on_device(), Scripted(1, default=1), Cublas(cupy, MadeUpCublas(cupy))
     )
     assert found.copy_gb_per_s == pytest.approx(2 * (1 << 16) / 2e-6 / 1e9)
+    assert found.launch == pytest.approx(1.4e-6)
     assert found.bf16_tflop_per_s == pytest.approx(2 * 32**3 / 1e-6 / 1e12)
     found = measure_gpu_ceilings(on_device(), Scripted(1, default=1), "cuBLAS is missing")
     assert (found.bf16_tflop_per_s, found.why) == (None, "cuBLAS is missing")

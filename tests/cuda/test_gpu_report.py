@@ -17,9 +17,9 @@ from bitnet_perf.bench.gpu_cases import mixed_case, small_cases
 from bitnet_perf.bench.gpu_cublas import Cublas
 from bitnet_perf.bench.gpu_measure import ready
 from bitnet_perf.bench.gpu_model import Compared
-from bitnet_perf.bench.gpu_rows import GpuModelRow, GpuRow
+from bitnet_perf.bench.gpu_rows import GpuCeilings, GpuModelRow, GpuRow
 from bitnet_perf.bench.gpu_session import Mixed, mixed_precision
-from bitnet_perf.bench.gpu_timing import SlowClock, replayer
+from bitnet_perf.bench.gpu_timing import SlowClock, replayer, singles
 from bitnet_perf.cli import main
 from bitnet_perf.errors import MeasurementError
 from bitnet_perf.kernels.cuda import catalog, device
@@ -41,6 +41,8 @@ def short(monkeypatch):
     monkeypatch.setattr(review, "gpu_cases", lambda _: small_cases()[:2])
     monkeypatch.setattr(review, "check_model", lambda *_: Compared(16, 1e-4, 2e-4))
     monkeypatch.setattr(review, "measure_model", lambda *_: MODEL)
+    monkeypatch.setattr(review, "computed_rows", lambda _: ())
+    monkeypatch.setattr(review, "model_sizes", lambda _: None)
 
 
 MODEL = GpuModelRow(
@@ -83,6 +85,8 @@ def test_without_a_gpu_it_checks_what_it_can_and_states_no_time(tmp_path, capsys
     assert code == 6
     assert found["verdict"] == "skipped"
     assert found["evidence"] == SKIPPED
+    assert found["gate"] == "review:gate:perf = skipped (no-gpu-available)"
+    assert found["gate"] in page
     assert found["rows"] == []
     assert found["skipped"].startswith("CuPy is not installed")
     assert {(c["place"], c["fault"]) for c in found["checks"]} == {
@@ -209,6 +213,12 @@ def row(peers, seconds=2e-4):
     )  # fmt: skip
 
 
+def test_share_of_floor_and_launch():
+    limits = GpuCeilings(copy_gb_per_s=1000.0, bf16_tflop_per_s=None, launch=2e-6)
+    case = row({}, seconds=10e-6).model_copy(update={"bytes": 6_000_000})
+    assert case.of_floor(limits) == pytest.approx(0.8)
+
+
 def test_the_evidence_line_is_the_ratio_of_one_row():
     found = gpu_words(row({"cublas.f32": 1.5e-3}), "", "r1", "run.json")
     assert text_of(found) == "perf: gpu: mixed precision: FP16 7.5x speedup vs FP32"
@@ -255,9 +265,22 @@ def test_a_pyperf_value_is_the_time_of_launches(cupy):
     assert checked == 40
     cupy.carried_out = 1
     assert replayer([b.launch for b in bounds], "x")(7) == pytest.approx(7 * 4e-6)
+    calls = [b.launch for b in bounds]
+    assert singles(calls, "flushed", "x")(5) == pytest.approx(5 * 4e-6)
+    assert singles(calls, "host", "x")(5) > 0
     broken = replace(case, plan=lambda machine: replace(case.plan(machine), launches=()))
     with pytest.raises(MeasurementError, match="nothing was timed"):
         ready(broken, on_device())
+
+
+def test_a_mode_that_is_none_is_told():
+    code = "from bitnet_perf.bench.gpu_suite import run_gpu_suite; run_gpu_suite()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "--modes", "graph,cold"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "modes: found 'graph,cold', accepted are graph, flushed, host" in done.stderr
 
 
 def test_the_suite_is_skipped_without_a_gpu():
