@@ -41,14 +41,14 @@ BP_DEVICE void merge_parts(const float* parts_out,  // [count, parts, D]
                            int count, int parts, float* factors) {
   const int lane = threadIdx.x % warp_lanes;
   for (int g = threadIdx.x / warp_lanes; g < count; g += attention_threads / warp_lanes) {
+    const float* const of_head = softmax + g * parts * 2;
     float largest = least_float;
-    for (int p = lane; p < parts; p += warp_lanes)
-      largest = fmaxf(largest, softmax[(g * parts + p) * 2]);
+    for (int p = lane; p < parts; p += warp_lanes) largest = fmaxf(largest, of_head[2 * p]);
     largest = lane_max(largest);
     for (int p = lane; p < parts; p += warp_lanes) {
-      float* const to = factors + (g * most_parts + p) * 2;
-      to[0] = exp_of(__fadd_rn(softmax[(g * parts + p) * 2], -largest));
-      to[1] = softmax[(g * parts + p) * 2 + 1];
+      const uint2 both = load_8(of_head + 2 * p);
+      const float factor = exp_of(__fadd_rn(__uint_as_float(both.x), -largest));
+      store_8(factors + (g * most_parts + p) * 2, {__float_as_uint(factor), both.y});
     }
   }
   __syncthreads();
@@ -63,10 +63,11 @@ BP_DEVICE void merge_parts(const float* parts_out,  // [count, parts, D]
 #pragma unroll
     for (int j = 0; j < parts_at_once; ++j) {
       if (first + j >= parts) break;
-      const float* const of = factors + (g * most_parts + first + j) * 2;
-      total = fmaf(of[0], of[1], total);
+      const uint2 of = load_8(factors + (g * most_parts + first + j) * 2);
+      const float factor = __uint_as_float(of.x);
+      total = fmaf(factor, __uint_as_float(of.y), total);
 #pragma unroll
-      for (int i = 0; i < 4; ++i) made[i] = fmaf(of[0], value_at<float>(held[j], i), made[i]);
+      for (int i = 0; i < 4; ++i) made[i] = fmaf(factor, value_at<float>(held[j], i), made[i]);
     }
   }
   store_16(out + g * D + d, float_words(__fdiv_rn(made[0], total), __fdiv_rn(made[1], total),

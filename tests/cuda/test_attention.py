@@ -192,6 +192,19 @@ def test_rows_of_the_cache_are_read_whole():
     assert sum(a.requests for a in loads if a.sectors == 1) == 2 * 2 * 256 // 2
 
 
+def test_parts_are_put_together_in_whole_pieces():
+    cache = Cache((8, 2), 64, 256, [256])
+    plan = layer.attention(1, (8, 2), 64, 256, scale=1, machine=H200, parts=4)
+    scratch = {name: np.zeros(a.shape, a.dtype) for name, a in plan.scratch.items()}
+    trace = traced(plan, q=cache.q, keys=cache.keys, values=cache.values, length=cache.lengths,
+                   out=unset((1, 8, 64), np.float32), **scratch)  # fmt: skip
+    factors = [a for a in trace.accesses() if a.width == 8]
+    assert {(a.shared, a.write) for a in factors} == {(True, True), (True, False), (False, False)}
+    assert all(a.conflicts <= 1.1 and a.sectors == 1 for a in factors)
+    (stored,) = [a for a in trace.accesses() if not a.shared and a.write and a.width == 16]
+    assert stored.sectors == 1
+
+
 def test_what_no_plan_takes():
     for heads, dim, text in (
         ((5, 2), 128, "heads that are a multiple"), ((4, 2), 80, "head_dim 64, 128"),

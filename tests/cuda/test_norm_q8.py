@@ -88,7 +88,7 @@ def test_every_schedule_and_few_bytes_of_shared_memory(op, eps):
     expected = rows.expected(eps)
     for schedule in SCHEDULES:
         assert same(rows.run(eps, schedule=schedule), expected)
-    small = Machine(1, 4 * 1152 + 255)
+    small = Machine(1, 4 * 1152 + 1023)
     assert len(quantized_row(op, 2, 1030, small, eps=eps).launches) > 1
     assert same(rows.run(eps, small), expected)
     assert len(quantized_row(op, 2, 1024, small, eps=eps).launches) == 1

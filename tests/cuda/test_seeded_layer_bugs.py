@@ -292,7 +292,7 @@ BUGS = {
     "attention: a larger score leaves the sums": (attended, Bug(
         DECODE, SOFTMAX, "sum[g] = __fmul_rn(sum[g], factor);", "", "result")),
     "attention: parts as they are": (attended, Bug(
-        DECODE, ATTENTION, "exp_of(__fadd_rn(softmax[(g * parts + p) * 2], -largest))", "1.0f",
+        DECODE, ATTENTION, "exp_of(__fadd_rn(__uint_as_float(both.x), -largest))", "1.0f",
         "result")),
     "attention: a part is missed": (attended, Bug(
         DECODE, ATTENTION, "first + j >= parts) break", "first + j + 1 >= parts) break", "result")),
@@ -307,7 +307,7 @@ BUGS = {
     "attention: who is last is read too early": (attended, Bug(
         DECODE, ATTENTION, "  __syncthreads();\n", "", RACE, "*arrived = 0;")),
     "attention: no barrier before parts are added": (attended, Bug(
-        DECODE, ATTENTION, "  __syncthreads();\n", "", RACE, "* 2 + 1];")),
+        DECODE, ATTENTION, "  __syncthreads();\n", "", RACE, "both.y});")),
     "attention: those who have come stay": (attended, Bug(
         DECODE, ATTENTION, "if (*last != 0) *arrived = 0;", "", "result")),
 }  # fmt: skip

@@ -12,7 +12,7 @@ from bitnet_perf.kernels.cuda.plans.plan import Array, Launch, Machine, Plan
 
 __all__ = ["quantized_row"]
 
-STATIC_SHARED = 256  # bytes that norm_q8 has beside a row
+STATIC_SHARED = 1024  # bytes that norm_q8 has before a row, which is aligned to as many
 
 
 def quantized_row(
