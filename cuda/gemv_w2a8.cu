@@ -195,12 +195,12 @@ __global__ void __launch_bounds__(row_threads, 2)
 // 16 bytes i of the values of all tokens into shared memory in the order in which lanes take them:
 // word t of them to [i / 8][t][i % 8]. Of 32 lanes in a row eight write word t, eight word t + 1,
 // ...: each to a bank of its own.
-BP_DEVICE void store_in_order(const uint4& v, int i, u32* words) {
-  const int turn = i / 8 % 4;
+BP_DEVICE void store_in_order(const uint4& v, u32 i, u32* words) {
+  const u32 turn = i / 8 % 4;
   const bool one = turn % 2 != 0, two = turn / 2 != 0;
   const u32 a[4] = {one ? v.y : v.x, one ? v.z : v.y, one ? v.w : v.z, one ? v.x : v.w};
 #pragma unroll
-  for (int j = 0; j < 4; ++j)
+  for (u32 j = 0; j < 4; ++j)
     words[i / 8 * 32 + (j + turn) % 4 * 8 + i % 8] = two ? a[(j + 2) % 4] : a[j];
 }
 
@@ -211,30 +211,32 @@ __global__ void __launch_bounds__(row_threads, 2)
                  const s8* values,                   // [M, ceil(K / 128) * 128], zeros beyond K
                  const float* x_scales,              // [M], 127 / amax
                  const s32* x_sums,                  // [M], of values
-                 const float* __restrict__ scales,   // [ceil(N / 16)], of each 16 rows
+                 const float* scales,                // [ceil(N / 16)], of each 16 rows
                  float* __restrict__ y,              // [M, N]
                  int N, int K) {
-  constexpr int ahead = 2;  // loads of values that a thread has under way
+  constexpr u32 ahead = 2;  // loads of values that a thread has under way
   BP_DYNAMIC_SHARED(dynamic);
   BP_SHARED(s32, parts, M * token_parts);
   BP_SHARED(s32, token_sum, M);  // what the end needs, under way with the rest
   BP_SHARED(float, token_scale, M + 1);
   u32* words = reinterpret_cast<u32*>(dynamic);
   gemv_ring<M == 1 ? gemv_depth : gemv_depth / 2> ring(weights, K);  // with 8 it would spill
-  const float scale = threadIdx.x == M ? scales[blockIdx.x] : 0.0f;
+  float scale = threadIdx.x == M ? scales[blockIdx.x] : 0.0f;
   wait_for_earlier_launches();
-  if (threadIdx.x < M) token_sum[threadIdx.x] = x_sums[threadIdx.x];
-  if (threadIdx.x <= M) token_scale[threadIdx.x] = threadIdx.x < M ? x_scales[threadIdx.x] : scale;
-  const int loads = M * padded(K) / 16;
-  for (int first = threadIdx.x; first < loads; first += ahead * row_threads) {
+  if (threadIdx.x < M) scale = x_scales[threadIdx.x];
+  const s32 sum = threadIdx.x < M ? x_sums[threadIdx.x] : 0;
+  const u32 loads = M * padded(K) / 16;
+  for (u32 first = threadIdx.x; first < loads; first += ahead * row_threads) {
     uint4 v[ahead];
 #pragma unroll
-    for (int j = 0; j < ahead; ++j)
+    for (u32 j = 0; j < ahead; ++j)
       if (first + j * row_threads < loads) v[j] = load_16(values + 16 * (first + j * row_threads));
 #pragma unroll
-    for (int j = 0; j < ahead; ++j)
+    for (u32 j = 0; j < ahead; ++j)
       if (first + j * row_threads < loads) store_in_order(v[j], first + j * row_threads, words);
   }
+  if (threadIdx.x < M) token_sum[threadIdx.x] = sum;
+  if (threadIdx.x <= M) token_scale[threadIdx.x] = scale;
   __syncthreads();
 
   gemv_sums sums[M] = {};

@@ -44,10 +44,10 @@ BUGS = {
         GEMV, VECTOR, "  s32 sum = (sums.at[r]", "  if (threadIdx.x % 32 > 15) return 0;\n"
         "  s32 sum = (sums.at[r]", "dead-lock|divergent"),
     "gemv_q8: no barrier after storing": Bug(
-        GEMV_Q8, VECTOR, "  __syncthreads();\n", "", "race|uninitialised", "int first = threadIdx"),
+        GEMV_Q8, VECTOR, "  __syncthreads();\n", "", "race|uninitialised", "u32 first = threadIdx"),
     "gemv_q8: no barrier before the last sum": Bug(
         GEMV_Q8, VECTOR, "  leave_sums(sums, parts);\n  __syncthreads();\n",
-        "  leave_sums(sums, parts);\n", "race|uninitialised", "int first = threadIdx"),
+        "  leave_sums(sums, parts);\n", "race|uninitialised", "u32 first = threadIdx"),
     "gemv_q8: words in the banks of their neighbours": Bug(
         GEMV_Q8, VECTOR, "turn = i / 8 % 4;", "turn = 0;", "conflicts"),
     "gemv_q8: words in the order of their stores": Bug(
