@@ -14,13 +14,72 @@ BP_DEVICE int positions_of_part(int length, int parts, int groups) {
   return (each + round - 1) / round * round;
 }
 
+constexpr int most_parts = 64;
+constexpr int parts_at_once = 8;  // of which a thread has values under way
+
+// Whether this block is the last of `blocks` to come here; then all that the others wrote before is
+// there for it. Leaves zero.
+BP_DEVICE bool comes_last(u32* arrived, int blocks) {
+  BP_SHARED(u32, last, 1);
+  __syncthreads();
+  if (threadIdx.x == 0) {
+    __threadfence();
+    *last = atomicAdd(arrived, 1u) == blocks - 1u;
+    __threadfence();
+    if (*last != 0) *arrived = 0;
+  }
+  __syncthreads();
+  return *last != 0;
+}
+
+// out of `count` heads from their parts. A warp takes the softmax of a head, a thread four values.
+// `factors`: room for 2 count most_parts floats.
+template <int D>
+BP_DEVICE void merge_parts(const float* parts_out,  // [count, parts, D]
+                           const float* softmax,    // [count, parts, 2]
+                           float* out,              // [count, D]
+                           int count, int parts, float* factors) {
+  const int lane = threadIdx.x % warp_lanes;
+  for (int g = threadIdx.x / warp_lanes; g < count; g += attention_threads / warp_lanes) {
+    const float* const of_head = softmax + g * parts * 2;
+    float largest = least_float;
+    for (int p = lane; p < parts; p += warp_lanes) largest = fmaxf(largest, of_head[2 * p]);
+    largest = lane_max(largest);
+    for (int p = lane; p < parts; p += warp_lanes) {
+      const uint2 both = load_8(of_head + 2 * p);
+      const float factor = exp_of(__fadd_rn(__uint_as_float(both.x), -largest));
+      store_8(factors + (g * most_parts + p) * 2, {__float_as_uint(factor), both.y});
+    }
+  }
+  __syncthreads();
+  const int g = threadIdx.x / (D / 4), d = threadIdx.x % (D / 4) * 4;
+  if (g >= count) return;
+  float total = 0, made[4] = {};
+  for (int first = 0; first < parts; first += parts_at_once) {
+    uint4 held[parts_at_once];
+#pragma unroll
+    for (int j = 0; j < parts_at_once; ++j)
+      if (first + j < parts) held[j] = load_16(parts_out + (g * parts + first + j) * D + d);
+#pragma unroll
+    for (int j = 0; j < parts_at_once; ++j) {
+      if (first + j >= parts) break;
+      const uint2 of = load_8(factors + (g * most_parts + first + j) * 2);
+      const float factor = __uint_as_float(of.x);
+      total = fmaf(factor, __uint_as_float(of.y), total);
+#pragma unroll
+      for (int i = 0; i < 4; ++i) made[i] = fmaf(factor, value_at<float>(held[j], i), made[i]);
+    }
+  }
+  store_16(out + g * D + d, float_words(__fdiv_rn(made[0], total), __fdiv_rn(made[1], total),
+                                        __fdiv_rn(made[2], total), __fdiv_rn(made[3], total)));
+}
+
 // out = softmax(scale q k) v. Part p of a token's positions goes to block p of grid.x, in a part
 // position t to group t % groups of the block, which takes four at a time in order; groups, then
-// parts, are put together in order, each by exp(its largest score - the largest). grid (parts,
-// kv_heads * ceil(heads / kv_heads / G), M); with one part out is written, else parts_out and
-// parts_softmax, which attention_merge puts together. Finite inputs whose scores are finite. Bound,
-// with S = max_t scale * sum_d |q[d] k[t, d]|, V = max_t |v[t, d]| and n = the positions of a
-// group:
+// parts, are put together in order, each by exp(its largest score - the largest), the parts by the
+// block that comes last. grid (parts, kv_heads * ceil(heads / kv_heads / G), M), at most 64 parts.
+// Finite inputs whose scores are finite. Bound, with S = max_t scale * sum_d |q[d] k[t, d]|, V =
+// max_t |v[t, d]| and n = the positions of a group:
 //   |out - exact| <= 2^-24 V (40 S + 4 n + 4 parts + 128)
 template <int D, int G>
 __global__ void __launch_bounds__(attention_threads)
@@ -31,6 +90,7 @@ __global__ void __launch_bounds__(attention_threads)
                      float* out,            // [M, heads, D]
                      float* parts_out,      // [M, heads, parts, D]; null with one part
                      float* parts_softmax,  // [M, heads, parts, 2]: largest score, sum; or null
+                     u32* arrived,          // [M, grid.y] zeros, and left so; null with one part
                      float scale, int heads, int kv_heads, int capacity, int q_stride,
                      u64 cache_stride) {  // values; 0: the tokens are of one sequence
   constexpr int lanes = position_lanes<D>, groups = position_groups<D>;
@@ -105,57 +165,8 @@ __global__ void __launch_bounds__(attention_threads)
       if (d < 2) parts_softmax[part * 2 + d] = d == 0 ? largest : total;
     }
   }
-}
-
-// out from the parts of attention_decode; grid (heads, M).
-template <int D>
-__global__ void __launch_bounds__(D)
-    attention_merge(const float* parts_out,      // [M, heads, parts, D]
-                    const float* parts_softmax,  // [M, heads, parts, 2]
-                    float* __restrict__ out,     // [M, heads, D]
-                    int parts) {
-  const u64 row = static_cast<u64>(blockIdx.y) * gridDim.x + blockIdx.x;
-  const float* const softmax = parts_softmax + row * parts * 2;
-  wait_for_earlier_launches();
-  float largest = softmax[0];
-  for (int p = 1; p < parts; ++p) largest = fmaxf(largest, softmax[2 * p]);
-  float total = 0, made = 0;
-  for (int p = 0; p < parts; ++p) {
-    const float factor = exp_of(__fadd_rn(softmax[2 * p], -largest));
-    total = fmaf(factor, softmax[2 * p + 1], total);
-    made = fmaf(factor, parts_out[(row * parts + p) * D + threadIdx.x], made);
-  }
-  allow_next_launch();
-  out[row * D + threadIdx.x] = __fdiv_rn(made, total);
-}
-
-// Keys and values of M tokens to position length - 1 of their caches, half to even; tokens of one
-// sequence have positions of their own. Eight values a thread; grid (ceil(kv_heads * D / 8 / 128),
-// M).
-__global__ void __launch_bounds__(attention_threads)
-    store_kv(const float* k,     // [M, stride]: kv_heads of D; aligned to 16 bytes
-             const float* v,     // likewise
-             half* keys,         // [kv_heads, capacity, D] at m * cache_stride; aligned
-             half* values,       // likewise
-             const s32* length,  // [M], 1 ... capacity, this token counted in
-             int kv_heads, int capacity, int D, int stride,
-             u64 cache_stride) {  // values; 0: the tokens are of one sequence
-  const int at = (blockIdx.x * attention_threads + threadIdx.x) * 8;
-  const u64 m = blockIdx.y;
-  wait_for_earlier_launches();
-  if (at < kv_heads * D) {
-    const u64 position = static_cast<u64>(at / D) * capacity + length[m] - 1;
-    const u64 to = m * cache_stride + position * D + at % D;
-#pragma unroll
-    for (int which = 0; which < 2; ++which) {
-      const float* const from = (which == 0 ? k : v) + m * stride + at;
-      const uint4 low = load_16(from), high = load_16(from + 4);
-      half made[8];
-#pragma unroll
-      for (int i = 0; i < 8; ++i)
-        made[i] = from_float<half>(value_at<float>(i < 4 ? low : high, i % 4));
-      store_values((which == 0 ? keys : values) + to, 0, 8, made);
-    }
-  }
-  allow_next_launch();
+  if (parts == 1 || !comes_last(arrived + m * gridDim.y + blockIdx.y, parts)) return;
+  const u64 row = m * heads + head;
+  merge_parts<D>(parts_out + row * parts * D, parts_softmax + row * parts * 2, out + row * D, count,
+                 parts, held);
 }

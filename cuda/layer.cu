@@ -1,28 +1,15 @@
 // What a layer does beside its products: norms, rotation, activation functions, the residual.
 // Each value is calculated in float32, every operation rounded, and rounded once more to the type
 // of the result: 2^-11 of it for half, 2^-8 for bfloat16 beside the bounds below.
-#include "device/activations.cuh"
-#include "device/exp.cuh"
+#include "device/rotation.cuh"
+#include "device/row.cuh"
 
-// 1 / sqrt(sum / K + eps) of the squares that every thread of a block summed.
-BP_DEVICE float norm_factor(float sum, float eps, int K) {
-  BP_SHARED(float, of_warps, row_warps);
-  sum = lane_sum(sum);
-  if (threadIdx.x % warp_lanes == 0) of_warps[threadIdx.x / warp_lanes] = sum;
-  __syncthreads();
-  sum = of_warps[0];
-#pragma unroll
-  for (int i = 1; i < row_warps; ++i) sum = __fadd_rn(sum, of_warps[i]);
-  const float mean = __fdiv_rn(sum, __int2float_rn(K));
-  return __fdiv_rn(1.0f, sqrtf(__fadd_rn(mean, eps)));
-}
-
-// out = x s weight in this order, s = 1 / sqrt(sum x^2 / K + eps). Thread t of 256 adds the squares
-// of its columns (16 bytes of them at t, t + 256, ...) in order, fused; lanes meet 16 apart, 8, 4,
-// 2, 1; warps follow each other. Bound: |out - exact| <= 2^-24 (K / 512 + 16) |exact| where the
+// out = x s weight in this order, s = 1 / sqrt(sum x^2 / K + eps). Thread t of 512 adds the squares
+// of its columns (16 bytes of them at t, t + 512, ...) in order, fused; lanes meet 16 apart, 8, 4,
+// 2, 1; warps follow each other. Bound: |out - exact| <= 2^-24 (K / 1024 + 16) |exact| where the
 // squares and their sum stay finite and eps >= 2^-100. A block makes a row; grid M.
 template <class X>
-__global__ void __launch_bounds__(row_threads)
+__global__ void __launch_bounds__(norm_threads)
     rms_norm(const X* x,           // [M, K], aligned to 16 bytes
              const float* weight,  // [K], aligned to 16 bytes
              X* out,               // [M, K], aligned; may be x
@@ -31,14 +18,14 @@ __global__ void __launch_bounds__(row_threads)
   constexpr int n = per_load<X>;
   wait_for_earlier_launches();
   float sum = 0;
-  for (int k = threadIdx.x * n; k < K; k += row_threads * n) {
+  for (int k = threadIdx.x * n; k < K; k += norm_threads * n) {
     float values[n];
     load_values(row, k, K, values);
 #pragma unroll
     for (int i = 0; i < n; ++i) sum = fmaf(values[i], values[i], sum);
   }
   const float s = norm_factor(sum, eps, K);
-  for (int k = threadIdx.x * n; k < K; k += row_threads * n) {
+  for (int k = threadIdx.x * n; k < K; k += norm_threads * n) {
     float values[n];
     load_values(row, k, K, values);
     X made[n];
@@ -54,60 +41,6 @@ __global__ void __launch_bounds__(row_threads)
   }
   allow_next_launch();
 }
-
-// x += branch, then out = rms_norm of x: the bits of both launches. A block makes a row; grid M.
-__global__ void __launch_bounds__(row_threads)
-    add_norm(float* x,             // [M, K], aligned to 16 bytes
-             const float* branch,  // likewise
-             const float* weight,  // [K], aligned to 16 bytes
-             float* out,           // [M, K], aligned
-             float eps, int K) {
-  constexpr int n = per_load<float>;
-  const u64 row = static_cast<u64>(blockIdx.x) * K;
-  wait_for_earlier_launches();
-  float sum = 0;
-  for (int k = threadIdx.x * n; k < K; k += row_threads * n) {
-    float values[n], more[n];
-    load_values(x + row, k, K, values);
-    load_values(branch + row, k, K, more);
-#pragma unroll
-    for (int i = 0; i < n; ++i) {
-      values[i] = __fadd_rn(values[i], more[i]);
-      sum = fmaf(values[i], values[i], sum);
-    }
-    store_values(x + row, k, K, values);
-  }
-  const float s = norm_factor(sum, eps, K);
-  for (int k = threadIdx.x * n; k < K; k += row_threads * n) {  // those that this thread stored
-    float values[n], w[n];
-    load_values(x + row, k, K, values);
-    load_values(weight, k, K, w);
-#pragma unroll
-    for (int i = 0; i < n; ++i) values[i] = __fmul_rn(__fmul_rn(values[i], s), w[i]);
-    store_values(out + row, k, K, values);
-  }
-  allow_next_launch();
-}
-
-// r r up, r = gate where it is positive, else 0: bit for bit the CPU's.
-struct relu2_mul {
-  BP_DEVICE static float of(float gate, float up) {
-    const float r = gate > 0.0f ? gate : 0.0f;
-    return __fmul_rn(__fmul_rn(r, r), up);
-  }
-};
-
-// gate / (1 + exp(-gate)) up. Bound: |out - exact| <= 2^-21 |exact| + 2^-121 |up| + 2^-148.
-struct silu_mul {
-  BP_DEVICE static float of(float gate, float up) {
-    return __fmul_rn(__fdiv_rn(gate, __fadd_rn(1.0f, exp_of(-gate))), up);
-  }
-};
-
-// The residual connection.
-struct add {
-  BP_DEVICE static float of(float x, float y) { return __fadd_rn(x, y); }
-};
 
 // out[m, k] = Op(a[m, k], b[m, k]). 16 bytes a thread where columns and stride are multiples of
 // what these hold; grid (ceil(columns / (256 values of 16 bytes)), M).
@@ -134,57 +67,52 @@ __global__ void __launch_bounds__(row_threads)
   allow_next_launch();
 }
 
-BP_DEVICE uint4 float_words(float a, float b, float c, float d) {
-  return {__float_as_uint(a), __float_as_uint(b), __float_as_uint(c), __float_as_uint(d)};
-}
-
-// Rotary position embedding in place: a' = a cos - b sin, b' = a sin + b cos of pairs i of each
-// head, (i, i + rope_dim / 2) or, `neighbours`, (2 i, 2 i + 1); bit for bit the CPU's. Four pairs a
-// thread; grid (ceil(heads * ceil(rope_dim / 8) / 128), M).
+// Queries rotated in place, as `four_pairs` has it; rotated keys, and values, to position length -
+// 1 of their caches, half to even; tokens of one sequence have positions of their own. Four pairs a
+// thread, or four of the values that are only stored: what lies behind the pairs of a key, then v.
+// grid (ceil(((heads + kv_heads) ceil(rope_dim / 8) + kv_heads (ceil((D - rope_dim) / 4) + D / 4))
+// / 128), M).
 template <bool neighbours>
 __global__ void __launch_bounds__(128)
-    rope(float* x,          // [M, row_stride]: heads of head_dim; aligned to 16 bytes
-         const float* cos,  // [M, rope_dim / 2], aligned to 16 bytes
-         const float* sin,  // likewise
-         int heads, int head_dim, int row_stride, int rope_dim) {
-  const int pairs = rope_dim / 2, fours = (pairs + 3) / 4;
-  const int at = blockIdx.x * 128 + threadIdx.x, i = at % fours * 4;
+    rope_store(float* qkv,         // [M, heads + 2 kv_heads, D], D % 8 == 0; aligned to 16 bytes
+               const float* cos,   // [M, rope_dim / 2], aligned to 16 bytes
+               const float* sin,   // likewise
+               half* keys,         // [kv_heads, capacity, D] at m * cache_stride; aligned
+               half* values,       // likewise
+               const s32* length,  // [M], 1 ... capacity, this token counted in
+               int heads, int kv_heads, int D, int rope_dim, int capacity,
+               u64 cache_stride) {  // values; 0: the tokens are of one sequence
+  const int pairs = rope_dim / 2, fours = (pairs + 3) / 4, turning = (heads + kv_heads) * fours;
+  const int behind = (D - rope_dim + 3) / 4, stored = behind + D / 4;  // of a KV head
+  const int at = blockIdx.x * 128 + threadIdx.x, left = at - turning;
   const u64 m = blockIdx.y;
   wait_for_earlier_launches();
-  if (at < heads * fours) {
-    const bool whole = pairs % 4 == 0 && head_dim % 4 == 0 && row_stride % 4 == 0;
-    float* const head = x + m * row_stride + at / fours * head_dim;
-    float c[4], s[4], low[4], high[4], a[4], b[4];
-    load_values(cos + m * pairs, i, pairs, whole, c);
-    load_values(sin + m * pairs, i, pairs, whole, s);
-    float* const first = head + (neighbours ? 2 * i : i);
-    float* const second = first + (neighbours ? 4 : pairs);
-    const int left = pairs - i, of_first = neighbours ? 2 * left : left;
-    load_values(first, 0, of_first, whole, low);
-    load_values(second, 0, neighbours ? of_first - 4 : left, whole, high);
-#pragma unroll
-    for (int j = 0; j < 4; ++j) {
-      a[j] = !neighbours ? low[j] : j < 2 ? low[2 * j % 4] : high[2 * j % 4];
-      b[j] = !neighbours ? high[j] : j < 2 ? low[2 * j % 4 + 1] : high[2 * j % 4 + 1];
+  const u64 place = m * cache_stride + static_cast<u64>(length[m] - 1) * D;
+  const u64 apart = static_cast<u64>(capacity) * D;  // heads of the cache
+  float* const row = qkv + m * (heads + 2 * kv_heads) * D;
+  if (left < 0) {
+    const int head = at / fours;
+    four_pairs<neighbours> turned(at % fours * 4, pairs);
+    turned.load(row + head * D, cos + m * pairs, sin + m * pairs);
+    if (head < heads) {
+      turned.store(row + head * D);
+    } else {
+      turned.store(keys + place + (head - heads) * apart);
     }
-#pragma unroll
-    for (int j = 0; j < 4; ++j) {
-      const float turned = __fadd_rn(__fmul_rn(a[j], c[j]), -__fmul_rn(b[j], s[j]));
-      b[j] = __fadd_rn(__fmul_rn(a[j], s[j]), __fmul_rn(b[j], c[j]));
-      a[j] = turned;
-    }
-    if (whole) {
-      store_16(first, neighbours ? float_words(a[0], b[0], a[1], b[1])
-                                 : float_words(a[0], a[1], a[2], a[3]));
-      store_16(second, neighbours ? float_words(a[2], b[2], a[3], b[3])
-                                  : float_words(b[0], b[1], b[2], b[3]));
+  } else if (left < kv_heads * stored) {
+    const int kv = left / stored, part = left % stored;
+    const bool key = part < behind;
+    const int k = key ? rope_dim + part * 4 : (part - behind) * 4;
+    const float* const from = row + (heads + (key ? 0 : kv_heads) + kv) * D;
+    half* const to = (key ? keys : values) + place + kv * apart;
+    float four[4];
+    load_values(from, k, D, k % 4 == 0, four);
+    if (k % 4 == 0) {
+      store_four(to + k, four[0], four[1], four[2], four[3]);
     } else {
 #pragma unroll
-      for (int j = 0; j < 4; ++j) {
-        if (j >= left) break;
-        head[neighbours ? 2 * (i + j) : i + j] = a[j];
-        head[neighbours ? 2 * (i + j) + 1 : i + j + pairs] = b[j];
-      }
+      for (int j = 0; j < 4; ++j)
+        if (k + j < D) to[k + j] = from_float<half>(four[j]);
     }
   }
   allow_next_launch();

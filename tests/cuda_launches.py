@@ -41,8 +41,20 @@ def gemv(kernel, weights, x, row_scales, **options):
     return y, with_scales(sums, scale, row_scales).astype(dtype), trace
 
 
+def gemv_q8(kernel, weights, values, row_scales, **options):
+    """The same in float32 for int8[M, K]; every token has another scale."""
+    (m, k), n = values.shape, len(weights)
+    scale = np.linspace(0.5, 90, m, dtype=np.float32)
+    y = unset((m, n), np.float32)
+    arguments = [pack_frag16x32(weights), padded(values), scale,
+                 values.sum(axis=1, dtype=np.int32), row_scales, y, n, k]  # fmt: skip
+    trace = launch(kernel, geometry(kernel, m, n, k), arguments, **options)
+    sums = values.astype(np.int64) @ weights.T.astype(np.int64)
+    return y, with_scales(sums, scale, row_scales), trace
+
+
 def gemm(kernel, weights, values, row_scales, parts=1, *, kind="f32", **options):
-    """The same for int8[M, K] and y of `kind`; every token has another scale."""
+    """The same and y of `kind`."""
     (m, k), n = values.shape, len(weights)
     dtype = DTYPES[kind]
     scale = np.linspace(0.5, 90, m, dtype=np.float32)

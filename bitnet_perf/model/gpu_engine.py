@@ -312,7 +312,7 @@ class GpuEngine:
         of_row = slice(row * width, (row + 1) * width)
         arrays = {**self._work, "x": self._work["x"][of_row],
                   "branch": self._work["branch"][of_row]}  # fmt: skip
-        made = step.head(self.weights.sizes)
+        made = step.head(self.weights.sizes, self._runner.machine)
         bound = bind(made.plan, {**self.weights.arrays, **arrays}, self._runner)
         run_recorded(bound, made.places)
         self._chosen()

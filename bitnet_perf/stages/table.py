@@ -44,11 +44,12 @@ OPERATIONS = {name: stage for stage, names in _OPERATIONS.items() for name in na
 _ON_GPU = dict.fromkeys(
     (
         "gemv_w2a8",
+        "gemv_w2a8_q8",
         "gemm_w2a8",
-        "add_norm",
-        "store_kv",
+        "norm_q8",
+        "act_q8",
+        "rope_store",
         "attention_decode",
-        "attention_merge",
         "lm_head_int8",
     ),
     "forward",

@@ -58,6 +58,10 @@ BP_DEVICE void load_values(const X* row, int k, int K, float (&values)[per_load<
   load_values(row, k, K, K % per_load<X> == 0, values);
 }
 
+BP_DEVICE uint4 float_words(float a, float b, float c, float d) {
+  return {__float_as_uint(a), __float_as_uint(b), __float_as_uint(c), __float_as_uint(d)};
+}
+
 // Word i of 16 bytes of values.
 BP_DEVICE u32 word_of_values(const float* values, int i) {
   return __float_as_uint(values[i]);
@@ -120,10 +124,11 @@ constexpr int row_warps = 8;
 constexpr int row_threads = row_warps * warp_lanes;
 
 // The largest magnitude of a row, as bits, of what every warp left in `of_warps`.
+template <int warps = row_warps>
 BP_DEVICE u32 largest_of(const u32* of_warps) {
   u32 largest = 0;
 #pragma unroll
-  for (int i = 0; i < row_warps; ++i) largest = max(largest, of_warps[i]);
+  for (int i = 0; i < warps; ++i) largest = max(largest, of_warps[i]);
   return largest;
 }
 

@@ -33,12 +33,13 @@ BP_DEVICE uint4 load_16(const void* from) {
 }
 
 // 16 bytes that nobody writes, such as weights, and nobody reads again: they take no place in L1.
+// Not by .nc: such loads, which wait for nothing, ptxas puts behind wait_for_earlier_launches().
 BP_DEVICE uint4 load_stream(const void* from) {
 #if defined(BP_EMULATE) || __CUDA_ARCH__ < 800
   return load_16(from);
 #else
   uint4 v;
-  asm volatile("ld.global.nc.L1::no_allocate.L2::128B.v4.u32 {%0, %1, %2, %3}, [%4];"
+  asm volatile("ld.global.L1::no_allocate.L2::128B.v4.u32 {%0, %1, %2, %3}, [%4];"
                : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
                : "l"(from));
   return v;

@@ -26,3 +26,10 @@ BP_DEVICE float lane_sum(float value) {
     value = __fadd_rn(value, __shfl_xor_sync(all_lanes, value, bit));
   return value;
 }
+
+BP_DEVICE float lane_max(float value) {
+#pragma unroll
+  for (int bit = 16; bit > 0; bit /= 2)
+    value = fmaxf(value, __shfl_xor_sync(all_lanes, value, bit));
+  return value;
+}

@@ -129,7 +129,9 @@ __attribute__((no_sanitize("thread"))) inline T atomicMax(T* address, T value) {
   return old;
 }
 
-inline void __threadfence() {}
+inline void __threadfence() {
+  emu::bp_emu_fence();
+}
 
 inline int min(int a, int b) {
   return a < b ? a : b;

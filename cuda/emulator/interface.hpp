@@ -68,6 +68,7 @@ void bp_emu_read(void* to, const void* from, unsigned bytes);
 void bp_emu_write(void* to, const void* from, unsigned bytes);
 void bp_emu_read_as(unsigned lane, void* to, const void* from, unsigned bytes);
 void bp_emu_atomic(const void* address, unsigned bytes);
+void bp_emu_fence();
 char* bp_emu_dynamic_shared();
 char* bp_emu_static_shared(const void* key, unsigned bytes, const char* name);
 

@@ -51,22 +51,45 @@ struct warp {
   std::uint32_t epoch = 1;
 };
 
+// An access: its thread, + 1, 0 for none, and the epoch of its warp.
+struct stamp {
+  std::uint32_t epoch = 0;
+  std::uint16_t thread = 0;
+};
+
+// The last write to a byte of an array: by which block, + 1, and how many fences were before it.
+struct written {
+  std::uint32_t block = 0, fences = 0;
+  stamp at;
+};
+
 // A span of memory that a kernel may touch.
 struct span {
   const char* begin;
   std::size_t bytes;
   std::string name;
   bool only_read = false, early = false;
-  // Of each byte the block, + 1, that wrote and that read it; empty until one does.
-  std::vector<std::uint32_t> writers = {}, readers = {};
+  // Of each byte the last write, and the block, + 1, that read it; empty until one does.
+  std::vector<written> writers = {};
+  std::vector<std::uint32_t> readers = {};
 };
 
-// The last accesses to a byte of shared memory. Threads are numbers + 1; 0: none.
-struct stamp {
-  std::uint32_t epoch = 0;
-  std::uint16_t thread = 0;
+// What a thread had before it at its last fence: how many fences there were, and of each warp the
+// epoch that was ordered before it.
+struct past {
+  std::uint32_t fences = 0;
+  std::vector<std::uint32_t> known;
 };
 
+// An atomic of a thread: behind a fence of it (`before`), or before one.
+struct meeting {
+  const void* address;
+  std::uint32_t block;
+  stamp at;
+  past before;
+};
+
+// The last accesses to a byte of shared memory.
 struct shadow {
   stamp written;
   stamp read[3];                // two lanes of the warp that read last; the last of another warp
@@ -87,6 +110,10 @@ struct machine {
   bool combining = false;  // lanes' registers lie on their stacks: not an access of memory
   std::vector<span> arrays, image, shared;
   std::vector<const void*> shared_keys;
+  std::uint32_t fences = 0;              // of all threads so far
+  std::vector<past> pasts;               // of each thread of the block
+  std::vector<meeting> released;         // of all blocks
+  std::vector<meeting> taken, acquired;  // of the block: atomics, those with a fence behind them
   std::string error;
 };
 
@@ -104,6 +131,7 @@ void thread_exits();
 void join(
     const std::vector<bool>& warps);    // all that these did is ordered before what they will do
 void begin_memory();                    // of a block
+void begin_visibility();                // likewise
 void make_image(const void* function);  // spans of the library that holds it
 
 // An access to memory, and the place in the machine code that makes it.
@@ -115,6 +143,12 @@ struct access {
 };
 
 void check(const fiber& f, const access& a);
+
+std::uint32_t block_number();             // of the block that runs, + 1
+stamp stamp_of(const fiber& f);           // of what it does now
+bool ordered(const fiber& f, stamp s);    // whether that happened before `f` goes on
+bool visible(const fiber& f, written w);  // to a thread of another block
+void note_atomic(const void* address);    // of the thread that runs
 void begin_trace(bool wanted);
 void trace(const fiber& f, const access& a, bool shared);
 

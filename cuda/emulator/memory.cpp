@@ -66,13 +66,6 @@ std::string thread_name(std::uint16_t thread) {
   fail(text + site_of(a));
 }
 
-// Whether what `s` tells of happened before `f` goes on.
-bool ordered(const fiber& f, const stamp& s) {
-  if (s.thread == 0 || s.thread == f.linear + 1) return true;
-  const std::size_t self = f.linear / warp_lanes, other = (s.thread - 1u) / warp_lanes;
-  return s.epoch < now->known[self * now->warps.size() + other];
-}
-
 [[noreturn]] void race(const fiber& f, const access& a, const stamp& before, const char* did) {
   const span* s = find(now->shared, a.address, 1);
   fail("race: " + describe(f, a) + " at byte " + std::to_string(a.address - s->begin) + " of " +
@@ -81,8 +74,7 @@ bool ordered(const fiber& f, const stamp& s) {
 }
 
 void note_read(const fiber& f, shadow& b) {
-  const stamp mine{now->warps[f.linear / warp_lanes].epoch,
-                   static_cast<std::uint16_t>(f.linear + 1)};
+  const stamp mine = stamp_of(f);
   stamp& last = b.read[0];
   const bool own = last.thread != 0 && (last.thread - 1u) / warp_lanes == f.linear / warp_lanes;
   if (own && last.epoch == mine.epoch) {
@@ -96,8 +88,7 @@ void note_read(const fiber& f, shadow& b) {
 
 void check_shared(const fiber& f, const access& a) {
   shadow* const bytes = &shadows[static_cast<std::size_t>(a.address - arena.data())];
-  const stamp mine{now->warps[f.linear / warp_lanes].epoch,
-                   static_cast<std::uint16_t>(f.linear + 1)};
+  const stamp mine = stamp_of(f);
   for (std::size_t i = 0; i < a.bytes; ++i) {
     shadow& b = bytes[i];
     if (b.in_flight != 0)
@@ -124,24 +115,30 @@ void check_waited(const fiber& f, const access& a, const span& array) {
        " before it has waited for earlier launches" + site_of(a));
 }
 
-// Blocks run at the same time on a GPU: what one writes no other may touch, but with atomics.
+// Blocks run at the same time on a GPU: what one writes no other may touch, but with atomics, or
+// where fences and an atomic of both are between.
 void check_array(const fiber& f, const access& a, span& array) {
   if (a.kind == access_kind::atomic || (array.only_read && a.kind == access_kind::read)) return;
   if (array.only_read) fail("read-only: " + describe(f, a) + " of " + array.name + site_of(a));
   array.writers.resize(array.bytes);
   array.readers.resize(array.bytes);
-  const index3 b = now->block_index, g = now->grid;
-  const std::uint32_t me = b.x + g.x * (b.y + g.y * b.z) + 1;
+  const std::uint32_t me = block_number();
   const bool writes = a.kind == access_kind::write;
   for (std::size_t i = 0; i < a.bytes; ++i) {
     const auto at = static_cast<std::size_t>(a.address - array.begin) + i;
-    const std::uint32_t writer = array.writers[at], reader = writes ? array.readers[at] : 0;
-    const std::uint32_t other = writer != 0 && writer != me ? writer : reader;
+    const written& last = array.writers[at];
+    const std::uint32_t reader = writes ? array.readers[at] : 0;
+    const bool apart = last.block != 0 && last.block != me && !visible(f, last);
+    const std::uint32_t writer = apart ? last.block : 0, other = apart ? writer : reader;
     if (other != 0 && other != me)
       fail("race of blocks: " + describe(f, a) + " at byte " + std::to_string(at) + " of " +
            array.name + ", which block number " + std::to_string(other - 1) +
            (other == writer ? " wrote" : " read") + site_of(a));
-    (writes ? array.writers : array.readers)[at] = me;
+    if (writes) {
+      array.writers[at] = {me, now->fences, stamp_of(f)};
+    } else {
+      array.readers[at] = me;
+    }
   }
 }
 
@@ -242,6 +239,7 @@ extern "C" void bp_emu_read_as(unsigned lane, void* to, const void* from, unsign
 extern "C" void bp_emu_atomic(const void* address, unsigned bytes) {
   check(*now->current, {static_cast<const char*>(address), bytes, access_kind::atomic,
                         __builtin_return_address(0)});
+  note_atomic(address);
 }
 
 extern "C" void bp_emu_async_copy(void* to, const void* from, unsigned bytes, unsigned valid) {

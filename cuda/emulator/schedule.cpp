@@ -74,6 +74,7 @@ void begin_block(index3 index) {
   }
   join(std::vector<bool>(m.warps.size(), true));
   begin_memory();
+  begin_visibility();
   for (fiber& f : m.fibers) {
     f.now = state::ready;
     f.waited = m.asked->overlaps == 0;

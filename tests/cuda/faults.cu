@@ -141,6 +141,32 @@ __global__ void read_from_another_block(const float* in, float* out, int) {
   if (blockIdx.x == 1 && threadIdx.x == 0) out[0] = out[9];
 }
 
+// The block that comes last to bit 0 of out[60] reads what the other wrote.
+BP_DEVICE void read_by_the_last(float* out, bool fence_before, bool fence_behind) {
+  BP_SHARED(u32, last, 1);
+  out[4 * blockIdx.x + threadIdx.x % 4] = 1;
+  __syncthreads();
+  if (threadIdx.x == 0) {
+    if (fence_before) __threadfence();
+    *last = atomicAdd(reinterpret_cast<u32*>(out + 60), 1u) & 1u;
+    if (fence_behind) __threadfence();
+  }
+  __syncthreads();
+  if (*last != 0) out[8 + threadIdx.x % 4] = out[threadIdx.x % 4] + out[4 + threadIdx.x % 4];
+}
+
+__global__ void no_fence_before(const float*, float* out, int) {
+  read_by_the_last(out, false, true);
+}
+
+__global__ void no_fence_behind(const float*, float* out, int) {
+  read_by_the_last(out, true, false);
+}
+
+__global__ void both_fences(const float*, float* out, int) {
+  read_by_the_last(out, true, true);
+}
+
 __global__ void written_through_const(const float* in, float* out, int) {
   const_cast<float*>(in)[threadIdx.x] = out[threadIdx.x];
 }

@@ -42,7 +42,10 @@ class Cache:
         plan = layer.attention(count, self.heads, dim, capacity, scale=self.scale, machine=H200,
                                parts=parts)  # fmt: skip
         arrays = {"q": self.q, "keys": self.keys, "values": self.values, "length": self.lengths}
-        bind(plan, {**arrays, "out": out}, Emulated(schedule=schedule)).launch()
+        bound = bind(plan, {**arrays, "out": out}, Emulated(schedule=schedule))
+        bound.launch()
+        if parts > 1:
+            assert not bound.arrays["arrived"].any()
         return out
 
     def exact(self):
@@ -98,9 +101,11 @@ def test_every_schedule_gives_the_same_bits():
 def test_more_parts_than_positions():
     cache = Cache((4, 1), 64, 200, [1, 200])
     exact = cache.exact()[0]
-    assert np.allclose(cache.run(7), exact, atol=1e-5)
     first = cache.values[0, 0, 0].astype(np.float32)
-    assert all(same_bits(row, first) for row in cache.run(7)[0])
+    for parts in (7, 64):
+        out = cache.run(parts)
+        assert np.allclose(out, exact, atol=1e-5)
+        assert all(same_bits(row, first) for row in out[0])
 
 
 def test_scores_that_rise_and_fall():
@@ -116,30 +121,64 @@ def test_scores_that_rise_and_fall():
 
 def test_a_plan_fills_the_machine():
     plan = layer.attention(1, (20, 5), 128, 4096, scale=1, machine=H200)
-    assert plan.launches[0].geometry.grid == (32, 5, 1)
-    assert plan.launches[1].geometry.grid == (20, 1, 1)
-    assert layer.attention(64, (20, 5), 128, 4096, scale=1, machine=H200).scratch == {}
-    assert len(layer.attention(1, (20, 5), 128, 100, scale=1, machine=H200).launches) == 1
+    assert [each.geometry.grid for each in plan.launches] == [(32, 5, 1)]
+    assert plan.scratch["arrived"].zeros
+    for M, capacity in ((64, 4096), (1, 100)):
+        assert layer.attention(M, (20, 5), 128, capacity, scale=1, machine=H200).scratch == {}
 
 
-def test_keys_and_values_are_stored_half_to_even():
-    rng = np.random.default_rng(2)
-    k, v = rng.standard_normal((2, 2, 5 * 128 + 4)).astype(np.float32)
-    k[0, :4] = [65520, 2049, 1e-8, -0.0]
-    k, v = np.ascontiguousarray(k), np.ascontiguousarray(v)
-    keys, values = np.full((2, 2, 5, 9, 128), 7, np.float16)
-    keys, values = keys.copy(), values.copy()
-    length = np.array([9, 3], np.int32)
-    plan = layer.store_kv(2, 5, 128, 9, 644)
-    bind(plan, {"k": k, "v": v, "keys": keys, "values": values, "length": length},
-         Emulated()).launch()  # fmt: skip
-    for cache, given in ((keys, k), (values, v)):
-        expected = np.full_like(cache, 7)
+# heads, heads of the cache, head_dim, rope_dim, of a token
+ROTATED = (
+    ((20, 5), 128, 128),
+    ((3, 3), 64, 64),
+    ((4, 1), 64, 24),
+    ((2, 1), 24, 22),
+    ((1, 1), 8, 2),
+)
+
+
+@pytest.mark.parametrize("neighbours", [False, True])
+@pytest.mark.parametrize("together", [False, True])
+def test_keys_are_rotated_and_stored_half_to_even(neighbours, together):
+    for (heads, kv_heads), dim, rope_dim in ROTATED:
+        rng = np.random.default_rng([heads, dim])
+        qkv = rng.standard_normal((2, heads + 2 * kv_heads, dim)).astype(np.float32)
+        qkv[0, -1, :4] = [65520, 2049, 1e-8, -0.0]
+        angle = rng.random((2, rope_dim // 2), np.float32) * 6
+        cos, sin = np.cos(angle), np.sin(angle)
+        sequences, length = 1 if together else 2, np.array([9, 3], np.int32)
+        caches = np.full((2, sequences, kv_heads, 9, dim), 7, np.float16)
+        plan = layer.rope_store(2, (heads, kv_heads), dim, 9, rope_dim=rope_dim,
+                                neighbours=neighbours, together=together)  # fmt: skip
+        expected, turning = caches.copy(), heads + kv_heads
+        turned = qkv.copy()
+        turned[:, :turning] = _native.rope(
+            qkv[:, :turning].reshape(2, -1), cos, sin, turning, dim, neighbours
+        ).reshape(2, turning, dim)
         for m in range(2):
             with np.errstate(over="ignore"):
-                new = given[m, :640].reshape(5, 128).astype(np.float16)
-            expected[m, :, length[m] - 1] = new
-        assert same_bits(cache, expected)
+                new = turned[m, heads:].reshape(2, kv_heads, dim).astype(np.float16)
+            expected[:, m % sequences, :, length[m] - 1] = new
+        for schedule in SCHEDULES[:1] if dim > 64 else SCHEDULES:
+            found, (keys, values) = qkv.copy(), caches.copy()
+            bind(plan, {"qkv": found, "cos": cos, "sin": sin, "keys": keys, "values": values,
+                        "length": length}, Emulated(schedule=schedule)).launch()  # fmt: skip
+            assert same_bits(np.stack([keys, values]), expected), (dim, rope_dim)
+            assert same_bits(found[:, :heads], turned[:, :heads])
+            assert same_bits(found[:, heads:], qkv[:, heads:])
+
+
+@pytest.mark.parametrize("neighbours", [False, True])
+def test_rotating_and_storing_move_whole_pieces(neighbours):
+    qkv, caches = np.ones((2, 30, 128), np.float32), np.zeros((2, 2, 5, 9, 128), np.float16)
+    angle = np.zeros((2, 64), np.float32)
+    plan = layer.rope_store(2, (20, 5), 128, 9, rope_dim=128, neighbours=neighbours)
+    trace = traced(plan, qkv=qkv, cos=angle, sin=angle, keys=caches[0], values=caches[1],
+                   length=np.array([9, 3], np.int32))  # fmt: skip
+    moved = [a for a in trace.accesses() if a.width > 4]
+    assert {(a.width, a.write) for a in moved} == {(16, False), (16, True), (8, True)}
+    # Neighbours lie in two loads of one sector each.
+    assert all(a.sectors <= 1 + neighbours for a in moved)
 
 
 def test_rows_of_the_cache_are_read_whole():
@@ -153,6 +192,19 @@ def test_rows_of_the_cache_are_read_whole():
     assert sum(a.requests for a in loads if a.sectors == 1) == 2 * 2 * 256 // 2
 
 
+def test_parts_are_put_together_in_whole_pieces():
+    cache = Cache((8, 2), 64, 256, [256])
+    plan = layer.attention(1, (8, 2), 64, 256, scale=1, machine=H200, parts=4)
+    scratch = {name: np.zeros(a.shape, a.dtype) for name, a in plan.scratch.items()}
+    trace = traced(plan, q=cache.q, keys=cache.keys, values=cache.values, length=cache.lengths,
+                   out=unset((1, 8, 64), np.float32), **scratch)  # fmt: skip
+    factors = [a for a in trace.accesses() if a.width == 8]
+    assert {(a.shared, a.write) for a in factors} == {(True, True), (True, False), (False, False)}
+    assert all(a.conflicts <= 1.1 and a.sectors == 1 for a in factors)
+    (stored,) = [a for a in trace.accesses() if not a.shared and a.write and a.width == 16]
+    assert stored.sectors == 1
+
+
 def test_what_no_plan_takes():
     for heads, dim, text in (
         ((5, 2), 128, "heads that are a multiple"), ((4, 2), 80, "head_dim 64, 128"),
@@ -160,5 +212,10 @@ def test_what_no_plan_takes():
     ):  # fmt: skip
         with pytest.raises(ShapeError, match=text):
             layer.attention(1, heads, dim, 10, scale=1, machine=H200)
+    with pytest.raises(ShapeError, match="parts: found 65, accepted are 1 to 64"):
+        layer.attention(1, (4, 1), 64, 10, scale=1, machine=H200, parts=65)
     with pytest.raises(ShapeError, match="multiple of 8"):
-        layer.store_kv(1, 2, 12, 10)
+        layer.rope_store(1, (4, 2), 12, 10, rope_dim=12, neighbours=False)
+    for rope_dim in (66, 33):
+        with pytest.raises(ShapeError, match=f"found 64, {rope_dim}, accepted .* an even number"):
+            layer.rope_store(1, (4, 2), 64, 10, rope_dim=rope_dim, neighbours=False)

@@ -46,6 +46,8 @@ FAULTS = {
     "written_by_two_blocks": ("race of blocks: ", r"block \(1, 0, 0\) writes 4 bytes at byte 16 of "
                               "argument 1, which block number 0 wrote"),
     "read_from_another_block": ("race of blocks: ", r"block \(1, 0, 0\) reads 4 bytes at byte 36"),
+    "no_fence_before": ("race of blocks: ", r"\(1, 0, 0\) reads .*which block number 0 wrote"),
+    "no_fence_behind": ("race of blocks: ", r"\(1, 0, 0\) reads .*which block number 0 wrote"),
     "written_through_const": ("read-only: ", "writes 4 bytes of argument 0"),
     "barrier_of_the_others": ("(race|uninitialised): ", "thread"),
 }  # fmt: skip
@@ -55,7 +57,7 @@ EARLY_FAULTS = {
     "writes_too_early": "writes 4 bytes of argument 1 before it has waited for earlier launches",
     "some_do_not_wait": r"thread \(9, 0, 0\) .*ends before earlier launches have ended",
 }
-NAMES = [*FAULTS, "nothing_wrong", *EARLY_FAULTS, "waits"]
+NAMES = [*FAULTS, "nothing_wrong", "both_fences", *EARLY_FAULTS, "waits"]
 SIZE = Geometry((2, 1, 1), (64, 1, 1), 64)
 
 
@@ -92,6 +94,7 @@ def run(built, name, schedule):
 def test_what_is_right_runs(faults, schedule):
     values, out = run(faults, "nothing_wrong", schedule)
     assert np.array_equal(out, right(values))
+    assert run(faults, "both_fences", schedule)[1][8:12].tolist() == [2, 2, 2, 2]
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)

@@ -1,4 +1,4 @@
-"""Norms, rotation, activation functions, the int8 head and argmax on the device."""
+"""Norms, activation functions, the int8 head and argmax on the device."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_rms_norm_keeps_its_bound(short):
         wide = x.astype(np.float64)
         exact = wide / np.sqrt((wide**2).mean(axis=1, keepdims=True) + np.float32(1e-5)) * weight
         relative, least = ROUNDED[short]
-        bound = (2.0**-24 * (k / 512 + 16) + relative) * np.abs(exact) + least
+        bound = (2.0**-24 * (k / 1024 + 16) + relative) * np.abs(exact) + least
         assert (np.abs(out - exact) <= bound).all(), (m, k)
 
 
@@ -55,17 +55,6 @@ def test_rms_norm_in_place_and_in_every_schedule():
     plan = layer.rms_norm(2, 1030, "f32", 1e-6)
     run(plan, x=own, weight=weight, out=own)
     assert same_bits(own, expected)
-
-
-def test_a_sum_and_its_norm_are_those_of_two_launches():
-    for m, k in ((1, 2560), (3, 1030)):
-        x, branch, weight = normal((m, k)), normal((m, k), seed=1), normal((1, k), seed=2)[0]
-        total = combined("add", x, branch, "f32")
-        for schedule in SCHEDULES[:1] if m == 1 else SCHEDULES:
-            own, out = x.copy(), unset((m, k), np.float32)
-            run(layer.add_norm(m, k, 1e-5), schedule, x=own, branch=branch, weight=weight, out=out)
-            assert same_bits(own, total)
-            assert same_bits(out, normed(total, weight, 1e-5, "f32"))
 
 
 def combined(op, a, b, short, **how):
@@ -119,21 +108,6 @@ def test_gate_and_up_in_one_row():
     run(plan, a=flat, b=flat[515:].copy(), out=out)
     expected = _native.relu2_mul(both[:, :515].copy(), both[:, 515:].copy())
     assert same_bits(out, expected)
-
-
-@pytest.mark.parametrize("neighbours", [False, True])
-def test_rope_as_the_cpu_does(neighbours):
-    for m, heads, head_dim, stride, dim in (
-        (1, 1, 2, 2, 2), (2, 20, 128, 3840, 128), (3, 5, 66, 333, 38), (1, 3, 16, 48, 12),
-    ):  # fmt: skip
-        x = normal((m, stride))
-        angle = normal((m, dim // 2), seed=1)
-        cos, sin = np.cos(angle), np.sin(angle)
-        expected = _native.rope(x, cos, sin, heads, head_dim, neighbours)
-        plan = layer.rope(m, heads, head_dim, stride, rope_dim=dim, neighbours=neighbours)
-        own = x.copy()
-        run(plan, x=own, cos=cos, sin=sin)
-        assert same_bits(own, expected), (m, heads)
 
 
 def head_of(V, K, short, seed=0):
@@ -234,15 +208,10 @@ def test_memory_is_moved_in_whole_pieces():
     half = one.astype(np.float16)
     q, x_scales, _ = quantize_q8_act(two[:2])
     _, values, scales = head_of(64, 2048, "f16")
-    angle = normal((4, 64))
-    turned = layer.rope(4, 16, 128, 2048, rope_dim=128, neighbours=False)
-    beside = layer.rope(4, 16, 128, 2048, rope_dim=128, neighbours=True)
     norm = layer.rms_norm(4, 2048, "f16", 1e-5)
     for plan, arrays in (
         (norm, {"x": half, "weight": one[0].copy(), "out": half.copy()}),
         (layer.combine("silu_mul", 4, 2048, "f32"), {"a": one, "b": two, "out": one.copy()}),
-        (turned, {"x": one.copy(), "cos": angle, "sin": angle}),
-        (beside, {"x": one.copy(), "cos": angle, "sin": angle}),
         (layer.lm_head(2, 64, 2048), {
             "weights": values, "scales": scales, "values": q, "x_scales": x_scales,
             "logits": np.zeros((2, 64), np.float32)}),
@@ -257,8 +226,8 @@ def test_memory_is_moved_in_whole_pieces():
         name = plan.launches[0].kernel.name
         moved = [a for a in trace.accesses() if not a.shared and a.width == 16]
         assert moved, name
-        # Neighbours and weights of half rows lie 32 bytes apart in two loads of one sector each.
-        most = 2 if name in ("rope/neighbours", "rms_norm/f16") else 1
+        # Weights of half rows lie 32 bytes apart in two loads of one sector each.
+        most = 2 if name == "rms_norm/f16" else 1
         assert all(a.sectors <= most for a in moved), name
         assert all(a.conflicts <= 1.1 for a in trace.accesses() if a.shared), name
 
@@ -267,11 +236,6 @@ def test_what_no_plan_takes():
     for make, text in (
         (lambda: layer.rms_norm(0, 5, "f32", 1), "M, K: found 0, 5, accepted are 1 and more"),
         (lambda: layer.combine("add", 1, 5, "f32", 4), "stride"),
-        (
-            lambda: layer.rope(1, 2, 8, 15, rope_dim=8, neighbours=True),
-            "row_stride: found 8, 8, 15",
-        ),
-        (lambda: layer.rope(1, 2, 8, 16, rope_dim=7, neighbours=True), "an even rope_dim"),
         (lambda: layer.lm_head(3, 5, 5), "M, K: found 3, 5, accepted are 1, 2, 4 tokens"),
         (lambda: layer.lm_head(1, 5, 2**17 + 1), "K up to 131072"),
     ):

@@ -9,7 +9,8 @@ import pytest
 from cuda_models import PROMPT, agree, make_mini, nmse, pair_of, run
 
 from bitnet_perf.kernels.cuda.launch import Emulated
-from bitnet_perf.kernels.cuda.plans import step
+from bitnet_perf.kernels.cuda.plans import layer, step
+from bitnet_perf.kernels.cuda.plans.plan import H200
 from bitnet_perf.kernels.cuda.plans.step import Step
 from bitnet_perf.model import gpu_engine, gpu_weights
 from bitnet_perf.model.gguf import read_gguf
@@ -93,11 +94,40 @@ def test_a_step_finds_its_token_on_the_device(both, monkeypatch):
 
 
 def test_a_prompt_is_so_many_steps(both):
-    tokens = PROMPT[:3]
-    steps = run(both.gpu, tokens, cuts=[1, 1, 1])
+    tokens = PROMPT[:5]
+    steps = run(both.gpu, tokens, cuts=[1] * 5)
     with TokenSequence(both.gpu) as sequence:
-        assert np.array_equal(sequence.extend(tokens, [0, 2]), steps[[0, 2]])
+        assert np.array_equal(sequence.extend(tokens[:3], [0, 2]), steps[[0, 2]])
         assert sequence.length == 3
+        assert np.array_equal(sequence.extend(tokens[3:]), steps[3:])  # two: those of gemv
+
+
+def test_attention_of_a_long_text_is_in_parts(made, monkeypatch):
+    """More positions than one part takes, in a prompt and a token; the others have none."""
+    monkeypatch.setattr(layer, "LEAST_POSITIONS", 32)
+    both = pair_of(made["i2_s"], chunk=66)
+    tokens = np.random.default_rng(4).integers(0, 260, 67).tolist()
+    expected = both.expected(tokens)[-2:]
+    with TokenSequence(both.gpu) as sequence:
+        rows = [sequence.extend(tokens[:66], [65]), sequence.extend(tokens[66:])]
+        decode, _ = both.gpu.decode_step(0)
+        (parts,) = {each.geometry.grid[0] for each in decode.plan.launches
+                    if each.kernel.family == "attention_decode"}  # fmt: skip
+    assert parts == 3
+    assert agree(np.concatenate(rows), expected)
+
+
+@pytest.mark.parametrize("norms", [SUB_NORMS, ()])
+def test_a_layer_is_ten_launches(norms):
+    sizes = step.Sizes(
+        layers=30, width=2560, ffn=6912, heads=20, kv_heads=5, head_dim=128, vocab=128256,
+        rope_dim=128, neighbours=False, activation="relu2", eps=1e-5, scale=0.1, positions=4096,
+        table="f16", sub_norms=frozenset((i, name) for i in range(30) for name in norms),
+    )  # fmt: skip
+    made = step.decode(sizes, 4096, H200)
+    last = [place.operation for place in made.places if place.layer == 29]
+    assert len(last) == 10
+    assert len(made.places) == len(made.plan.launches) == 30 * 10 + 5
 
 
 def test_a_cache_that_grows_keeps_what_it_holds(both, monkeypatch):
@@ -143,17 +173,21 @@ def renamed(names, family=""):
 
 BUGS = {
     "the cache of another layer": renamed({"blk.1.keys": "blk.0.keys"}),
-    "values for keys": renamed({"blk.1.keys": "blk.1.values"}, "store_kv"),
-    "no residual connection": renamed({"x": "branch"}, "add_norm"),
-    "the block before in place of the sum": renamed({"branch": "attended"}, "add_norm"),
+    "values for keys": renamed({"blk.1.keys": "blk.1.values"}, "rope_store"),
+    "no residual connection": renamed({"x": "branch"}, "norm_q8"),
+    "the block before in place of the sum": renamed({"branch": "attended"}, "norm_q8"),
     "the position stays": without("advance"),
-    "no rotation": without("rope"),
-    "no norm": without("rms_norm", operation="ffn_sub_norm"),
+    "no rotation, no key, no value": without("rope_store"),
+    "another rotation": renamed({"cos": "sin"}, "rope_store"),
+    "no norm": without("norm_q8", operation="ffn_sub_norm"),
     "the norm of another layer": renamed({"blk.1.attn_norm": "blk.0.attn_norm"}),
-    "keys for values": renamed({"v": "k"}),
-    "up for gate": renamed({"gate_up": "up"}, "relu2_mul"),
+    "keys for values": renamed({"blk.1.values": "blk.1.keys"}, "attention"),
+    "up for gate": renamed({"gate_up": "up"}, "norm_q8"),
     "the scales of another product": renamed({"blk.0.down.scales": "blk.0.output.scales"}),
-    "the input before its norm": renamed({"normed": "x"}, "gemv"),
+    "the norm of another block": renamed({"blk.1.ffn_norm": "blk.1.attn_norm"}),
+    "a norm that does not quantize": without("norm_q8", operation="attn_sub_norm"),
+    "the scale of the sums": renamed({"x_scales": "cos"}, "gemv"),
+    "the sums of nobody": renamed({"x_sums": "length"}, "gemv"),
 }
 
 

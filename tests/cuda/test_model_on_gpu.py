@@ -60,7 +60,7 @@ def test_a_text_is_one_graph_replayed(cupy, model):
     wanted = step.decode(model._engine.weights.sizes, 64, model._engine._runner.machine)
     assert [name for name, _ in graph.launches] == [x.kernel.name for x in wanted.plan.launches]
     assert graph.replayed == 2  # the first of three steps loads the kernels
-    assert "gemv_w2a8/m1_f32_f32/sm_90a" in model.kernels
+    assert "gemv_w2a8_q8/m1/sm_90a" in model.kernels
     assert "gemm_w2a8" in " ".join(model.kernels)
     engine = on_emulator(model)
     tokens = [*PROMPT[:2]]
@@ -82,7 +82,7 @@ def test_spans_are_those_of_the_cpu_with_the_time_of_the_device(cupy, model, pat
     with profile(memory=False) as of_cpu:
         bp.Model.load(path, threads=1).generate(PROMPT[:1], 2, stop=())
     of_layers = [{row.operation for row in found.layers()} for found in (recorded, of_cpu)]
-    assert of_layers[0] == of_layers[1]
+    assert of_layers[0] == of_layers[1] - {"act"}  # part of ffn_sub_norm
     seconds = {row.name: row.seconds for row in recorded.kernels()}
     gemv = [name for name in names if name.startswith("gemv_w2a8")]
     launched = 4 * 2 * 2  # products, layers, steps
@@ -206,7 +206,7 @@ def test_the_commands_run_there(cupy, path, tmp_path, capsys):
     assert "Card, relu2, 2 prompt tokens" in capsys.readouterr().err
     trace = tmp_path / "trace.json"
     assert command("profile", "--prompt", "a", *of_model, "--no-limits", "--save", trace) == 0
-    assert "gemv_w2a8/m1_f32_f32/sm_90a" in trace.read_text()
+    assert "gemv_w2a8_q8/m1/sm_90a" in trace.read_text()
     assert command("profile", "--device", "cuda") == 2
 
 
@@ -244,10 +244,10 @@ def test_a_report_compares_the_model_and_times_its_operations(cupy, monkeypatch)
     assert row.worst < gpu_model.WORST
     assert row.seconds == pytest.approx(1e-6 * row.launches)
     assert row.operations["qkv"] == pytest.approx(2e-6)
-    assert row.operations["attention"] == pytest.approx(4e-6)
+    assert row.operations["attention"] == pytest.approx(2e-6)
     assert sum(row.operations.values()) == pytest.approx(row.seconds)
     page = "\n".join(gpu._model(row))
-    assert "mini, i2_s, synthetic weights: 33333 tokens/s on the device (30.0 us a token" in page
+    assert "mini, i2_s, synthetic weights: 40000 tokens/s on the device (25.0 us a token" in page
     assert "| qkv | 2.0 |" in page
 
 

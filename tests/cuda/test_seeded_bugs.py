@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from cuda_bugs import Bug, sown
-from cuda_launches import DTYPES, gemm, gemv, same_bits
+from cuda_launches import DTYPES, gemm, gemv, gemv_q8, same_bits
 
 from bitnet_perf.kernels.cuda.catalog import find
 from bitnet_perf.kernels.cuda.emulate import SCHEDULES, EmulationError
 from bitnet_perf.kernels.cuda.host_program import program
 
-GEMV, GEMM = "gemv_w2a8/m2_f16_f16", "gemm_w2a8/n32_m16"
+GEMV, GEMV_Q8, GEMM = "gemv_w2a8/m2_f16_f16", "gemv_w2a8_q8/m2", "gemm_w2a8/n32_m16"
 VECTOR, MATRIX, TILES = "gemv_w2a8.cu", "gemm_w2a8.cu", "device/gemm_w2a8.cuh"
 FORM, ACTIVATIONS = "device/frag16x32.cuh", "device/activations.cuh"
 
@@ -23,7 +23,7 @@ BUGS = {
         GEMV, VECTOR, "  __syncthreads();\n", "", "race|uninitialised", "x_sum[m] = quantize_row"),
     "gemv: no barrier before the last sum": Bug(
         GEMV, VECTOR, "  __syncthreads();\n", "", "race|uninitialised",
-        "x_sums[m * row_warps + warp]"),
+        "x_sums[m * row_warps + threadIdx"),
     "gemv: halves of a tile swapped": Bug(
         GEMV, VECTOR, "k / 16 % 2;", "1 - k / 16 % 2;", "result"),
     "gemv: a wrong tile of the activations": Bug(
@@ -31,9 +31,10 @@ BUGS = {
     "gemv: a wrong shift of the codes": Bug(
         GEMV, VECTOR, "codes << 2 * r", "codes << r", "result"),
     "gemv: a wrong factor": Bug(GEMV, VECTOR, ">> 2 * (r + 2)", ">> 2 * (r + 1)", "result"),
-    "gemv: no correction": Bug(GEMV, VECTOR, " - x_sums[m * row_warps + i]", "", "result"),
+    "gemv: no correction": Bug(
+        GEMV, VECTOR, "sum -= x_sums[m * row_warps + i]", "sum -= 0", "result"),
     "gemv: the correction of the other token": Bug(
-        GEMV, VECTOR, " - x_sums[m * row_warps + i]", " - x_sums[i]", "result"),
+        GEMV, VECTOR, "sum -= x_sums[m * row_warps + i]", "sum -= x_sums[i]", "result"),
     "gemv: a step too many": Bug(
         GEMV, VECTOR, "if (i < left) w[i]", "if (i <= left) w[i]", "out of bounds"),
     "gemv: rows beyond the last are written": Bug(
@@ -42,6 +43,22 @@ BUGS = {
     "gemv: half a warp leaves before the shuffles": Bug(
         GEMV, VECTOR, "  s32 sum = (sums.at[r]", "  if (threadIdx.x % 32 > 15) return 0;\n"
         "  s32 sum = (sums.at[r]", "dead-lock|divergent"),
+    "gemv_q8: no barrier after storing": Bug(
+        GEMV_Q8, VECTOR, "  __syncthreads();\n", "", "race|uninitialised", "u32 first = threadIdx"),
+    "gemv_q8: no barrier before the last sum": Bug(
+        GEMV_Q8, VECTOR, "  leave_sums(sums, parts);\n  __syncthreads();\n",
+        "  leave_sums(sums, parts);\n", "race|uninitialised", "u32 first = threadIdx"),
+    "gemv_q8: words in the banks of their neighbours": Bug(
+        GEMV_Q8, VECTOR, "turn = i / 8 % 4;", "turn = 0;", "conflicts"),
+    "gemv_q8: words in the order of their stores": Bug(
+        GEMV_Q8, VECTOR, "(j + turn) % 4 * 8", "j * 8", "result"),
+    "gemv_q8: halves of the words stay": Bug(
+        GEMV_Q8, VECTOR, "two ? a[(j + 2) % 4] : a[j]", "a[j]", "result"),
+    "gemv_q8: values beyond the last are read": Bug(
+        GEMV_Q8, VECTOR, "if (first + j * row_threads < loads) v[j]", "v[j]", "out of bounds"),
+    "gemv_q8: the scale of the other token": Bug(
+        GEMV_Q8, VECTOR, "token_scale[m], ", "token_scale[0], ", "result"),
+    "gemv_q8: no correction": Bug(GEMV_Q8, VECTOR, " - token_sum[m]", "", "result"),
     "quantizing: rounds towards zero": Bug(
         GEMV, ACTIVATIONS, "__float2int_rn(__fmul_rn(values[i], scale))",
         "static_cast<s32>(values[i] * scale)", "result"),
@@ -107,6 +124,11 @@ def found_in(bug, built, schedule):
             y, expected, trace = gemv(
                 kernel, weights, x, scales, schedule=schedule, of=built, trace=True
             )
+        elif bug.kernel == GEMV_Q8:
+            values = rng.integers(-128, 128, (2, 1003)).astype(np.int8)
+            y, expected, trace = gemv_q8(
+                kernel, weights, values, scales, schedule=schedule, of=built, trace=True
+            )
         else:
             values = rng.integers(-128, 128, (19, 1003)).astype(np.int8)
             for parts in (1, 2):
@@ -132,6 +154,6 @@ def test_a_bug_is_caught(name, tmp_path):
 
 
 def test_without_a_bug_nothing_is_found():
-    for kernel in (GEMV, GEMM):
+    for kernel in (GEMV, GEMV_Q8, GEMM):
         built = program([find(kernel)])
         assert found_in(Bug(kernel, "", "", "", ""), built, "in_order") == ""

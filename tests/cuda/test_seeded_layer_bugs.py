@@ -15,9 +15,11 @@ from bitnet_perf.kernels.cuda import emulate
 from bitnet_perf.kernels.cuda.emulate import SCHEDULES, EmulationError
 from bitnet_perf.kernels.cuda.launch import Emulated, bind
 from bitnet_perf.kernels.cuda.plans import codecs, layer
+from bitnet_perf.kernels.cuda.plans.norms import quantized_row
 from bitnet_perf.kernels.cuda.plans.plan import H200
 
 RACE = "race|uninitialised"
+BLOCKS_RACE = "race of blocks"
 
 
 class Sown(Emulated):
@@ -112,13 +114,50 @@ def normed(run):
     return np.allclose(out, wide / np.sqrt((wide**2).mean(axis=1, keepdims=True) + 1e-5), 1e-6, 0)
 
 
-def turned(run):
+def quantized_rows(op, eps, K):
+    """Of two rows: what `norm_q8` makes beside what its parts do."""
+
+    def check(run):
+        rng = np.random.default_rng(1)
+        a, b = rng.standard_normal((2, 2, K)).astype(np.float32)
+        weight = rng.standard_normal(K).astype(np.float32)
+        row = {"itself": a, "add": a + b, "relu2_mul": _native.relu2_mul(a, b)}[op].copy()
+        expected = row
+        if eps is not None:
+            expected = np.zeros_like(a)
+            plan = layer.rms_norm(2, K, "f32", eps)
+            bind(plan, {"x": row, "weight": weight, "out": expected}, Emulated()).launch()
+        values, scales, sums = quantize_q8_act(expected)
+        made = (np.full_like(padded(values), 99), np.zeros(2, np.float32), np.zeros(2, np.int32))
+        run(quantized_row(op, 2, K, H200, eps=eps), a=a, b=b, weight=weight, values=made[0],
+            x_scales=made[1], x_sums=made[2])  # fmt: skip
+        pairs = zip(made, (padded(values), scales, sums), strict=True)
+        return all(same_bits(*both) for both in pairs) and (op != "add" or same_bits(a, row))
+
+    return check
+
+
+def kept(run):
+    """Two tokens of one sequence: q turned, k turned and stored, v stored."""
     rng = np.random.default_rng(1)
-    x, angle = rng.standard_normal((2, 48)).astype(np.float32), rng.random((2, 8), np.float32)
-    own, cos, sin = x.copy(), np.cos(angle), np.sin(angle)
-    plan = layer.rope(2, 2, 24, 48, rope_dim=16, neighbours=True)
-    run(plan, x=own, cos=cos, sin=sin)
-    return same_bits(own, _native.rope(x, cos, sin, 2, 24, True))
+    qkv, angle = rng.standard_normal((2, 8, 64)).astype(np.float32), rng.random((2, 28), np.float32)
+    cos, sin = np.cos(angle), np.sin(angle)
+    expected = qkv.copy()
+    expected[:, :6] = _native.rope(qkv[:, :6].reshape(2, -1), cos, sin, 6, 64, True).reshape(
+        2, 6, 64
+    )
+    own, caches = qkv.copy(), np.full((2, 2, 9, 64), 7, np.float16)
+    plan = layer.rope_store(2, (4, 2), 64, 9, rope_dim=56, neighbours=True, together=True)
+    run(plan, qkv=own, cos=cos, sin=sin, keys=caches[0], values=caches[1],
+        length=np.array([9, 3], np.int32))  # fmt: skip
+    stored = np.full_like(caches, 7)
+    for m, position in enumerate((8, 2)):
+        stored[:, :, position] = expected[m, 4:].reshape(2, 2, 64)
+    return (
+        same_bits(caches, stored)
+        and same_bits(own[:, :4], expected[:, :4])
+        and same_bits(own[:, 4:], qkv[:, 4:])
+    )
 
 
 def logits(run):
@@ -145,19 +184,23 @@ def attended(run):
     q = (rng.standard_normal((1, 256)) * 3).astype(np.float32)
     keys, values = rng.standard_normal((2, 1, 1, 150, 64)).astype(np.float16)
     keys[..., 131:, :] = values[..., 131:, :] = np.nan
-    out = np.zeros((1, 4, 64), np.float32)
+    out, arrived = np.zeros((1, 4, 64), np.float32), {"arrived": None}
     plan = layer.attention(1, (4, 1), 64, 150, scale=0.2, machine=H200, parts=2)
-    run(plan, q=q, keys=keys, values=values, length=np.array([131], np.int32), out=out)
+    run(plan, q=q, keys=keys, values=values, length=np.array([131], np.int32), out=out,
+        keep=arrived)  # fmt: skip
     k, v = (c[0, 0, :131].astype(np.float64) for c in (keys, values))
     s = q.reshape(4, 64).astype(np.float64) @ k.T * 0.2
     e = np.exp(s - s.max(axis=1, keepdims=True))
-    return np.allclose(out[0], e @ v / e.sum(axis=1, keepdims=True), 0, 1e-5)
+    right = np.allclose(out[0], e @ v / e.sum(axis=1, keepdims=True), 0, 1e-5)
+    return right and not arrived["arrived"].any()
 
 
+ROW = "device/row.cuh"
 FORMATS, TL2 = "device/ternary_formats.cuh", "device/tl2.cuh"
 CODECS, SCALE, BLOCKS = "codecs.cu", "weight_scale.cu", "blocks.cu"
 ENCODE, SOFTMAX = "device/block_encode.cuh", "device/online_softmax.cuh"
-LAYER, HEAD, ATTENTION = "layer.cu", "lm_head.cu", "attention.cu"
+STORE, TURN = "rope_store/neighbours", "device/rotation.cuh"
+LAYER, HEAD, ATTENTION, NORM = "layer.cu", "lm_head.cu", "attention.cu", "norm_q8.cu"
 I2_S, TL2_STORE, DECODE = "repack/i2_s_frag16x32", "repack/frag16x32_tl2", "attention_decode/d64_g4"
 
 # What checks it, and the bug.
@@ -190,9 +233,45 @@ BUGS = {
     "blocks: scales change with the byte": (decoded, Bug(
         "block_dequantize/quant_tl1", BLOCKS, "left = block - at % block", "left = block",
         "result")),
-    "rms_norm: no barrier": (normed, Bug("rms_norm/f32", LAYER, "  __syncthreads();\n", "", RACE)),
-    "rope: turned the other way": (turned, Bug(
-        "rope/neighbours", LAYER, "-__fmul_rn(b[j], s[j])", "__fmul_rn(b[j], s[j])", "result")),
+    "rms_norm: no barrier": (normed, Bug("rms_norm/f32", ROW, "  __syncthreads();\n", "", RACE)),
+    "norm_q8: no barrier for the factor": (quantized_rows("itself", 1e-5, 1030), Bug(
+        "norm_q8/itself", ROW, "  __syncthreads();\n", "", RACE)),
+    "norm_q8: no barrier after the maxima": (quantized_rows("add", 1e-5, 1030), Bug(
+        "norm_q8/add", NORM, "  __syncthreads();\n", "", RACE, "of_warps[warp] = largest")),
+    "norm_q8: no barrier before the last sum": (quantized_rows("add", 1e-5, 1030), Bug(
+        "norm_q8/add", NORM, "  __syncthreads();\n", "", RACE, "sum_of_warps[warp] = sum")),
+    "norm_q8: a row is read by its neighbours": (quantized_rows("itself", 1e-5, 1024), Bug(
+        "norm_q8/itself", NORM, "load_shared(row + k)", "load_shared(row + (k ^ 128))", RACE,
+        "u32 norm_row")),
+    "norm_q8: the sum is not kept": (quantized_rows("add", 1e-5, 1030), Bug(
+        "norm_q8/add", NORM, "      if (Op::kept) store_values(a, k, K, four);\n", "", "result")),
+    "norm_q8: a column of four is not looked at": (quantized_rows("relu2_mul", None, 5), Bug(
+        "act_q8/relu2_mul", NORM, "int j = 0; j < 4", "int j = 1; j < 4", "result",
+        "u32 largest_of_four")),
+    "norm_q8: the weights of the first span": (quantized_rows("itself", 1e-5, 8300), Bug(
+        "norm_q8/itself", NORM, "if (first > 0) load_part(weight", "if (false) load_part(weight",
+        "result")),
+    "norm_q8: scales of another token": (quantized_rows("add", 1e-5, 130), Bug(
+        "norm_q8/add", NORM, "scales[blockIdx.x] = scale;",
+        "scales[gridDim.x - 1 - blockIdx.x] = scale;", "result")),
+    "norm_q8: some warps are not summed": (quantized_rows("relu2_mul", None, 2560), Bug(
+        "act_q8/relu2_mul", NORM, "int i = 0; i < norm_warps", "int i = 1; i < norm_warps",
+        "result")),
+    "rope_store: turned the other way": (kept, Bug(
+        STORE, TURN, "-__fmul_rn(b[j], s[j])", "__fmul_rn(b[j], s[j])", "result")),
+    "rope_store: keys are stored as they are": (kept, Bug(
+        STORE, LAYER, "turned.store(keys + place + (head - heads) * apart);",
+        "for (int j = 2 * turned.i; j < 2 * turned.i + 8; ++j) keys[place + (head - heads) * apart "
+        "+ j] = from_float<half>(row[head * D + j]);", "result")),
+    "rope_store: keys are also turned in place": (kept, Bug(
+        STORE, LAYER, "    if (head < heads) {\n", "    turned.store(row + head * D);\n"
+        "    if (head < heads) {\n", "result")),
+    "rope_store: what lies behind the pairs is not stored": (kept, Bug(
+        STORE, LAYER, "behind = (D - rope_dim + 3) / 4", "behind = 0", "result")),
+    "rope_store: the position behind the last": (kept, Bug(
+        STORE, LAYER, "(length[m] - 1) * D", "(length[m]) * D", "result|out of bounds")),
+    "rope_store: values of the key's head": (kept, Bug(
+        STORE, LAYER, "(key ? 0 : kv_heads)", "0", "result")),
     "lm_head: no barrier": (logits, Bug(
         "lm_head_int8/m2", HEAD, "  __syncthreads();\n", "", RACE, "load_16(values + i)")),
     "lm_head: rows beyond the last": (logits, Bug(
@@ -204,7 +283,7 @@ BUGS = {
         "argmax/f32", HEAD, "!= gridDim.x - 1) return;", "!= 0) return;",
         "race of blocks|result")),
     "attention: no barrier": (attended, Bug(
-        DECODE, ATTENTION, "  __syncthreads();\n", "", RACE)),
+        DECODE, ATTENTION, "  __syncthreads();\n", "", RACE, "store_16(to + 4")),
     "attention: a part goes beyond the last position": (attended, Bug(
         DECODE, ATTENTION, "end = min(length[m], begin + share)", "end = begin + share",
         "result|out of bounds")),
@@ -213,8 +292,24 @@ BUGS = {
     "attention: a larger score leaves the sums": (attended, Bug(
         DECODE, SOFTMAX, "sum[g] = __fmul_rn(sum[g], factor);", "", "result")),
     "attention: parts as they are": (attended, Bug(
-        "attention_merge/d64", ATTENTION, "exp_of(__fadd_rn(softmax[2 * p], -largest))", "1.0f",
+        DECODE, ATTENTION, "exp_of(__fadd_rn(__uint_as_float(both.x), -largest))", "1.0f",
         "result")),
+    "attention: a part is missed": (attended, Bug(
+        DECODE, ATTENTION, "first + j >= parts) break", "first + j + 1 >= parts) break", "result")),
+    "attention: the first block puts the parts together": (attended, Bug(
+        DECODE, ATTENTION, "== blocks - 1u;", "== 0u;", BLOCKS_RACE)),
+    "attention: no fence before a block has come": (attended, Bug(
+        DECODE, ATTENTION, "    __threadfence();\n", "", BLOCKS_RACE, "u32, last, 1")),
+    "attention: no fence behind the last": (attended, Bug(
+        DECODE, ATTENTION, "    __threadfence();\n", "", BLOCKS_RACE, "*last = atomicAdd")),
+    "attention: a block has come before it is done": (attended, Bug(
+        DECODE, ATTENTION, "  __syncthreads();\n", "", BLOCKS_RACE, "u32, last, 1")),
+    "attention: who is last is read too early": (attended, Bug(
+        DECODE, ATTENTION, "  __syncthreads();\n", "", RACE, "*arrived = 0;")),
+    "attention: no barrier before parts are added": (attended, Bug(
+        DECODE, ATTENTION, "  __syncthreads();\n", "", RACE, "both.y});")),
+    "attention: those who have come stay": (attended, Bug(
+        DECODE, ATTENTION, "if (*last != 0) *arrived = 0;", "", "result")),
 }  # fmt: skip
 
 

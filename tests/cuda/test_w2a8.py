@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from cuda_launches import DTYPES, gemm, gemv, padded, same_bits, unset
+from cuda_launches import DTYPES, gemm, gemv, gemv_q8, padded, same_bits, unset
 from reference.cuda_w2a8 import pack_frag16x32, quantize_q8_act
 
 from bitnet_perf.formats import pack
@@ -14,7 +14,9 @@ from bitnet_perf.kernels.cuda.emulate import SCHEDULES, launch
 from bitnet_perf.kernels.cuda.geometry import geometry
 from bitnet_perf.kernels.matmul import matmul
 
-GEMV, GEMM, QUANTIZE = map(family, ("gemv_w2a8", "gemm_w2a8", "quantize_activations"))
+GEMV, GEMV_Q8, GEMM, QUANTIZE = map(
+    family, ("gemv_w2a8", "gemv_w2a8_q8", "gemm_w2a8", "quantize_activations")
+)
 SHAPES = [(1, 1), (15, 127), (16, 128), (17, 129), (37, 1000), (48, 2568)]
 EXTREMES = {"all up": (1, 127), "all down": (-1, 127), "opposite": (-1, -127), "zeros": (0, 0)}
 
@@ -49,6 +51,15 @@ def test_gemv_is_exact(kernel):
         assert same_bits(y, expected), (n, k)
 
 
+@pytest.mark.parametrize("kernel", names(GEMV_Q8))
+def test_gemv_of_quantized_activations_is_exact(kernel):
+    for n, k in (*SHAPES, (16, 20001)):
+        weights, scales, rng = weights_of(n, k)
+        values = rng.integers(-128, 128, (kernel.tile[1], k)).astype(np.int8)
+        y, expected, _ = gemv_q8(kernel, weights, values, scales)
+        assert same_bits(y, expected), (n, k)
+
+
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("seed", [0, 1])
 def test_the_schedule_changes_nothing(schedule, seed):
@@ -60,6 +71,8 @@ def test_the_schedule_changes_nothing(schedule, seed):
     y, expected, _ = gemv(find("gemv_w2a8/m2_f32_f32"), weights, x, scales, **how)
     assert same_bits(y, expected)
     values = rng.integers(-128, 128, (17, 1300)).astype(np.int8)
+    y, expected, _ = gemv_q8(GEMV_Q8[1], weights, values[:2], scales, **how)
+    assert same_bits(y, expected)
     for kernel in GEMM:
         y, expected, _ = gemm(kernel, weights, values, scales, parts=2, **how)
         assert same_bits(y, expected), kernel.name
@@ -81,6 +94,8 @@ def test_extreme_values(case):
     y, expected, _ = gemv(find("gemv_w2a8/m1_f32_f32"), weights, x, scales)
     assert same_bits(y, expected)
     values = np.full((9, 8192), value if value != -127 else -128, np.int8)
+    y, expected, _ = gemv_q8(GEMV_Q8[0], weights, values[:1], scales)
+    assert same_bits(y, expected)
     for kernel in (GEMM[0], GEMM[-1]):
         y, expected, _ = gemm(kernel, weights, values, scales)
         assert same_bits(y, expected), kernel.name
@@ -164,19 +179,22 @@ def test_four_thousand_tokens():
     assert same_bits(y, expected)
 
 
-@pytest.mark.parametrize("kernel", names(GEMV))
+@pytest.mark.parametrize("kernel", names((*GEMV, *GEMV_Q8)))
 def test_gemv_reads_whole_lines_and_no_bank_twice(kernel):
-    dtype = DTYPES[kernel.variant.split("_")[1]]
     weights, scales, rng = weights_of(32, 2560)
-    x = rng.standard_normal((kernel.tile[1], 2560)).astype(dtype)
-    *_, trace = gemv(kernel, weights, x, scales, trace=True)
+    x = rng.standard_normal((kernel.tile[1], 2560)) * 20
+    if kernel in GEMV:
+        given = x.astype(DTYPES[kernel.variant.split("_")[1]])
+        *_, trace = gemv(kernel, weights, given, scales, trace=True)
+    else:
+        *_, trace = gemv_q8(kernel, weights, x.astype(np.int8), scales, trace=True)
     loads = [a for a in trace.accesses() if not a.shared and not a.write and a.width == 16]
     steps = 2560 // 128
     assert sum(a.requests for a in loads) >= 2 * steps
     assert all(a.sectors == 1 for a in loads)
-    # What is not 16 bytes: a row's scale at the end, for 16 rows at once.
+    # What is not 16 bytes: scales and sums, for 16 rows at once.
     others = [a for a in trace.accesses() if not a.shared and not a.write and a.width != 16]
-    assert sum(a.requests for a in others) <= 2 * len(weights) // 16
+    assert sum(a.requests for a in others) <= (2 if kernel in GEMV else 3) * len(weights) // 16
     shared = [a for a in trace.accesses() if a.shared]
     assert shared
     assert all(a.conflicts <= 1.1 for a in shared)

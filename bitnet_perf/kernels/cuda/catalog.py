@@ -68,6 +68,14 @@ def _gemv(tokens: int, x: str, y: str) -> CudaKernel:
     )  # fmt: skip
 
 
+def _gemv_q8(tokens: int) -> CudaKernel:
+    """The same behind a kernel that quantizes."""
+    return CudaKernel(
+        "gemv_w2a8_q8", f"m{tokens}", "gemv_w2a8.cu", f"gemv_w2a8_q8<{tokens}>", _ALL, 256,
+        512 // tokens, ("IDP", "LDG"), 128, tile=(16, tokens),
+    )  # fmt: skip
+
+
 def _gemm(registers: int, *tile: int) -> CudaKernel:
     """`tile`: warps along rows, tokens and columns; 16-row and 8-token tiles of a warp; stages."""
     warps_n, warps_m, warps_k, rows, tokens, stages = tile
@@ -146,18 +154,33 @@ def _layer() -> tuple[CudaKernel, ...]:
     file, moves = "layer.cu", ("LDG.E.128", "STG.E.128")
     return (
         *(
-            CudaKernel("rms_norm", x, file, f"rms_norm<{c}>", _ALL, 256, 0, ("FFMA", *moves), 64)
+            CudaKernel("rms_norm", x, file, f"rms_norm<{c}>", _ALL, 512, 0, ("FFMA", *moves), 64)
             for c, x in _OUT.items()
         ),
-        CudaKernel("add_norm", "f32", file, "add_norm", _ALL, 256, 0, ("FFMA", *moves), 64),
         *(
             CudaKernel(op, x, file, f"combine<{op}, {c}>", _ALL, 256, 0, moves, 64)
             for op in ("relu2_mul", "silu_mul", "add")
             for c, x in _OUT.items()
         ),
         *(
-            CudaKernel("rope", pairs, file, f"rope<{flag}>", _ALL, 128, 0, moves, 64)
+            CudaKernel("rope_store", pairs, file, f"rope_store<{flag}>", _ALL, 128, 0, moves, 64)
             for pairs, flag in (("halves", "false"), ("neighbours", "true"))
+        ),
+    )  # fmt: skip
+
+
+def _norms() -> tuple[CudaKernel, ...]:
+    """What makes a row between two ternary products, and quantizes it."""
+    file, moves, threads = "norm_q8.cu", ("LDG.E.128", "STS.128"), 512
+    return (
+        *(
+            CudaKernel("norm_q8", op, file, f"norm_q8<{op}, true>", _ALL, threads, 0,
+                       ("FFMA", *moves), 96)
+            for op in ("itself", "add", "relu2_mul", "silu_mul")
+        ),
+        *(
+            CudaKernel("act_q8", op, file, f"norm_q8<{op}, false>", _ALL, threads, 0, moves, 96)
+            for op in ("relu2_mul", "silu_mul")
         ),
     )  # fmt: skip
 
@@ -173,16 +196,6 @@ def _attention() -> tuple[CudaKernel, ...]:
             )
             for d in (128, 64)
             for g in (4, 1)
-        ),
-        *(
-            CudaKernel(
-                "attention_merge", f"d{d}", file, f"attention_merge<{d}>", _ALL, d, 0, ("FFMA",),
-                64, tile=(d, 0),
-            )
-            for d in (128, 64)
-        ),
-        CudaKernel(
-            "store_kv", "f32_f16", file, "store_kv", _ALL, 128, 0, (*moves, "STG.E.128"), 64
         ),
     )  # fmt: skip
 
@@ -286,6 +299,7 @@ KERNELS: tuple[CudaKernel, ...] = (
             ("bfloat16", "float"),
         )
     ),
+    *(_gemv_q8(tokens) for tokens in (1, 2)),
     *(
         CudaKernel(
             "quantize_activations", f"q8_act_{short}", "quantize_activations.cu",
@@ -338,6 +352,7 @@ KERNELS: tuple[CudaKernel, ...] = (
     *_weight_scales(),
     *_blocks(),
     *_layer(),
+    *_norms(),
     *_attention(),
     *_head(),
     *_ends_of_a_step(),

@@ -3,8 +3,8 @@
 Each CUDA thread runs on a stack of its own and the blocks of a launch one after another, under a
 schedule. Found on the way, with the kernel, the block and the thread: accesses outside the arrays,
 misaligned ones, shared memory read before it was written, two threads at the same shared byte with
-no barrier between, data of cp.async that was not waited for, barriers that not all threads reach,
-and dead-locks.
+no barrier between, two blocks at the same byte of an array with no fences and atomic between, data
+of cp.async that was not waited for, barriers that not all threads reach, and dead-locks.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ def geometry(kernel: CudaKernel, M: int, N: int, K: int, parts: int = 1) -> Geom
     rows, tokens = kernel.tile
     if parts > 1 and kernel.family != "gemm_w2a8":
         raise ShapeError(f"{kernel.name}: parts: found {parts}, accepted is 1")
-    if kernel.family == "gemv_w2a8":
+    if kernel.family.startswith("gemv_w2a8"):
         if tokens != M:
             raise ShapeError(f"{kernel.name}: M: found {M}, accepted is {tokens}")
         return Geometry((-(-N // rows), 1, 1), (kernel.threads, 1, 1), M * -(-K // STEP) * STEP)

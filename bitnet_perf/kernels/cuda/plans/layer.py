@@ -14,8 +14,8 @@ from bitnet_perf.kernels.cuda.catalog import CudaKernel, family, find
 from bitnet_perf.kernels.cuda.geometry import STEP, Geometry
 from bitnet_perf.kernels.cuda.plans.plan import Array, Launch, Machine, Plan
 
-__all__ = ["add_norm", "advance", "argmax", "attention", "combine", "embed", "lm_head",
-           "quantize_head", "rms_norm", "rope", "store_kv"]  # fmt: skip
+__all__ = ["advance", "argmax", "attention", "combine", "embed", "lm_head",
+           "quantize_head", "rms_norm", "rope_store"]  # fmt: skip
 
 HEAD_COLUMNS = 1 << 17  # of an int8 head whose sums stay in int32
 HEAD_TOKENS = 4
@@ -48,15 +48,6 @@ def rms_norm(M: int, K: int, x: str, eps: float) -> Plan:
     return _one(kernel, (M, 1, 1), arguments, (("x", "weight"), ("out",)))
 
 
-def add_norm(M: int, K: int, eps: float) -> Plan:
-    """`combine` and `rms_norm` in one launch, all in float32: adds branch to x, [M, K], in place;
-    writes out [M, K]."""
-    _at_least_one(M=M, K=K)
-    arguments = ("x", "branch", "weight", "out", np.float32(eps), np.int32(K))
-    names = ("x", "branch", "weight"), ("x", "out")
-    return _one(find("add_norm/f32"), (M, 1, 1), arguments, names)
-
-
 def combine(op: str, M: int, columns: int, x: str, stride: int | None = None) -> Plan:
     """Reads a and b, rows of `columns` values that begin `stride` values apart (None: columns);
     writes out [M, columns]. op: relu2_mul and silu_mul (a is the gate, b is up), or add."""
@@ -66,23 +57,6 @@ def combine(op: str, M: int, columns: int, x: str, stride: int | None = None) ->
     each = kernel.threads * 16 // BYTES[x]
     arguments = ("a", "b", "out", np.int32(apart), np.int32(columns))
     return _one(kernel, (-(-columns // each), M, 1), arguments, (("a", "b"), ("out",)))
-
-
-def rope(
-    M: int, heads: int, head_dim: int, row_stride: int, *, rope_dim: int, neighbours: bool
-) -> Plan:
-    """Turns in place x, float32[M, row_stride], of which each row begins with `heads` heads; reads
-    cos and sin, float32[M, rope_dim / 2]. neighbours: pairs (2 i, 2 i + 1), else halves."""
-    kernel = find(f"rope/{'neighbours' if neighbours else 'halves'}")
-    _at_least_one(M=M, heads=heads, head_dim=head_dim, rope_dim=rope_dim)
-    if rope_dim % 2 or rope_dim > head_dim or row_stride < heads * head_dim:
-        raise ShapeError(
-            f"rope_dim, head_dim, row_stride: found {rope_dim}, {head_dim}, {row_stride}, accepted "
-            "are an even rope_dim up to head_dim, and rows of at least all heads"
-        )
-    sizes = (np.int32(n) for n in (heads, head_dim, row_stride, rope_dim))
-    grid = (-(-heads * -(-rope_dim // 8) // kernel.threads), M, 1)
-    return _one(kernel, grid, ("x", "cos", "sin", *sizes), (("x", "cos", "sin"), ("x",)))
 
 
 def attention(
@@ -111,54 +85,51 @@ def attention(
     if parts is None:
         wanted = 2 * machine.multiprocessors // (rows * M)
         parts = max(1, min(wanted, -(-capacity // LEAST_POSITIONS), MOST_PARTS))
-    _at_least_one(parts=parts)
+    if not 1 <= parts <= MOST_PARTS:
+        raise ShapeError(f"parts: found {parts}, accepted are 1 to {MOST_PARTS}")
     stride = of_all * head_dim if q_stride is None else q_stride
     sizes = (
         *(np.int32(n) for n in (of_all, of_cache, capacity, stride)),
         np.uint64(0 if together else of_cache * capacity * head_dim),
     )
-    between = ("parts_out", "parts_softmax") if parts > 1 else (None, None)
-    launches = [
-        Launch(
-            kernel, Geometry((parts, rows, M), (kernel.threads, 1, 1), 0),
-            ("q", "keys", "values", "length", "out", *between, np.float32(scale), *sizes),
-        )
-    ]  # fmt: skip
-    scratch = {}
+    meeting: dict[str, Array] = {}
     if parts > 1:
-        merge = find(f"attention_merge/d{head_dim}")
-        how = Geometry((of_all, M, 1), (merge.threads, 1, 1), 0)
-        launches.append(Launch(merge, how, (*between, "out", np.int32(parts))))
-        scratch = {
+        meeting = {
             "parts_out": Array((M, of_all, parts, head_dim), "float32"),
             "parts_softmax": Array((M, of_all, parts, 2), "float32"),
+            "arrived": Array((M, rows), "uint32", zeros=True),
         }
-    return Plan(tuple(launches), ("q", "keys", "values", "length"), ("out",), scratch)
+    reads = ("q", "keys", "values", "length")
+    arguments = (*reads, "out", *(meeting or (None,) * 3), np.float32(scale), *sizes)
+    how = Geometry((parts, rows, M), (kernel.threads, 1, 1), 0)
+    return Plan((Launch(kernel, how, arguments),), reads, ("out",), meeting)
 
 
-def store_kv(
-    M: int, kv_heads: int, head_dim: int, capacity: int, stride: int | None = None,
-    *, together: bool = False,
+def rope_store(
+    M: int, heads: tuple[int, int], head_dim: int, capacity: int, *, rope_dim: int,
+    neighbours: bool, together: bool = False,
 ) -> Plan:  # fmt: skip
-    """Reads k and v, float32[M, stride] of which each row begins with kv_heads heads, and `length`;
-    writes position length - 1 of keys and values, which are, and `together`, as `attention` has
-    them."""
-    kernel = find("store_kv/f32_f16")
-    _at_least_one(M=M, kv_heads=kv_heads, capacity=capacity)
-    apart = kv_heads * head_dim if stride is None else stride
-    if head_dim % 8 or head_dim < 8 or apart % 4 or apart < kv_heads * head_dim:
+    """Rows of q, k and v, float32[M, heads + 2 kv_heads, head_dim], `heads` of the queries and of
+    the cache: turns q in place by cos and sin, float32[M, rope_dim / 2]; writes k, turned, and v to
+    position length - 1 of keys and values. These, `length` and `together` are as `attention` has
+    them. neighbours: pairs (2 i, 2 i + 1), else halves."""
+    of_all, of_cache = heads
+    kernel = find(f"rope_store/{'neighbours' if neighbours else 'halves'}")
+    _at_least_one(M=M, heads=of_all, kv_heads=of_cache, capacity=capacity, rope_dim=rope_dim)
+    if head_dim % 8 or rope_dim % 2 or rope_dim > head_dim:
         raise ShapeError(
-            f"head_dim, stride: found {head_dim}, {apart}, accepted are a multiple of 8, and a "
-            "multiple of 4 that holds all heads"
+            f"head_dim, rope_dim: found {head_dim}, {rope_dim}, accepted are a multiple of 8 and "
+            "an even number up to it"
         )
+    turning = (of_all + of_cache) * -(-rope_dim // 8)
+    stored = of_cache * (-(-(head_dim - rope_dim) // 4) + head_dim // 4)
     sizes = (
-        *(np.int32(n) for n in (kv_heads, capacity, head_dim, apart)),
-        np.uint64(0 if together else kv_heads * capacity * head_dim),
+        *(np.int32(n) for n in (of_all, of_cache, head_dim, rope_dim, capacity)),
+        np.uint64(0 if together else of_cache * capacity * head_dim),
     )
-    grid = (-(-kv_heads * head_dim // 8 // kernel.threads), M, 1)
-    arguments = ("k", "v", "keys", "values", "length", *sizes)
-    names = ("k", "v", "length", "keys", "values"), ("keys", "values")
-    return _one(kernel, grid, arguments, names)
+    grid = (-(-(turning + stored) // kernel.threads), M, 1)
+    reads = ("qkv", "cos", "sin", "keys", "values", "length")
+    return _one(kernel, grid, (*reads, *sizes), (reads, ("qkv", "keys", "values")))
 
 
 def quantize_head(V: int, K: int, w: str) -> Plan:

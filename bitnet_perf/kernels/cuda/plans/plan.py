@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bitnet_perf.errors import ShapeError
@@ -49,6 +49,11 @@ class Launch:
     kernel: CudaKernel
     geometry: Geometry
     arguments: tuple[Any, ...]
+
+    def renamed(self, names: Mapping[str, str]) -> Launch:
+        """The same over arrays of other names, where `names` has them."""
+        arguments = (names.get(a, a) if isinstance(a, str) else a for a in self.arguments)
+        return replace(self, arguments=tuple(arguments))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from bitnet_perf.kernels.cuda import frag16x32
 from bitnet_perf.kernels.cuda.plans import layer as of_layer
-from bitnet_perf.kernels.cuda.plans import w2a8
+from bitnet_perf.kernels.cuda.plans import norms, w2a8
 from bitnet_perf.kernels.cuda.plans.plan import Array, Launch, Machine, Plan
 
 __all__ = ["JOINED", "Joined", "Place", "Sizes", "Step", "body", "decode", "head",
@@ -134,15 +134,15 @@ def workspace(sizes: Sizes, M: int) -> dict[str, Array]:
     s = sizes
     pairs = s.rope_dim // 2
     columns = {
-        "x": s.width, "normed": s.width, "branch": s.width, "cos": pairs, "sin": pairs,
+        "x": s.width, "branch": s.width, "cos": pairs, "sin": pairs,
         "qkv": s.q_width + 2 * s.kv_width, "attended": s.q_width,
-        "gate_up": joined_rows(s, JOINED[2])[""], "act": s.ffn,
+        "gate_up": joined_rows(s, JOINED[2])[""],
     }  # fmt: skip
     return {
         "ids": Array((M,), "int32"),
         "length": Array((M,), "int32"),
         **{name: Array((M, width), "float32") for name, width in columns.items()},
-        "head_normed": Array((1, s.width), "float32"),
+        **w2a8.quantized(M, max(s.width, s.q_width, s.ffn)),
         "logits": Array((1, s.vocab), "float32"),
         "result": Array((1, 2), "int32"),
     }
@@ -151,8 +151,6 @@ def workspace(sizes: Sizes, M: int) -> dict[str, Array]:
 def views(sizes: Sizes) -> dict[str, tuple[str, int]]:
     """Name -> the array of the workspace that it is a part of, and where in its flat values."""
     return {
-        "k": ("qkv", sizes.q_width),
-        "v": ("qkv", sizes.q_width + sizes.kv_width),
         "up": ("gate_up", joined_rows(sizes, JOINED[2])["ffn_up"]),
     }
 
@@ -172,19 +170,15 @@ def body(sizes: Sizes, M: int, capacity: int, machine: Machine) -> Step:
     return made.step()
 
 
-def head(sizes: Sizes) -> Step:
+def head(sizes: Sizes, machine: Machine) -> Step:
     """Reads x and branch of one token; writes logits, float32[1, vocab], and result, int32[1, 2],
     as `layer.argmax` has it."""
     made = _List(_weights(sizes))
     width = sizes.width
-    made.add("output_norm", of_layer.add_norm(1, width, sizes.eps), weight="output_norm",
-             out="head_normed")  # fmt: skip
-    quantized = w2a8.quantized(1, width)
-    made.scratch.update({f"head.{name}": array for name, array in quantized.items()})
-    made.add("lm_head", w2a8.quantize(1, width, "f32"), x="head_normed", values="head.values",
-             x_scales="head.x_scales", x_sums="head.x_sums")  # fmt: skip
-    made.add("lm_head", of_layer.lm_head(1, sizes.vocab, width), values="head.values",
-             x_scales="head.x_scales", weights="head.weights", scales="head.scales")  # fmt: skip
+    made.add("output_norm", norms.quantized_row("add", 1, width, machine, eps=sizes.eps), a="x",
+             b="branch", weight="output_norm")  # fmt: skip
+    made.add("lm_head", of_layer.lm_head(1, sizes.vocab, width), weights="head.weights",
+             scales="head.scales")  # fmt: skip
     made.add("sampling", of_layer.argmax(1, sizes.vocab))
     return made.step()
 
@@ -193,7 +187,7 @@ def decode(sizes: Sizes, capacity: int, machine: Machine) -> Step:
     """One token through body and head; then ids holds the one that argmax chose, and length counts
     it in: the same launches take it, too."""
     made = _List(_weights(sizes))
-    for part in (body(sizes, 1, capacity, machine), head(sizes)):
+    for part in (body(sizes, 1, capacity, machine), head(sizes, machine)):
         made.join(part)
     made.add("sampling", of_layer.advance())
     return made.step()
@@ -215,20 +209,11 @@ class _List:
     writes: list[str] = field(default_factory=list)
     scratch: dict[str, Array] = field(default_factory=dict)
 
-    def add(
-        self, operation: str, plan: Plan, layer: int = -1, before: str = "", **names: str
-    ) -> None:
-        """names: of the plan's arrays here, the same where left out. before: the operation that the
-        quantization of activations is part of, where it is a launch of its own."""
+    def add(self, operation: str, plan: Plan, layer: int = -1, **names: str) -> None:
+        """names: of the plan's arrays here, the same where left out."""
         known: dict[str, str] = {name: f"{operation}.{name}" for name in plan.scratch} | names
-        for launch in plan.launches:
-            arguments = tuple(
-                known.get(each, each) if isinstance(each, str) else each
-                for each in launch.arguments
-            )
-            self.launches.append(Launch(launch.kernel, launch.geometry, arguments))
-            apart = launch.kernel.family == "quantize_activations" and before
-            self.places.append(Place(before if apart else operation, layer))
+        self.launches += [launch.renamed(known) for launch in plan.launches]
+        self.places += [Place(operation, layer)] * len(plan.launches)
         self.reads += [known.get(name, name) for name in plan.reads]
         self.writes += [known.get(name, name) for name in plan.writes]
         self.scratch |= {known[name]: array for name, array in plan.scratch.items()}
@@ -256,24 +241,22 @@ def _attention_block(
 ) -> None:
     capacity, machine = where
     own, at = f"blk.{number}.", number
-    first = of_layer.rms_norm(M, s.width, "f32", s.eps)
-    norm = of_layer.add_norm(M, s.width, s.eps) if number > 0 else first
-    made.add("attn_norm", norm, at, weight=own + "attn_norm", out="normed")
-    stride = s.q_width + 2 * s.kv_width
-    _product(made, s, ("qkv", "qkv", "attn_norm"), (number, M), machine, x="normed", y="qkv")
-    turned = of_layer.rope(M, s.heads + s.kv_heads, s.head_dim, stride, rope_dim=s.rope_dim,
-                           neighbours=s.neighbours)  # fmt: skip
-    made.add("rope", turned, at, x="qkv")
+    _norm(made, s, ("attn_norm", number, M), machine, "add" if number > 0 else "itself")
+    _product(made, s, ("qkv", "qkv"), (number, M), machine, y="qkv")
     cache = {"keys": own + "keys", "values": own + "values"}
-    stored = of_layer.store_kv(M, s.kv_heads, s.head_dim, capacity, stride, together=True)
-    made.add("attention", stored, at, **cache)
+    turned = of_layer.rope_store(M, (s.heads, s.kv_heads), s.head_dim, capacity,
+                                 rope_dim=s.rope_dim, neighbours=s.neighbours,
+                                 together=True)  # fmt: skip
+    made.add("rope", turned, at, **cache)
     one = _attended(s, 1, capacity, machine)
     parts = one.launches[0].geometry.grid[0]  # those of a token alone: a batch gives the same bits
     made.add("attention", _attended(s, M, capacity, machine, parts), at, q="qkv", out="attended",
              **cache)  # fmt: skip
-    before = _sub_norm(made, s, (number, M), "attn_sub_norm", "attended")
-    _product(made, s, ("o_proj", "output", before or "o_proj"), (number, M), machine, x="attended",
-             y="branch")  # fmt: skip
+    if (number, "attn_sub_norm") in s.sub_norms:
+        _norm(made, s, ("attn_sub_norm", number, M), machine, "itself")
+    else:
+        made.add("o_proj", w2a8.quantize(M, s.q_width, "f32"), at, x="attended")
+    _product(made, s, ("o_proj", "output"), (number, M), machine, y="branch")
 
 
 def _attended(s: Sizes, M: int, capacity: int, machine: Machine, parts: int | None = None) -> Plan:
@@ -284,39 +267,42 @@ def _attended(s: Sizes, M: int, capacity: int, machine: Machine, parts: int | No
 
 
 def _feed_forward_block(made: _List, s: Sizes, number: int, M: int, machine: Machine) -> None:
-    own = f"blk.{number}."
-    made.add("ffn_norm", of_layer.add_norm(M, s.width, s.eps), number, weight=own + "ffn_norm",
-             out="normed")  # fmt: skip
-    _product(made, s, ("gate_up", "gate_up", "ffn_norm"), (number, M), machine, x="normed",
-             y="gate_up")  # fmt: skip
-    stride = joined_rows(s, JOINED[2])[""]
-    act = of_layer.combine(f"{s.activation}_mul", M, s.ffn, "f32", stride=stride)
-    made.add("act", act, number, a="gate_up", b="up", out="act")
-    before = _sub_norm(made, s, (number, M), "ffn_sub_norm", "act")
-    _product(made, s, ("down", "down", before or "act"), (number, M), machine, x="act", y="branch")
+    _norm(made, s, ("ffn_norm", number, M), machine, "add")
+    _product(made, s, ("gate_up", "gate_up"), (number, M), machine, y="gate_up")
+    op = f"{s.activation}_mul"
+    if (number, "ffn_sub_norm") in s.sub_norms:
+        _norm(made, s, ("ffn_sub_norm", number, M), machine, op)
+    else:
+        stride = joined_rows(s, JOINED[2])[""]
+        act = norms.quantized_row(op, M, s.ffn, machine, eps=None, stride=stride)
+        made.add("act", act, number, a="gate_up", b="up")
+    _product(made, s, ("down", "down"), (number, M), machine, y="branch")
 
 
-def _sub_norm(made: _List, s: Sizes, place: tuple[int, int], name: str, x: str) -> str:
-    """The norm of x in place, where the layer has it; its operation, "" where it has none."""
-    number, M = place
-    if (number, name) not in s.sub_norms:
-        return ""
-    width = s.q_width if name == "attn_sub_norm" else s.ffn
-    made.add(name, of_layer.rms_norm(M, width, "f32", s.eps), number, x=x, out=x,
-             weight=f"blk.{number}.{name}")  # fmt: skip
-    return name
+def _norm(
+    made: _List, s: Sizes, of: tuple[str, int, int], machine: Machine, op: str
+) -> None:  # fmt: skip
+    """of: the norm, which is its operation too, its layer, and M. op: what makes the row."""
+    name, number, M = of
+    arrays = {"a": "x", "b": "branch"}
+    K, stride = s.width, s.width
+    if name == "attn_sub_norm":
+        arrays, K, stride = {"a": "attended"}, s.q_width, s.q_width
+    elif name == "ffn_sub_norm":
+        arrays, K, stride = {"a": "gate_up", "b": "up"}, s.ffn, joined_rows(s, JOINED[2])[""]
+    plan = norms.quantized_row(op, M, K, machine, eps=s.eps, stride=stride)
+    made.add(name, plan, number, weight=f"blk.{number}.{name}", **arrays)
 
 
 def _product(
-    made: _List, s: Sizes, names: tuple[str, str, str], place: tuple[int, int], machine: Machine,
+    made: _List, s: Sizes, names: tuple[str, str], place: tuple[int, int], machine: Machine,
     **arrays: str,
 ) -> None:  # fmt: skip
-    """names: of the operation, of the weights in JOINED, of the operation that quantizes."""
-    operation, joined, before = names
+    """names: of the operation, of the weights in JOINED."""
+    operation, joined = names
     number, M = place
     rows = joined_rows(s, next(each for each in JOINED if each.name == joined))[""]
-    columns = s.columns(joined)
-    plan = w2a8.matmul((M, rows, columns), "f32", "f32", machine)
+    plan = w2a8.result((M, rows, s.columns(joined)), machine)
     own = f"blk.{number}.{joined}."
-    made.add(operation, plan, number, before, weights=own + "weights", scales=own + "scales",
+    made.add(operation, plan, number, weights=own + "weights", scales=own + "scales",
              **arrays)  # fmt: skip

@@ -17,8 +17,10 @@ from bitnet_perf.kernels.cuda.catalog import KERNELS, CudaKernel, family, find
 from bitnet_perf.kernels.cuda.geometry import STEP, geometry
 from bitnet_perf.kernels.cuda.plans.plan import DTYPES, Array, Launch, Machine, Plan, Shape
 
-__all__ = ["RESULTS", "choose_tile", "matmul", "padded", "product", "product_with", "quantize",
-           "quantized", "quantized_then"]  # fmt: skip
+__all__ = ["QUANTIZED", "RESULTS", "choose_tile", "matmul", "padded", "product", "product_with",
+           "quantize", "quantized", "quantized_then", "result"]  # fmt: skip
+
+QUANTIZED = ("values", "x_scales", "x_sums")
 
 # What `y` may hold, in the order of `number_kind` of the device code.
 RESULTS = {**DTYPES, "i32": "int32"}
@@ -39,9 +41,9 @@ def padded(K: int) -> int:
 def quantize(M: int, K: int, x: str) -> Plan:
     """Reads x [M, K] of type `x` (f32, f16, bf16), writes values, x_scales and x_sums."""
     kernel = find(f"quantize_activations/q8_act_{x}")
-    arguments = ("x", "values", "x_scales", "x_sums", np.int32(K))
+    arguments = ("x", *QUANTIZED, np.int32(K))
     launch = Launch(kernel, geometry(kernel, M, 1, K), arguments)
-    return Plan((launch,), ("x",), ("values", "x_scales", "x_sums"))
+    return Plan((launch,), ("x",), QUANTIZED)
 
 
 def quantized(M: int, K: int) -> dict[str, Array]:
@@ -75,8 +77,19 @@ def product_with(kernel: CudaKernel, shape: Shape, y: str, parts: int = 1) -> Pl
         "weights", "values", "x_scales", "x_sums", "scales", "y",
         *(meeting or (None, None)), kind, np.int32(M), np.int32(N), np.int32(K),
     )  # fmt: skip
-    reads = ("weights", "values", "x_scales", "x_sums", "scales")
+    reads = ("weights", *QUANTIZED, "scales")
     return Plan((Launch(kernel, how, arguments),), reads, ("y",), meeting)
+
+
+def result(shape: Shape, machine: Machine) -> Plan:
+    """`product` in float32, of one or two tokens by gemv_w2a8_q8."""
+    M, N, K = shape
+    if M > GEMV_TOKENS or not _fits(M, K, machine):
+        return product(shape, "f32", machine)
+    kernel = find(f"gemv_w2a8_q8/m{M}")
+    arguments = ("weights", *QUANTIZED, "scales", "y", np.int32(N), np.int32(K))
+    launch = Launch(kernel, geometry(kernel, M, N, K), arguments)
+    return Plan((launch,), ("weights", *QUANTIZED, "scales"), ("y",))
 
 
 def matmul(shape: Shape, x: str, y: str, machine: Machine) -> Plan:
@@ -84,13 +97,18 @@ def matmul(shape: Shape, x: str, y: str, machine: Machine) -> Plan:
     one launch where gemv_w2a8 takes the sizes and types, else one after the other."""
     M, N, K = shape
     name = f"gemv_w2a8/m{M}_{x}_{y}"
-    fits = M * padded(K) <= machine.shared - STATIC_SHARED
-    if M <= GEMV_TOKENS and fits and any(kernel.name == name for kernel in KERNELS):
+    known = any(kernel.name == name for kernel in KERNELS)
+    if M <= GEMV_TOKENS and known and _fits(M, K, machine):
         kernel = find(name)
         arguments = ("weights", "x", "scales", "y", np.int32(N), np.int32(K))
         launch = Launch(kernel, geometry(kernel, M, N, K), arguments)
         return Plan((launch,), ("weights", "x", "scales"), ("y",))
     return quantized_then(shape, x, product(shape, y, machine))
+
+
+def _fits(M: int, K: int, machine: Machine) -> bool:
+    """Whether a block has room for the values of M tokens."""
+    return M * padded(K) <= machine.shared - STATIC_SHARED
 
 
 def quantized_then(shape: Shape, x: str, then: Plan) -> Plan:
