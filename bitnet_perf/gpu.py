@@ -24,14 +24,29 @@ import numpy as np
 
 from bitnet_perf.errors import ShapeError
 from bitnet_perf.kernels.cuda import device, frag16x32
-from bitnet_perf.kernels.cuda.arrays import on_gpu, taken, written
+from bitnet_perf.kernels.cuda.arrays import on_gpu, taken
 from bitnet_perf.kernels.cuda.copies import copy_rows, fill_bytes
 from bitnet_perf.kernels.cuda.device import ContextLost, available
 from bitnet_perf.kernels.cuda.launch import OnDevice, bind, on_device
+from bitnet_perf.kernels.cuda.layers import (
+    Head,
+    argmax,
+    attention,
+    checked_head,
+    head_logits,
+    quantize_head,
+    relu2_mul,
+    result_of,
+    rms_norm,
+    rope_store,
+    rows_of,
+    silu_mul,
+)
 from bitnet_perf.kernels.cuda.plans import dense, w2a8
 from bitnet_perf.kernels.cuda.plans.plan import DTYPES, Array, short
 from bitnet_perf.kernels.cuda.weights import (
     GpuBlocks,
+    GpuPacked,
     Weights,
     checked,
     dequantize,
@@ -40,13 +55,15 @@ from bitnet_perf.kernels.cuda.weights import (
     prepare,
     quantize,
     quantize_blocks,
+    repack,
     unpack,
 )
 
-__all__ = ["Activations", "ContextLost", "GpuBlocks", "Weights", "available", "convert",
-           "dequantize", "dequantize_blocks", "matmul", "matmul_bf16", "matmul_float",
-           "matmul_fp16", "matmul_int", "pack", "prepare", "quantize", "quantize_activations",
-           "quantize_blocks", "unpack"]  # fmt: skip
+__all__ = ["Activations", "ContextLost", "GpuBlocks", "GpuPacked", "Head", "Weights", "argmax",
+           "attention", "available", "convert", "dequantize", "dequantize_blocks", "lm_head",
+           "matmul", "matmul_bf16", "matmul_float", "matmul_fp16", "matmul_int", "pack", "prepare",
+           "quantize", "quantize_activations", "quantize_blocks", "quantize_head", "relu2_mul",
+           "repack", "rms_norm", "rope_store", "silu_mul", "unpack"]  # fmt: skip
 
 FLOATS = tuple(DTYPES.values())
 SIXTEEN = FLOATS[1:]
@@ -82,7 +99,7 @@ def quantize_activations(x: Any) -> Activations:
     """
     runner = on_device()
     array = taken("x", x, runner, FLOATS, (1, 2))
-    M, K = _rows(array)
+    M, K = rows_of(array)
     plan = w2a8.quantize(M, K, short(array.dtype))
     made = {name: runner.make(kind) for name, kind in w2a8.quantized(M, K).items()}
     bind(plan, {"x": array, **made}, runner).launch()
@@ -112,10 +129,10 @@ def matmul(x: Any, w: Weights, out: Any = None, *, dtype: Any = "float32") -> An
         plan = w2a8.product((M, N, K), short(wanted), runner.machine)
     else:
         array = taken("x", x, runner, FLOATS, (1, 2))
-        M, _ = _rows(array, K)
+        M, _ = rows_of(array, K)
         arrays, rank = {"x": array}, array.ndim
         plan = w2a8.matmul((M, N, K), short(array.dtype), short(wanted), runner.machine)
-    y = _result(out, (N,) if rank == 1 else (M, N), wanted, runner)
+    y = result_of(out, (N,) if rank == 1 else (M, N), wanted, runner)
     bind(plan, {**arrays, **_operands(w, runner), "y": y}, runner).launch()
     return y
 
@@ -131,7 +148,7 @@ def matmul_int(q: Any, w: Weights) -> Any:
     q = q if isinstance(q, Activations) else _padded(q, K, runner)
     M = len(q.padded)
     arrays = {**_quantized(q, K, runner), **_operands(w, runner)}
-    y = _result(None, (N,) if q.rank == 1 else (M, N), "int32", runner)
+    y = result_of(None, (N,) if q.rank == 1 else (M, N), "int32", runner)
     plan = w2a8.product((M, N, K), "i32", runner.machine)
     bind(plan, {**arrays, "y": y}, runner).launch()
     return y
@@ -145,11 +162,11 @@ def matmul_float(x: Any, w: Weights, out: Any = None, *, dtype: Any = "float32")
     checked(w)
     runner = on_device()
     array = taken("x", x, runner, SIXTEEN, (1, 2))
-    M, K = _rows(array, w.shape[1])
+    M, K = rows_of(array, w.shape[1])
     wanted = _dtype(dtype if out is None else getattr(out, "dtype", "none"))
     shape = (M, w.shape[0], K)
     plan = dense.matmul_ternary(shape, short(array.dtype), short(wanted), runner.machine)
-    y = _result(out, shape[1:2] if array.ndim == 1 else shape[:2], wanted, runner)
+    y = result_of(out, shape[1:2] if array.ndim == 1 else shape[:2], wanted, runner)
     bind(plan, {"x": array, **_operands(w, runner), "y": y}, runner).launch()
     return y
 
@@ -175,9 +192,23 @@ def convert(x: Any, dtype: Any, out: Any = None) -> Any:
             f"dtype: found {of} to {to}, accepted are float32 to float16 or bfloat16, and back"
         )
     plan = dense.convert(int(array.size), short(of), short(to))
-    y = _result(out, tuple(map(int, array.shape)), to, runner)
+    y = result_of(out, tuple(map(int, array.shape)), to, runner)
     bind(plan, {"x": array, "y": y}, runner).launch()
     return y
+
+
+def lm_head(x: Any, head: Head, out: Any = None) -> Any:
+    """Logits float32[V] or [M, V]: the exact integer sum of each, divided by the scale of x, times
+    that of its row of the head.
+
+    x: float32, float16 or bfloat16 [K] or [M, K], quantized on the way; or Activations. K up to
+    2^17. head: from `quantize_head`.
+    """
+    K = checked_head(head).shape[1]
+    runner = on_device()
+    q = x if isinstance(x, Activations) else quantize_activations(x)
+    arrays = _quantized(q, K, runner)
+    return head_logits(arrays, len(q.padded), head, out, q.rank)
 
 
 def _dense(of: str, operands: tuple[Any, Any], out: Any, dtype: Any) -> Any:
@@ -191,7 +222,7 @@ def _dense(of: str, operands: tuple[Any, Any], out: Any, dtype: Any) -> Any:
     if rows != K:
         raise ShapeError(f"b: found {rows} rows, accepted are the {K} columns of a")
     wanted = _dtype(dtype if out is None else getattr(out, "dtype", "none"))
-    y = _result(out, (M, N), wanted, runner)
+    y = result_of(out, (M, N), wanted, runner)
     plan = dense.matmul((M, N, K), short(of), short(wanted), runner.machine, kn=kn)
     bind(plan, {"x": a, "w": held, "y": y}, runner).launch()
     return y
@@ -215,14 +246,6 @@ def _dtype(dtype: Any) -> str:
     return name.rpartition(".")[2]
 
 
-def _rows(array: Any, wanted: int | None = None) -> tuple[int, int]:
-    """(M, K) of x; K as the weights have it."""
-    K = int(array.shape[-1])
-    if wanted is not None and wanted != K:
-        raise ShapeError(f"x: found {K} columns, accepted are the {wanted} of w")
-    return (1 if array.ndim == 1 else int(array.shape[0])), K
-
-
 def _quantized(q: Activations, K: int, runner: OnDevice) -> dict[str, Any]:
     if q.columns != K:
         raise ShapeError(f"x: found {q.columns} columns, accepted are the {K} of w")
@@ -236,7 +259,7 @@ def _quantized(q: Activations, K: int, runner: OnDevice) -> dict[str, Any]:
 def _padded(values: Any, K: int, runner: OnDevice) -> Activations:
     """int8 rows as Activations of scale 1, with zeros up to a multiple of 128."""
     array = taken("q", values, runner, ("int8",), (1, 2))
-    M, _ = _rows(array, K)
+    M, _ = rows_of(array, K)
     cupy = runner.cupy
     with device.guarded("matmul_int"):
         made = cupy.zeros((M, w2a8.padded(K)), np.int8)
@@ -249,9 +272,3 @@ def _padded(values: Any, K: int, runner: OnDevice) -> Activations:
     found = runner.make(Array((M,), "int32"))
     bind(w2a8.product((M, 1, K), "i32", runner.machine), {**arrays, "y": found}, runner).launch()
     return Activations(made, ones, found, K, array.ndim)
-
-
-def _result(out: Any, shape: tuple[int, ...], dtype: str, runner: OnDevice) -> Any:
-    if out is not None:
-        return written("out", out, runner, dtype, shape)
-    return runner.make(Array(shape, dtype))

@@ -18,10 +18,11 @@ from bitnet_perf.cli.output import (
     progress,
     shows_text,
 )
-from bitnet_perf.errors import BitnetPerfError
+from bitnet_perf.errors import BitnetPerfError, ConfigError
 
 if TYPE_CHECKING:
     from bitnet_perf.review.try_ import Trial
+    from bitnet_perf.review.try_cuda import CudaTrial
 
 LOOK = 0.3  # seconds between two looks at the file
 STOPPED = 130  # by Ctrl-C
@@ -59,9 +60,15 @@ def command(
     from bitnet_perf.review.compare import seconds_of
     from bitnet_perf.review.try_ import try_candidate
 
+    budget = None if time_budget is None else seconds_of(time_budget)
+
     def once() -> int:
         if file.suffix == ".cu":
-            return _cuda(file, (family, shape, pairs), json_to, quiet)
+            _refuse(threads=threads if threads != 1 else None, against=against or None)
+            found_cuda = _cuda(file, family, shape, pairs=pairs, time_budget=budget, quiet=quiet)
+            if output is not None and found_cuda.samples:
+                found_cuda.save(output)
+            return _show_cuda(found_cuda, json_to, quiet)
         with progress("try", quiet) as step:
             found = try_candidate(
                 file,
@@ -70,7 +77,7 @@ def command(
                 threads=threads,
                 against=against,
                 pairs=pairs,
-                time_budget=None if time_budget is None else seconds_of(time_budget),
+                time_budget=budget,
                 on_progress=step,
             )
         if output is not None and found.comparison is not None:
@@ -80,13 +87,29 @@ def command(
     return _watch(file, once) if watch else once()
 
 
-def _cuda(file: Path, what: tuple[str, str, int | None], json_to: str | None, quiet: bool) -> int:
-    """Try a CUDA kernel; the exit code."""
+def _refuse(**given: object) -> None:
+    """ConfigError for options that mean nothing for a .cu file."""
+    for name, value in given.items():
+        if value is not None:
+            raise ConfigError(
+                f"--{name}: found {value!r}, which means nothing for a .cu file; accepted there "
+                "are --family, --shape, --pairs, --time-budget, --watch, --output, --json, --quiet"
+            )
+
+
+def _cuda(
+    file: Path, family: str, shape: str, *, pairs: int | None, time_budget: float | None,
+    quiet: bool,
+) -> CudaTrial:  # fmt: skip
+    """Try a CUDA kernel."""
     from bitnet_perf.review.try_cuda import try_cuda
 
-    family, shape, pairs = what
     with progress("try", quiet) as step:
-        found = try_cuda(file, family, shape, pairs=pairs, on_progress=step)
+        return try_cuda(file, family, shape, pairs=pairs, time_budget=time_budget, on_progress=step)
+
+
+def _show_cuda(found: CudaTrial, json_to: str | None, quiet: bool) -> int:
+    """Print it as it was asked for; the exit code."""
     emit(found.to_dict(), json_to)
     if shows_text(json_to, quiet):
         for line in found.lines:

@@ -377,6 +377,9 @@ KERNELS: tuple[CudaKernel, ...] = (
     *_attention(),
     *_head(),
     *_ends_of_a_step(),
+    CudaKernel(
+        "clock_stamp", "u64", "clock_stamp.cu", "clock_stamp", _ALL, 32, 0, ("CS2R", "STG"), 32
+    ),
 )  # fmt: skip
 
 

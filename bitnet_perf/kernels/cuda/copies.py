@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from bitnet_perf.kernels.cuda.device import guarded
 
 __all__ = ["copy_rows", "fill_bytes", "repeated"]
@@ -21,22 +19,22 @@ def fill_bytes(array: Any, value: int) -> None:
     array.data.memset_async(value, array.nbytes)
 
 
-def copy_rows(cupy: Any, target: Any, source: Any, width: int, rows: int) -> None:
-    """The first `width` bytes of each of `rows` rows, from one contiguous array into another. A row
-    is what the bytes of an array divided by `rows` are."""
+def copy_rows(cupy: Any, target: Any, source: Any, width: int, rows: int, *, at: int = 0) -> None:
+    """The first `width` bytes of each of `rows` rows, from one contiguous array into another, there
+    from byte `at` of each on. A row is what the bytes of an array divided by `rows` are."""
     runtime = cupy.cuda.runtime
     with guarded("a copy of rows"):
         runtime.memcpy2DAsync(
-            target.data.ptr, target.nbytes // rows, source.data.ptr, source.nbytes // rows, width,
+            target.data.ptr + at, target.nbytes // rows, source.data.ptr, source.nbytes // rows, width,
             rows, runtime.memcpyDeviceToDevice, cupy.cuda.get_current_stream().ptr,
         )  # fmt: skip
 
 
 def repeated(cupy: Any, one: Any, count: int) -> Any:
-    """float32[count] of the number in float32[1] on the device, which never leaves it: what is
-    there is copied behind itself."""
+    """[count] of the number in an array of one on the device, which never leaves it: what is there
+    is copied behind itself."""
     with guarded("a number for all rows"):
-        made = cupy.empty(count, np.float32)
+        made = cupy.empty(count, one.dtype)
         cupy.copyto(made[:1], one)
         done = 1
         while done < count:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,18 +13,21 @@ from bitnet_perf.formats.blocks import codecs as known_codecs
 from bitnet_perf.formats.convert import pack as pack_on_host
 from bitnet_perf.formats.convert import unpack as unpack_on_host
 from bitnet_perf.formats.packed import NO_TILE, Packed, checked_scale
+from bitnet_perf.formats.tiling import Tiling
 from bitnet_perf.kernels.cuda import device, frag16x32
 from bitnet_perf.kernels.cuda.arrays import taken
 from bitnet_perf.kernels.cuda.catalog import KERNELS
 from bitnet_perf.kernels.cuda.copies import repeated
 from bitnet_perf.kernels.cuda.launch import OnDevice, bind, on_device
+from bitnet_perf.kernels.cuda.packed import GpuPacked, unscaled
 from bitnet_perf.kernels.cuda.plans import codecs
 from bitnet_perf.kernels.cuda.plans.plan import Array, short
 
-__all__ = ["GpuBlocks", "Weights", "checked", "dequantize", "dequantize_blocks", "pack", "prepare",
-           "quantize", "quantize_blocks", "unpack"]  # fmt: skip
+__all__ = ["GpuBlocks", "GpuPacked", "Weights", "checked", "dequantize", "dequantize_blocks",
+           "pack", "prepare", "quantize", "quantize_blocks", "repack", "unpack"]  # fmt: skip
 
 FORMAT, BETWEEN = "frag16x32", "i2_s"  # floats become weights by way of i2_s
+WHOLE = ("i2_s", "tl1", "tl2")  # formats that hold one scale
 RULES = (*codecs.RULES, "given")
 
 
@@ -68,22 +72,30 @@ def checked(w: Any) -> Weights:
     return w
 
 
-def pack(ternary: Any, scale: float = 1.0) -> Weights:
-    """int8[N, K] of -1, 0, 1 in host memory to Weights on the current GPU; W is scale * ternary.
+def pack(
+    ternary: Any, format: str = FORMAT, scale: float = 1.0,
+    tiling: Tiling | Mapping[str, int] | None = None,
+) -> Weights | GpuPacked:  # fmt: skip
+    """int8[N, K] of -1, 0, 1 in host memory to the current GPU; W is scale * ternary.
 
+    format: frag16x32 makes Weights, any format of `bp.pack` GpuPacked, with its tiling.
     Raises FormatError for other values, with their place, and for a scale that is not finite.
     """
-    return prepare(pack_on_host(ternary, BETWEEN, scale=scale))
+    if format == FORMAT:
+        return prepare(pack_on_host(ternary, BETWEEN, scale=scale))
+    return GpuPacked.of(pack_on_host(ternary, format, scale=scale, tiling=tiling))
 
 
-def prepare(w: Packed) -> Weights:
-    """Packed weights of the CPU, of any format, as Weights on the current GPU, lossless: repacked
-    there, layouts of our own on the host.
+def prepare(w: Packed | GpuPacked) -> Weights:
+    """Packed weights, of any format, as Weights on the current GPU, lossless: repacked there,
+    layouts of our own on the host. What lies on the GPU already stays there.
 
     Raises FormatError where the blocks of `w` have scales of their own.
     """
+    if isinstance(w, GpuPacked):
+        return _prepared(w, on_device())
     if not isinstance(w, Packed):
-        raise FormatError(f"w: found {type(w).__name__}, accepted is a Packed")
+        raise FormatError(f"w: found {type(w).__name__}, accepted is a Packed or a GpuPacked")
     if w.scale is None:
         raise FormatError(
             f"w: found {w.format} whose blocks have scales of their own, accepted are weights of "
@@ -99,28 +111,68 @@ def prepare(w: Packed) -> Weights:
         return Weights(data, runner.cupy.asarray(scales), w.shape)
 
 
-def unpack(w: Weights) -> Any:
+def _prepared(w: GpuPacked, runner: OnDevice) -> Weights:
+    held = taken("w.data", w.data, runner, ("uint8",), (1,))
+    data = _repacked(w.format, held, w.shape, w.tile, runner)
+    return Weights(data, _scales(w.scale, w.shape[0], runner), w.shape)
+
+
+def _scales(scale: Any, N: int, runner: OnDevice) -> Any:
+    """float32[1] on the device for each 16 rows."""
+    return repeated(runner.cupy, scale, -(-N // frag16x32.ROWS))
+
+
+def repack(
+    w: Weights | GpuPacked, format: str, tiling: Tiling | Mapping[str, int] | None = None
+) -> GpuPacked:
+    """The same weights in another format, on the GPU: the bytes that `bp.pack` makes of them.
+
+    format: i2_s, tl1, tl2 or tq2_0, which keeps the scale as float16. tiling: as in `bp.pack`. The
+    scale is that of the first 16 rows for all.
+    Raises FormatError (format, tiling) or ShapeError (a shape that the format does not take).
+    """
+    known = [k.variant.removeprefix(f"{FORMAT}_") for k in KERNELS
+             if k.family == "repack" and k.variant.startswith(FORMAT)]  # fmt: skip
+    if format not in known:
+        raise FormatError(f"format: found {format!r}, accepted are {', '.join(known)}")
+    runner = on_device()
+    held = _prepared(w, runner) if isinstance(w, GpuPacked) else checked(w)
+    to = unscaled(format, held.shape, tiling, runner)
+    words = taken("w.data", held.data, runner, ("uint32",), (4,))
+    plan = codecs.repack(FORMAT, format, *held.shape, to.tile)
+    bind(plan, {"source": words, "to": to.data}, runner).launch()
+    return to.scaled(held.scales[:1])
+
+
+def unpack(w: Weights | GpuPacked) -> Any:
     """int8[N, K] of -1, 0, 1, in host memory; waits for the device."""
     runner = on_device()
+    held = _prepared(w, runner) if isinstance(w, GpuPacked) else checked(w)
     with device.guarded("unpack"):
-        return frag16x32.unpack(runner.cupy.asnumpy(checked(w).data), w.shape)
+        return frag16x32.unpack(runner.cupy.asnumpy(held.data), held.shape)
 
 
-def quantize(weights: Any, rule: str = "absmean", scale: float | None = None) -> Weights:
-    """float32 or float16 [N, K] on the GPU to Weights, by the rules of `bp.quantize`: the same
-    codes and scale. A weight that is not finite makes the scale NaN.
+def quantize(
+    weights: Any, format: str = FORMAT, rule: str = "absmean", scale: float | None = None,
+    tiling: Tiling | Mapping[str, int] | None = None,
+) -> Weights | GpuPacked:  # fmt: skip
+    """float32 or float16 [N, K] on the GPU to ternary weights there, as `bp.quantize` makes them:
+    the same codes and scale. A weight that is not finite makes the scale NaN.
 
-    rule: absmean, absmax_sign, or given, with `scale` > 0.
+    format: frag16x32 makes Weights, i2_s, tl1 and tl2 GpuPacked. rule: absmean, absmax_sign, or
+    given, with `scale` > 0. tiling: of tl1 and tl2.
     """
     runner = on_device()
     w = taken("weights", weights, runner, ("float32", "float16"), (2,))
     N, K = map(int, w.shape)
+    known = (FORMAT, *WHOLE)
+    if format not in known:
+        raise FormatError(f"format: found {format!r}, accepted are {', '.join(known)}")
     if rule not in RULES or (rule == "given") != (scale is not None):
         raise FormatError(
             f"rule: found {rule!r} with scale {scale}, accepted are {', '.join(RULES)}; a scale "
             "belongs to given"
         )
-    arrays = {"w": w, "to": runner.make(_between(N, K))}
     if scale is None:
         of_rule = {name: runner.make(Array((1,), "float32")) for name in ("scale", "bound")}
         bind(codecs.find_scale(short(w.dtype), rule, N, K), {"w": w, **of_rule}, runner).launch()
@@ -131,24 +183,26 @@ def quantize(weights: Any, rule: str = "absmean", scale: float | None = None) ->
         with device.guarded("quantize"):
             one = runner.cupy.asarray(np.full(1, given, np.float32))
         of_rule = {"scale": one, "bound": one}
-    plan = codecs.quantize(short(w.dtype), BETWEEN, N, K)
-    bind(plan, {**arrays, "bound": of_rule["bound"]}, runner).launch()
-    data = _repacked(BETWEEN, arrays["to"], (N, K), NO_TILE, runner)
-    scales = repeated(runner.cupy, of_rule["scale"], -(-N // frag16x32.ROWS))
-    return Weights(data, scales, (N, K))
+    stored = BETWEEN if format == FORMAT else format
+    to = unscaled(stored, (N, K), tiling, runner)
+    plan = codecs.quantize(short(w.dtype), stored, N, K, to.tile)
+    bind(plan, {"w": w, "to": to.data, "bound": of_rule["bound"]}, runner).launch()
+    if format != FORMAT:
+        return to.scaled(of_rule["scale"])
+    data = _repacked(BETWEEN, to.data, (N, K), NO_TILE, runner)
+    return Weights(data, _scales(of_rule["scale"], N, runner), (N, K))
 
 
-def dequantize(w: Weights, dtype: str = "float32") -> Any:
-    """[N, K] of float32, float16 or bfloat16: codes times their scale, which is that of the first
+def dequantize(w: Weights | GpuPacked, dtype: str = "float32") -> Any:
+    """[N, K] of float32, float16 or bfloat16: codes times their scale; of Weights that of the first
     16 rows for all."""
     runner = on_device()
-    N, K = checked(w).shape
-    source = runner.make(_between(N, K))
-    words = taken("w.data", w.data, runner, ("uint32",), (4,))
-    bind(codecs.repack(FORMAT, BETWEEN, N, K), {"source": words, "to": source}, runner).launch()
-    y = runner.make(Array((N, K), dtype))
-    arrays = {"source": source, "scale": w.scales[:1], "y": y}
-    bind(codecs.dequantize(BETWEEN, short(dtype), N, K), arrays, runner).launch()
+    if not isinstance(w, GpuPacked) or w.format not in WHOLE:
+        w = repack(w, BETWEEN)
+    source = taken("w.data", w.data, runner, ("uint8",), (1,))
+    y = runner.make(Array(w.shape, dtype))
+    plan = codecs.dequantize(w.format, short(dtype), *w.shape, w.tile)
+    bind(plan, {"source": source, "scale": w.scale, "y": y}, runner).launch()
     return y
 
 
@@ -189,11 +243,6 @@ def dequantize_blocks(b: GpuBlocks) -> Any:
     plan = codecs.block_dequantize(b.codec, count, b.block, int(scales.size))
     bind(plan, {"data": data, "scales": scales, "x": x}, runner).launch()
     return x
-
-
-def _between(N: int, K: int) -> Array:
-    """The codes of i2_s, four a byte, columns padded to 128."""
-    return Array((N * -(-K // 128) * 32,), "uint8")
 
 
 def _repacked(

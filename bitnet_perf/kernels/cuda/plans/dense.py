@@ -13,7 +13,8 @@ from bitnet_perf.kernels.cuda.catalog import KERNELS, CudaKernel, find
 from bitnet_perf.kernels.cuda.geometry import Geometry
 from bitnet_perf.kernels.cuda.plans.plan import DTYPES, Launch, Machine, Plan, Shape
 
-__all__ = ["FAMILIES", "HOPPER", "convert", "matmul", "matmul_ternary", "naive", "product_with"]
+__all__ = ["ALIGNED", "FAMILIES", "HOPPER", "convert", "matmul", "matmul_ternary", "naive",
+           "product_with", "ternary_with"]  # fmt: skip
 
 FAMILIES = {"f16": "matmul_fp16", "bf16": "matmul_bf16"}  # of tensor cores, by the type of x and w
 HOPPER = "_warpgroups"  # of the families of sm_90a, for aligned w [N, K]
@@ -39,13 +40,17 @@ def matmul(shape: Shape, x: str, y: str, machine: Machine, *, kn: bool = False) 
 
 def matmul_ternary(shape: Shape, x: str, y: str, machine: Machine) -> Plan:
     """y = x @ W.T of ternary weights and x as it is, f16 or bf16, summed in float32."""
-    M, N, K = shape
-    ending = "" if _aligned(K) else "_any"
+    ending = "" if _aligned(shape[2]) else "_any"
     made = [
         k for k in KERNELS
         if k.family == "gemm_w2a16" and k.variant.startswith(SHORT[x]) and _ending(k, 3) == ending
     ]  # fmt: skip
-    kernel = _tile(made, shape, machine)
+    return ternary_with(_tile(made, shape, machine), shape, y)
+
+
+def ternary_with(kernel: CudaKernel, shape: Shape, y: str) -> Plan:
+    """The same by one kernel of gemm_w2a16."""
+    M, N, K = shape
     arguments = (
         "weights", "x", "scales", "y", np.int32(list(DTYPES).index(y)), np.int32(M), np.int32(N),
         np.int32(K), np.uint64(K),
