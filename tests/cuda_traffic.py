@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ml_dtypes
 import numpy as np
-from cuda_launches import DTYPES, gemm, gemv, traced
+from cuda_launches import DTYPES, gemm, gemv, gemv_q8, traced
 from cuda_matmul_launches import matmul, w2a16
 
 from bitnet_perf import formats
 from bitnet_perf.formats.blocks import codecs as block_rows
-from bitnet_perf.kernels.cuda.plans import codecs, dense, layer, w2a8
+from bitnet_perf.kernels.cuda.emulate import launch
+from bitnet_perf.kernels.cuda.geometry import Geometry
+from bitnet_perf.kernels.cuda.plans import codecs, dense, layer, norms, w2a8
 from bitnet_perf.kernels.cuda.plans.plan import H200
 
 GPU = "frag16x32"
@@ -38,6 +40,16 @@ def _gemv(kernel):
     tokens, x = kernel.tile[1], kernel.variant.split("_")[1]
     return gemv(kernel, zeros((32, 1024), np.int8), np.ones((tokens, 1024), DTYPES[x]),
                 zeros(2), trace=True)[2]  # fmt: skip
+
+
+def _gemv_q8(kernel):
+    return gemv_q8(kernel, zeros((32, 4096), np.int8), np.ones((kernel.tile[1], 4096), np.int8),
+                   zeros(2), trace=True)[2]  # fmt: skip
+
+
+def _stamp(kernel):
+    how = Geometry((2, 1, 1), (kernel.threads, 1, 1), 0)
+    return launch(kernel, how, [zeros(4, np.uint64), 4], trace=True)
 
 
 def _gemm(kernel):
@@ -120,11 +132,17 @@ def _blocks(kernel):
 
 def _norm(kernel):
     x = kernel.variant
-    if kernel.family == "add_norm":
-        rows = {name: zeros((TOKENS, WIDE)) for name in ("x", "branch", "out")}
-        return layer.add_norm(TOKENS, WIDE, 1e-5), {**rows, "weight": zeros(WIDE)}
     rows = {name: zeros((TOKENS, WIDE), x) for name in ("x", "out")}
     return layer.rms_norm(TOKENS, WIDE, x, 1e-5), {**rows, "weight": zeros(WIDE)}
+
+
+def _quantized_row(kernel):
+    eps = None if kernel.family == "act_q8" else 1e-5
+    plan = norms.quantized_row(kernel.variant, TOKENS, WIDE, H200, eps=eps)
+    quantized = {name: zeros(each.shape, each.dtype)
+                 for name, each in w2a8.quantized(TOKENS, WIDE).items()}  # fmt: skip
+    rows = {name: zeros((TOKENS, WIDE)) for name in "ab"}
+    return plan, {**rows, **quantized, "weight": zeros(WIDE)}
 
 
 def _combine(kernel):
@@ -133,27 +151,22 @@ def _combine(kernel):
 
 
 def _rope(kernel):
-    plan = layer.rope(TOKENS, WIDE // DIM, DIM, WIDE, rope_dim=DIM,
-                      neighbours=kernel.variant == "neighbours")  # fmt: skip
+    plan = layer.rope_store(TOKENS, HEADS, DIM, 4, rope_dim=DIM,
+                            neighbours=kernel.variant == "neighbours")  # fmt: skip
     angles = {name: zeros((TOKENS, DIM // 2)) for name in ("cos", "sin")}
-    return plan, {"x": zeros((TOKENS, WIDE)), **angles}
+    cache = {name: zeros((TOKENS, HEADS[1], 4, DIM), np.float16) for name in ("keys", "values")}
+    qkv = zeros((TOKENS, HEADS[0] + 2 * HEADS[1], DIM))
+    return plan, {"qkv": qkv, **angles, **cache, "length": np.ones(TOKENS, np.int32)}
 
 
 def _attention(kernel):
     dim = kernel.tile[0]
-    heads = (2, 2) if kernel.family == "attention_decode" and kernel.tile[1] == 1 else HEADS
+    heads = (2, 2) if kernel.tile[1] == 1 else HEADS
     plan = layer.attention(1, heads, dim, 256, scale=1, machine=H200, parts=2)
     made = {name: zeros(array.shape, array.dtype) for name, array in plan.scratch.items()}
     cache = {name: zeros((1, heads[1], 256, dim), np.float16) for name in ("keys", "values")}
     ends = {"q": zeros((1, heads[0] * dim)), "out": zeros((1, heads[0], dim))}
     return plan, {**made, **cache, **ends, "length": np.array([256], np.int32)}
-
-
-def _store(_):
-    plan = layer.store_kv(TOKENS, 8, DIM, 4)
-    cache = {name: zeros((TOKENS, 8, 4, DIM), np.float16) for name in ("keys", "values")}
-    new = {name: zeros((TOKENS, 8 * DIM)) for name in "kv"}
-    return plan, {**cache, **new, "length": np.ones(TOKENS, np.int32)}
 
 
 def _head(kernel):
@@ -211,8 +224,9 @@ CASES = {
     **dict.fromkeys(("repack", "unpack_weights", "quantize_weights", "dequantize_weights"),
                     _between),
     "weight_scale": _scale, "block_quantize": _blocks, "block_dequantize": _blocks,
-    "rms_norm": _norm, "add_norm": _norm, "relu2_mul": _combine, "silu_mul": _combine,
-    "add": _combine, "rope": _rope, "attention_decode": _attention, "attention_merge": _attention,
-    "store_kv": _store, "lm_head_int8": _head, "quantize_head": _head, "argmax": _head,
-    "embed": _step, "advance": _step,
+    "rms_norm": _norm, "norm_q8": _quantized_row, "act_q8": _quantized_row,
+    "relu2_mul": _combine, "silu_mul": _combine, "add": _combine, "rope_store": _rope,
+    "attention_decode": _attention, "gemv_w2a8_q8": _gemv_q8,
+    "lm_head_int8": _head, "quantize_head": _head, "argmax": _head,
+    "embed": _step, "advance": _step, "clock_stamp": _stamp,
 }  # fmt: skip

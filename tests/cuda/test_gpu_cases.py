@@ -27,7 +27,8 @@ def test_no_family_is_without_a_case(cases):
     """In the catalog and not in what runs on a device: nobody would see it fail there."""
     plans = [case.plan(H200) for case in cases()]
     found = {launch.kernel.family for plan in plans for launch in plan.launches}
-    assert found == {kernel.family for kernel in KERNELS}
+    own = {"clock_stamp"}  # stands around every sample of `try`, which refuses those without it
+    assert found | own == {kernel.family for kernel in KERNELS}
     assert set(FAMILIES) <= found
 
 

@@ -12,7 +12,8 @@ import ml_dtypes
 import numpy as np
 import pytest
 from cuda_build import NEEDS_COMPILER
-from cuda_device import MadeUpCublas, aligned
+from cuda_device import aligned
+from cuda_made_cublas import MadeUpCublas
 
 from bitnet_perf.bench import gpu_clocks, gpu_measure
 from bitnet_perf.bench.gpu_cases import small_cases, ternary_case

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 from cuda_build import NEEDS_COMPILER, NEEDS_DISASSEMBLER
-from cuda_device import CUDARuntimeError, MadeUpCublas
+from cuda_device import CUDARuntimeError
+from cuda_made_cublas import MadeUpCublas
 
 from bitnet_perf.bench import gpu_session
 from bitnet_perf.bench.gpu_cases import mixed_case, small_cases

@@ -25,8 +25,8 @@ def copy_rows(cupy: Any, target: Any, source: Any, width: int, rows: int, *, at:
     runtime = cupy.cuda.runtime
     with guarded("a copy of rows"):
         runtime.memcpy2DAsync(
-            target.data.ptr + at, target.nbytes // rows, source.data.ptr, source.nbytes // rows, width,
-            rows, runtime.memcpyDeviceToDevice, cupy.cuda.get_current_stream().ptr,
+            target.data.ptr + at, target.nbytes // rows, source.data.ptr, source.nbytes // rows,
+            width, rows, runtime.memcpyDeviceToDevice, cupy.cuda.get_current_stream().ptr,
         )  # fmt: skip
 
 
