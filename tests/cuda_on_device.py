@@ -20,8 +20,8 @@ from bitnet_perf.bench.gpu_cases import small_cases
 from bitnet_perf.bench.gpu_measure import check_case
 from bitnet_perf.errors import EnvironmentRefused, MeasurementError
 from bitnet_perf.kernels.cuda import device, emulate
-from bitnet_perf.kernels.cuda.catalog import KERNELS, family
-from bitnet_perf.kernels.cuda.host_program import program
+from bitnet_perf.kernels.cuda.catalog import KERNELS
+from bitnet_perf.kernels.cuda.host_program import program_of
 from bitnet_perf.kernels.cuda.launch import on_device
 from bitnet_perf.kernels.cuda.plans.plan import Launch
 
@@ -34,7 +34,7 @@ def on_both(runner):
     """In the place of `emulate.launch`: there and on the device, with the same arrays."""
 
     def launch(kernel, geometry, arguments, **_):
-        parameters = program(family(kernel.family)).entry(kernel)[1].parameters
+        parameters = program_of(kernel).entry(kernel)[1].parameters
         there, names = {}, []
         for i, argument in enumerate(arguments):
             if isinstance(argument, np.ndarray):

@@ -94,7 +94,8 @@ def test_bytes_on_the_device_go_to_and_from_every_format(cupy, format):
     words = bp.gpu.pack(TERNARY, scale=0.3)
     cupy.launches.clear()
     found = bp.gpu.repack(words, format)
-    assert cupy.launches == [f"repack/frag16x32_{format}"]
+    assert cupy.launches[0] == f"repack/frag16x32_{format}"
+    assert not [each for each in cupy.launches[1:] if each.startswith("repack")]
     assert found.data.tobytes() == expected.data.tobytes()
     assert (found.format, found.shape, found.tiling) == (format, (256, 768), expected.tiling)
     assert float(found.scale[0]) == expected.scale
