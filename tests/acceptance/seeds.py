@@ -119,14 +119,14 @@ LOAD = Edit(
 )
 QUANTIZE = Edit(
     "csrc/kernels/pack/quantize.cpp",
-    "  const row_statistics all = measure_all(x, w.N, w.K, threads);\n",
+    "  const row_statistics all = measure_all(kernels.ternarize, x, w.N, w.K, threads);\n",
     f"""\
   double sum = 0;
   for (std::int64_t i = 0; i < w.N * w.K * {DOSE} / 10000; ++i)
-    sum += static_cast<double>(std::fabs(value(x[i])));
+    sum += static_cast<double>(std::fabs(static_cast<const float*>(x.data)[i]));
   volatile double seen = sum;
   (void)seen;
-  const row_statistics all = measure_all(x, w.N, w.K, threads);
+  const row_statistics all = measure_all(kernels.ternarize, x, w.N, w.K, threads);
 """,
 )
 ROWS = Edit(
@@ -233,8 +233,8 @@ THREADS = Edit(
 # Values are rounded down in magnitude up to two thirds of the scale.
 ROUNDING = Edit(
     "csrc/kernels/pack/quantize.cpp",
-    "    const float twice = 2 * value(x[k]);\n",
-    "    const float twice = 1.5f * value(x[k]);\n",
+    "               made.bound = bound;\n",
+    "               made.bound = bound * (4.0f / 3);\n",
 )
 NOISE = (
     Edit(
@@ -280,7 +280,7 @@ SEEDS = (
         "slow-quantize",
         ((QUANTIZE,),),
         ("quantization/quantize_weights/i2_s/2560x2560/t1", GEMV),
-        slower(QUANTIZATION, "quantization", (r"^quantize$",), QUANTIZE),
+        slower(QUANTIZATION, "quantization", (r"^quantize_weights$",), QUANTIZE),
         OTHER,
         trial=2500,
     ),
