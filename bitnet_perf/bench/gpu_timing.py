@@ -87,14 +87,9 @@ def time_calls(calls: Sequence[Call], footprint: int, clocks: Clocks, what: str)
     import cupy
 
     with guarded(what):
-        properties = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.runtime.getDevice())
-        l2 = int(properties["l2CacheSize"])
-        stream = cupy.cuda.Stream(non_blocking=True)
-        cupy.cuda.get_current_stream().synchronize()
+        l2, stream = _l2(cupy), _own_stream(cupy)
         with stream:
-            for call in calls:
-                call()
-            stream.synchronize()
+            _run_all(stream, calls)
             graphs, launches = _graphs(stream, calls)
             kept, watched = replayed(cupy, graphs, clocks, what)
             flushed = statistics.median(_flushed(cupy, calls, l2, REPLAYS))
@@ -112,12 +107,9 @@ def replayer(calls: Sequence[Call], what: str) -> Callable[[int], float]:
     import cupy
 
     with guarded(what):
-        cupy.cuda.get_current_stream().synchronize()
-        stream = cupy.cuda.Stream(non_blocking=True)
+        stream = _own_stream(cupy)
         with stream:
-            for call in calls:
-                call()
-            stream.synchronize()
+            _run_all(stream, calls)
             graphs, launches = _graphs(stream, calls)
     turn = _round(graphs)
 
@@ -141,14 +133,9 @@ def singles(calls: Sequence[Call], mode: str, what: str) -> Callable[[int], floa
     import cupy
 
     with guarded(what):
-        properties = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.runtime.getDevice())
-        l2 = int(properties["l2CacheSize"])
-        cupy.cuda.get_current_stream().synchronize()
-        stream = cupy.cuda.Stream(non_blocking=True)
+        l2, stream = _l2(cupy), _own_stream(cupy)
         with stream:
-            for call in calls:
-                call()
-            stream.synchronize()
+            _run_all(stream, calls)
 
     def seconds(loops: int) -> float:
         with guarded(what), stream:
@@ -174,14 +161,11 @@ def paired_blocks(
               for flip in np.random.default_rng(seed).random(BLOCKS) < 0.5]  # fmt: skip
     times, cycles = np.empty((2, BLOCKS, 4))
     with guarded("pairs of sides"):
-        cupy.cuda.get_current_stream().synchronize()
-        stream = cupy.cuda.Stream(non_blocking=True)
+        stream = _own_stream(cupy)
         with stream:
             turns = []
             for calls in (base, candidate):
-                for call in calls:
-                    call()
-                stream.synchronize()
+                _run_all(stream, calls)
                 turns.append(_round(_graphs(stream, calls)[0]))
             for turn in turns:
                 for _ in range(WARM):
@@ -196,6 +180,25 @@ def paired_blocks(
                 times[block] = [cupy.cuda.get_elapsed_time(*p) for p in pairwise(marks)]
                 cycles[block] = stamps.between()
     return np.array(orders, np.int8), times, cycles
+
+
+def _l2(cupy: Any) -> int:
+    """Bytes of the cache of the current device."""
+    properties = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.runtime.getDevice())
+    return int(properties["l2CacheSize"])
+
+
+def _own_stream(cupy: Any) -> Any:
+    """A stream behind all that the current one has under way."""
+    cupy.cuda.get_current_stream().synchronize()
+    return cupy.cuda.Stream(non_blocking=True)
+
+
+def _run_all(stream: Any, calls: Sequence[Call]) -> None:
+    """Each once, to its end: kernels are loaded, which a capture could not do."""
+    for call in calls:
+        call()
+    stream.synchronize()
 
 
 def _mark(cupy: Any, stamps: Stamps, place: int) -> Any:

@@ -180,8 +180,7 @@ def quantize(
         given = checked_scale(scale)
         if not 0 < given < np.inf:
             raise FormatError(f"scale: found {given}, accepted is a finite number above 0")
-        with device.guarded("quantize"):
-            one = runner.cupy.asarray(np.full(1, given, np.float32))
+        one = runner.put(np.full(1, given, np.float32))
         of_rule = {"scale": one, "bound": one}
     stored = BETWEEN if format == FORMAT else format
     to = unscaled(stored, (N, K), tiling, runner)
