@@ -60,11 +60,10 @@ def gpu_report(
     say = on_progress or (lambda _share, _what: None)
     begin = time.monotonic()
     until = begin + seconds
-    unchecked: list[str] = []
     checks: list[GpuCheck] = []
     there, reason = available()
     rows: list[GpuRow] = []
-    left: list[str] = []
+    left, unchecked = list[str](), list[str]()
     ceilings, model, clocks, card = None, None, "", None
     if not there:
         unchecked.append(f"{MODEL} on a GPU: skipped ({NONE})")

@@ -96,6 +96,16 @@ struct pending_products {
 #define BP_OPERANDS_128                                                                            \
   BP_OPERANDS_16(0), BP_OPERANDS_16(4), BP_OPERANDS_16(8), BP_OPERANDS_16(12), BP_OPERANDS_16(16), \
       BP_OPERANDS_16(20), BP_OPERANDS_16(24), BP_OPERANDS_16(28)
+
+// A factor as products find it: rows of 128 bytes, eight of them after 1024 bytes, turned by row.
+BP_DEVICE u64 rows_in_shared(const void* rows) {
+  return (shared_address(rows) & 0x3ffff) >> 4 | u64{1} << 16 | u64{64} << 32 | u64{1} << 62;
+}
+
+// Ends a group of products.
+BP_DEVICE void commit_group() {
+  asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
+}
 #endif
 
 // D += A B.T, 64 rows of A times 256 rows of B, 16 columns of 16 bits. Both lie in rows of 128
@@ -109,10 +119,6 @@ template <class H>
 struct warpgroup_products {
 #ifdef BP_EMULATE
   emu::pending_products<emu::shared_factors<H>> pending;
-#else
-  BP_DEVICE static u64 descriptor(const void* rows) {  // eight rows after 1024 bytes, turned by row
-    return (shared_address(rows) & 0x3ffff) >> 4 | u64{1} << 16 | u64{64} << 32 | u64{1} << 62;
-  }
 #endif
 
   // Sums and shared memory that this thread wrote are what products see from here on.
@@ -131,7 +137,7 @@ struct warpgroup_products {
 #ifdef BP_EMULATE
     pending.commit();
 #else
-    asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
+    commit_group();
 #endif
   }
 
@@ -162,7 +168,7 @@ struct warpgroup_products {
                "%125, %126, %127}, "                                                              \
                "%128, %129, 1, 1, 1, 0, 0;"                                                       \
                : BP_OPERANDS_128                                                                  \
-               : "l"(descriptor(a)), "l"(descriptor(b)))
+               : "l"(rows_in_shared(a)), "l"(rows_in_shared(b)))
 #endif
 
 template <>

@@ -87,7 +87,7 @@ struct warpgroup_byte_products {
         "%50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63}, {%64, %65, %66, "
         "%67}, %68, 1;"
         : BP_BYTE_SUMS
-        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(warpgroup_products<half>::descriptor(b)));
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(rows_in_shared(b)));
 #endif
   }
 
@@ -96,7 +96,7 @@ struct warpgroup_byte_products {
 #ifdef BP_EMULATE
     pending.commit();
 #else
-    asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
+    commit_group();
 #endif
   }
 
